@@ -1,0 +1,278 @@
+"""Frozen, self-checking spec types; canonical JSON and the ids and seeds derived from it.
+
+A spec says WHAT is computed and fixes the result; execution settings (workers, devices, folders) say HOW and are
+not here. The one exception is `DataSpec.root`, where this machine keeps the files: it is marked `HOW` and is left
+out of every id, so that moving the data does not rename the study.
+
+Depth, by example (it counts linear operations):
+    depth 3:  linear, norm, act | linear, norm, act | linear          two hidden layers, one skip connection
+    depth 5:  four hidden layers, two skip connections; depth 2m+1: m skip connections
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+import yaml
+from pydantic import Field, model_validator
+
+HOW = {"how": True}
+"""`json_schema_extra` of a field that says where or how, and so takes no part in ids."""
+
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class SpecError(ValueError):
+    """A spec that cannot be used; the message says where, what was expected and what was found."""
+
+
+class SpecModel(pydantic.BaseModel):
+    """Base of all spec types: frozen, unknown fields refused."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any], *, where: str = "spec") -> Self:
+        """Checks a plain mapping and makes the spec of it. Raises SpecError with one line per wrong field."""
+        try:
+            return cls.model_validate(fields)
+        except pydantic.ValidationError as error:
+            lines = [_explain(cls, problem) for problem in error.errors()]
+            raise SpecError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def _explain(model: type[SpecModel], problem: Any) -> str:
+    """One line for one pydantic error; an unknown field is answered with the fields there are."""
+    place = ".".join(str(part) for part in problem["loc"]) or "(whole spec)"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown field '{place}'; known here: {', '.join(_fields_at(model, problem['loc'][:-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"'{place}': {message}, but got {problem['input']!r}"
+
+
+def _fields_at(model: type[SpecModel], location: tuple[Any, ...]) -> list[str]:
+    current: Any = model
+    for part in location:
+        field = getattr(current, "model_fields", {}).get(part)
+        current = field.annotation if field is not None else None
+    return sorted(getattr(current, "model_fields", {}))
+
+
+class DataSpec(SpecModel):
+    """Which dataset, and how many points of it (section D). Counts left out are the paper's."""
+
+    name: Literal["waveform-noise", "mnist", "cifar10"] = "waveform-noise"
+    train: PositiveInt | None = None
+    validation: PositiveInt | None = None
+    test: PositiveInt | None = None
+    root: str | None = Field(default=None, json_schema_extra=HOW)
+
+
+class SamplingSpec(SpecModel):
+    """How many architectures are drawn by the scheme of section C, and their size."""
+
+    count: PositiveInt = 250
+    parameters: Annotated[int, Field(ge=100)] = 1_000_000
+    """trainable weights and biases; the width comes nearest to it"""
+    depth_min: Annotated[int, Field(ge=3)] = 3
+    depth_max: Annotated[int, Field(ge=3)] = 49
+
+    @model_validator(mode="after")
+    def _depths_are_odd_and_ordered(self) -> Self:
+        if self.depth_min % 2 == 0 or self.depth_max % 2 == 0 or self.depth_min > self.depth_max:
+            raise ValueError(
+                "depth_min <= depth_max must hold and both must be odd (skip connections bypass two linear "
+                f"operations), but got depth_min={self.depth_min}, depth_max={self.depth_max}"
+            )
+        return self
+
+
+class TrainingSpec(SpecModel):
+    """One run: the schedule of section E.2 and which runs are trained together."""
+
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    criterion: Literal["validation-error", "training-error"] = "validation-error"
+    """the classification error that patience, rewinding and the selection of the best run look at"""
+    batch_size: PositiveInt = 250
+    first_patience: PositiveInt = 10
+    """epochs without a new lowest error before the first division of the rate"""
+    patience: PositiveInt = 5
+    """the same, from the first division on"""
+    divisions: NonNegativeInt = 10
+    divisor: Annotated[float, Field(gt=1)] = 3.0
+    population: PositiveInt = 8
+    """runs trained together as one batched program; part of the spec, since kernels round by batch size"""
+
+
+class SearchSpec(SpecModel):
+    """The learning-rate search of one architecture and the rule that chooses its trained network.
+
+    Rule, frozen before any data: the run with the lowest error of the criterion; ties go to the lower starting
+    rate. A best run among the first or last `edge` rates is flagged.
+    """
+
+    method: Literal["grid", "refine"] = "grid"
+    """grid: all rates. refine: `coarse` evenly spaced rates, then `waves` x `wave` around the best so far"""
+    rates: Annotated[int, Field(ge=2)] = 40
+    factor: Annotated[float, Field(gt=1)] = 3.0
+    smallest_update: PositiveFloat = 1e-8
+    """size of the smallest rate's updates relative to the weights (E.2: 1e-8; training-error variant: 1e-16)"""
+    edge: NonNegativeInt = 5
+    coarse: PositiveInt = 8
+    wave: PositiveInt = 4
+    waves: NonNegativeInt = 2
+
+    @model_validator(mode="after")
+    def _waves_fit_in_the_grid(self) -> Self:
+        if self.method == "refine" and self.coarse + self.wave * self.waves > self.rates:
+            raise ValueError(
+                f"coarse + wave * waves <= rates must hold, but got {self.coarse} + {self.wave} * {self.waves} "
+                f"> {self.rates}"
+            )
+        return self
+
+
+class MetricsSpec(SpecModel):
+    """How much is spent on each measurement (sections E.1, E.3, G)."""
+
+    nlc_batches: PositiveInt = 100
+    walk_batches: NonNegativeInt = 10
+    """batches for the linearly approximable region and the error-preserving perturbation; 0: not measured"""
+    walk_inputs: PositiveInt = 10
+    """random input directions a batch"""
+    walk_outputs: PositiveInt = 10
+    """random output directions a batch and input direction (linearly approximable region only)"""
+
+
+class StudySpec(SpecModel):
+    """What the engine, the store and the command line need to know of any study; each kind adds its own fields."""
+
+    kind: str
+    name: str = "study"
+    seed: NonNegativeInt = 0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The piece of work that is scheduled, retried and committed."""
+
+    unit_id: str
+    part: str
+    """the part of the study that it belongs to"""
+    index: int
+    """position among the units of its part"""
+    cost: float
+    """estimated work in arbitrary but comparable numbers: the longest units start first"""
+    label: str
+    """what it is, in a few words for people"""
+
+
+def canonical_json(value: Any) -> str:
+    """The one spelling of plain data: sorted keys, no spaces, shortest floats that read back exactly."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def identity(model: SpecModel) -> dict[str, Any]:
+    """The fields that fix the result and differ from their defaults, as plain data."""
+    kept: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        extra = field.json_schema_extra
+        value = getattr(model, name)
+        if (isinstance(extra, dict) and extra.get("how")) or value == field.get_default(call_default_factory=True):
+            continue
+        nested = identity(value) if isinstance(value, SpecModel) else _plain(value)
+        if nested != {}:
+            kept[name] = nested
+    return kept
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SpecModel):
+        return identity(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def short_id(value: Any) -> str:
+    """16 hexadecimal digits of the hash of plain data's canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def spec_id(spec: SpecModel) -> str:
+    """The study's id: equal exactly for specs that give the same rows."""
+    return short_id(identity(spec))
+
+
+def derive_seed(*parts: int | float | str) -> int:
+    """A seed in [0, 2^63) that depends on the parts and on nothing else (no worker, no order, no clock)."""
+    digest = hashlib.sha256(canonical_json(list(parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def differences(old: SpecModel, new: SpecModel) -> list[str]:
+    """One line `field: old -> new` for every field that fixes the result and differs."""
+    before, after = _flat(identity(old)), _flat(identity(new))
+    return [
+        f"{key}: {_show(before, key)} -> {_show(after, key)}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _show(values: dict[str, Any], key: str) -> str:
+    return repr(values[key]) if key in values else "(default)"
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
+    return flat
+
+
+def to_yaml(spec: SpecModel) -> str:
+    """The resolved spec, every field written out."""
+    text: str = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
+def read_yaml(text: str, *, where: str) -> dict[str, Any]:
+    """Plain data of a YAML mapping (safe loader). Raises SpecError."""
+    try:
+        fields = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SpecError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(fields, dict):
+        raise SpecError(f"{where}: expected a mapping of fields, but got {type(fields).__name__}")
+    return fields
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, mapping by mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def assign(fields: Mapping[str, Any], assignment: str) -> dict[str, Any]:
+    """Applies one `--set a.b=c`; the value is read as YAML. Raises SpecError if there is no `=`."""
+    path, separator, text = assignment.partition("=")
+    if not separator or not path.strip():
+        raise SpecError(f"--set {assignment}: expected field=value, such as data.root=/data")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SpecError(f"--set {assignment}: the value is not readable as YAML") from None
+    for name in reversed(path.strip().split(".")):
+        value = {name: value}
+    return merge(fields, value)
