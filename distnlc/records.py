@@ -115,3 +115,16 @@ class EpochRow:
     val_error: float | None
     train_error: float | None
     """measured only where it is the criterion"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What people are shown of one finished unit, in plain data; a study kind makes it from the unit's records."""
+
+    name: str
+    params: Mapping[str, str | int | float | bool]
+    metrics: Mapping[str, float]
+    """finite numbers only, at most about 40"""
+    curves: Mapping[str, Sequence[tuple[int, float]]]
+    """name -> (step, finite value) points"""
+    tags: Mapping[str, str]

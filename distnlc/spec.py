@@ -153,7 +153,9 @@ class StudySpec(SpecModel):
     """What the engine, the store and the command line need to know of any study; each kind adds its own fields."""
 
     kind: str
-    name: str = "study"
+    name: str = Field(default="study", json_schema_extra=HOW)
+    summary: str = Field(default="", json_schema_extra=HOW)
+    """one line for people"""
     seed: NonNegativeInt = 0
 
 

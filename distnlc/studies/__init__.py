@@ -1,0 +1,91 @@
+"""The study kinds, the named studies (presets), and how a name or a YAML file becomes a checked spec.
+
+A study kind is one module of this package that offers what `StudyKind` lists; to add one, write the module and add
+its name to KINDS. The engine, the store and the command line know kinds only through this protocol.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from distnlc.records import Records, View
+from distnlc.spec import SpecError, StudySpec, Unit, assign, read_yaml
+
+KINDS = ("nlc",)
+
+
+class StudyKind(Protocol):
+    """What a module of this package offers. `spec` is always an instance of its `Spec`."""
+
+    Spec: type[StudySpec]
+    TABLES: Mapping[str, type]
+    """table name -> row dataclass; the first table holds one row per unit, with `unit_id`, `status`, `reason`"""
+
+    def prepare(self, spec: Any) -> None:
+        """Once, in the driver, before any unit: data found and cached on this machine. Raises on a user's mistake."""
+
+    def units(self, spec: Any) -> list[Unit]:
+        """All units of the study, in index order."""
+
+    def run(self, spec: Any, unit: Unit, device: str) -> Records:
+        """Does one unit's work on a torch device; the result depends on (spec, unit) alone."""
+
+    def failed(self, spec: Any, unit: Unit, reason: str, seconds: float, attempts: int) -> Records:
+        """The rows that stand for a unit which was given up: one row of the first table, status `failed`."""
+
+    def view(self, records: Records) -> View:
+        """What the tracking mirror shows of one unit."""
+
+    def headline(self, rows: Sequence[Any]) -> dict[str, float]:
+        """A few finite numbers over the first table's rows so far, for progress displays."""
+
+
+def kind_of(name: str) -> StudyKind:
+    """The study kind of that name. Raises SpecError if there is none."""
+    if name not in KINDS:
+        raise SpecError(f"unknown study kind {name!r}; there are: {', '.join(KINDS)}")
+    return cast(StudyKind, importlib.import_module(f"distnlc.studies.{name}"))
+
+
+def presets() -> dict[str, str]:
+    """Name -> one line about it, for every named study that ships with the package."""
+    folder = resources.files("distnlc.studies") / "presets"
+    found = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yaml"):
+            name = file.name.removesuffix(".yaml")
+            found[name] = str(read_yaml(file.read_text(), where=f"preset {name}").get("summary", ""))
+    return found
+
+
+def resolve(source: str, assignments: Sequence[str] = ()) -> StudySpec:
+    """The checked spec of a preset's name or a YAML file's path, with `field=value` assignments applied.
+
+    Raises SpecError for an unknown preset, an unreadable file, an unknown field or a wrong value.
+    """
+    path = Path(source)
+    if path.suffix in {".yaml", ".yml"}:
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise SpecError(f"{source}: cannot read the study file: {error.strerror}") from None
+        fields = read_yaml(text, where=source)
+    else:
+        named = resources.files("distnlc.studies") / "presets" / f"{source}.yaml"
+        if source not in presets():
+            known = ", ".join(presets())
+            raise SpecError(f"no preset named {source!r} (presets: {known}); a study file's name ends in .yaml")
+        fields = read_yaml(named.read_text(), where=f"preset {source}")
+    fields = {"name": path.stem} | fields
+    for assignment in assignments:
+        fields = assign(fields, assignment)
+    return from_fields(fields, where=source)
+
+
+def from_fields(fields: Mapping[str, Any], *, where: str) -> StudySpec:
+    """The checked spec of plain data, its type chosen by the field `kind`. Raises SpecError."""
+    if "kind" not in fields:
+        raise SpecError(f"{where}: the field 'kind' is missing; kinds: {', '.join(KINDS)}")
+    return kind_of(str(fields["kind"])).Spec.parse(fields, where=where)
