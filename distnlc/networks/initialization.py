@@ -1,0 +1,53 @@
+"""Orthogonal initialization (section C, "linear operation"), in float64 on the CPU whatever trains later."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distnlc.spec import derive_seed
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One network's numbers at initialization."""
+
+    weights: list[Tensor]
+    """one (d_out, d_in) matrix per linear operation"""
+    biases: list[Tensor]
+    """one (d_out,) vector per linear operation"""
+    projection: Tensor | None
+    """(d_out, width) matrix of the last skip connection, fixed in training; None without skip connections"""
+
+
+def orthogonal(d_out: int, d_in: int, generator: np.random.Generator) -> Tensor:
+    """A `d_out x d_in` slice of a uniformly random `max x max` orthogonal matrix, times `max(1, sqrt(d_out/d_in))`.
+
+    The orthonormal columns of a tall Gaussian's QR factorization, with the signs that make it unique, have the
+    distribution of such a slice.
+    """
+    tall = torch.from_numpy(generator.standard_normal((max(d_out, d_in), min(d_out, d_in))))
+    q, r = torch.linalg.qr(tall)
+    q = q * r.diagonal().sign()
+    return (q if d_out >= d_in else q.T).contiguous() * max(1.0, math.sqrt(d_out / d_in))
+
+
+def initialize(
+    widths: Sequence[int], *, seed: int, bias_variance: float, initial_scale: float, projected: bool
+) -> Parameters:
+    """Draws the parameters of a network with layer widths `d_in, width, ..., width, d_out`.
+
+    With biases the weights are scaled by `sqrt(1 - bias_variance)`, so that the output of a linear operation
+    keeps the scale of its input; `initial_scale` then multiplies everything but the skip projection.
+    """
+    generator = np.random.default_rng(derive_seed("parameters", seed))
+    weights, biases = [], []
+    for d_in, d_out in zip(widths[:-1], widths[1:], strict=True):
+        weights.append(orthogonal(d_out, d_in, generator) * (math.sqrt(1 - bias_variance) * initial_scale))
+        bias = torch.from_numpy(generator.standard_normal(d_out))
+        biases.append(bias * (math.sqrt(bias_variance) * initial_scale))
+    projection = orthogonal(widths[-1], widths[-2], generator) if projected else None
+    return Parameters(weights, biases, projection)
