@@ -1,0 +1,1 @@
+"""Training populations of runs: the schedule, the fast trainer, the range of learning rates."""
