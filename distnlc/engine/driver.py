@@ -1,0 +1,300 @@
+"""The loop that gets a study done: which unit is next, again or given up; committed once; told to the sinks.
+
+In: the units still to do, an executor, a store, the study kind, sinks. Out: rows in the store, an `Outcome`.
+Longest units first; what comes back is committed before anybody hears of it. A unit that raises or exceeds its
+time limit is tried again `retries` times; one whose worker dies is handed over again until MAX_LOSSES deaths.
+After that a failed row stands for it, and the rest of the study goes on.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from distnlc.engine.executor import Executor, Finished
+from distnlc.records import FAILED, OK, Records
+from distnlc.spec import StudySpec, Unit
+from distnlc.studies import StudyKind
+
+log = logging.getLogger(__name__)
+
+MAX_LOSSES = 3
+"""Worker deaths after which the unit is blamed: machines are taken away, but not so often under one unit."""
+TICK_S = 0.5
+"""The longest wait before the driver looks at time limits, the stop event and the clock."""
+
+Entry = tuple[Unit, str, Records]
+"""A settled unit: its status in the store (ok or failed) and its rows."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where this call of `run_units` stands; units that were done before it are not counted."""
+
+    total: int
+    done: int
+    failed: int
+    running: int
+    elapsed_s: float
+    units_per_hour: float
+    seconds_left: float | None
+    """None until the first unit is done"""
+    latest: str
+    """label of the unit settled last, '' before the first"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `run_units` ended; units that are neither done nor failed are still to do."""
+
+    done: int
+    failed: int
+    interrupted: bool
+    seconds: float
+
+
+class Store(Protocol):
+    """Where rows become permanent."""
+
+    def commit(self, entries: Sequence[tuple[str, str, Records]]) -> object:
+        """Makes (unit id, status, records) permanent, each whole or not at all."""
+
+
+class Sink(Protocol):
+    """Somebody who watches. What a sink raises is logged once and cannot stop the study."""
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        """The unit's rows are in the store. Called once a unit, failed ones included."""
+
+    def progress(self, progress: Progress) -> None:
+        """Called after commits and about twice a second (with the serial executor: between units)."""
+
+
+def run_units(
+    units: Sequence[Unit],
+    *,
+    executor: Executor,
+    store: Store,
+    kind: StudyKind,
+    spec: StudySpec,
+    sinks: Sequence[Sink] = (),
+    retries: int = 1,
+    time_limit_s: float | None = None,
+    stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Outcome:
+    """Does the units and closes the executor, however it ends.
+
+    Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, nothing of it is committed, and
+    the outcome says `interrupted`. Raises whatever the store raises, and EngineError if no worker can be had.
+    """
+    ledger = _Ledger(units, retries, give_up=partial(kind.failed, spec))
+    audience = _Audience(sinks)
+    started = clock()
+    with _Signals(stop or threading.Event()) as signals:
+        try:
+            while ledger.unsettled and not signals.stop.is_set():
+                while ledger.should_submit(executor):
+                    executor.submit(ledger.take())
+                audience.progress(ledger.progress(executor, clock() - started))
+                with signals.may_interrupt():
+                    finished = executor.wait(TICK_S)
+                if time_limit_s is not None:
+                    finished = [*finished, *_stop_overdue(executor, ledger, time_limit_s)]
+                entries = [entry for result in finished if (entry := ledger.settle(result))]
+                if entries:
+                    store.commit([(unit.unit_id, status, records) for unit, status, records in entries])
+                for unit, _, records in entries:
+                    audience.committed(unit, records)
+        except KeyboardInterrupt:
+            log.warning("interrupted: what was being worked on is abandoned, what is done is kept")
+        finally:
+            executor.close()
+    elapsed_s = clock() - started
+    audience.progress(ledger.progress(executor, elapsed_s))
+    return Outcome(ledger.done, ledger.failed, interrupted=ledger.unsettled > 0, seconds=elapsed_s)
+
+
+def _stop_overdue(executor: Executor, ledger: "_Ledger", time_limit_s: float) -> list[Finished]:
+    """Cancels the units over their time limit; each counts as a failed attempt."""
+    stopped = []
+    for unit_id, seconds in list(executor.running().items()):
+        if seconds > time_limit_s:
+            executor.cancel(unit_id)
+            reason = f"exceeded the time limit of {time_limit_s:g} s"
+            stopped.append(Finished(ledger.in_flight[unit_id], error=reason, seconds=seconds))
+    return stopped
+
+
+class _Ledger:
+    """What is to do, in flight and settled, and the judgement of what comes back."""
+
+    def __init__(self, units: Sequence[Unit], retries: int, give_up: Callable[..., Records]) -> None:
+        self.in_flight: dict[str, Unit] = {}
+        self.done = 0
+        self.failed = 0
+        self._pending = deque(sorted(units, key=lambda unit: -unit.cost))
+        self._settled: set[str] = set()
+        self._total = len(units)
+        self._retries = retries
+        self._give_up = give_up
+        self._failures: Counter[str] = Counter()
+        self._losses: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._cost_left = sum(unit.cost for unit in units)
+        self._measured_cost = 0.0
+        self._measured_s = 0.0
+        self._latest = ""
+
+    @property
+    def unsettled(self) -> int:
+        return self._total - len(self._settled)
+
+    def should_submit(self, executor: Executor) -> bool:
+        """Queueing behind a busy worker hides the driver's own work; the last units wait for a free one."""
+        queueing_pays = len(self._pending) > executor.slots
+        return (
+            bool(self._pending)
+            and executor.capacity > 0
+            and (queueing_pays or len(self.in_flight) < executor.slots)
+        )
+
+    def take(self) -> Unit:
+        unit = self._pending.popleft()
+        self.in_flight[unit.unit_id] = unit
+        return unit
+
+    def settle(self, result: Finished) -> Entry | None:
+        """The entry to commit, or None if the unit is to be done again or was settled before."""
+        unit = result.unit
+        if unit.unit_id in self._settled:  # its worker was believed dead, and both copies came back
+            return None
+        self.in_flight.pop(unit.unit_id, None)
+        self._seconds[unit.unit_id] += result.seconds
+        if result.records is not None:
+            self.done += 1
+            self._measured_cost += unit.cost
+            self._measured_s += result.seconds
+            return self._close(unit, OK, result.records)
+        reason = self._why_give_up(result)
+        if reason is None:
+            return None
+        log.warning("unit %s (%s) failed: %s\n%s", unit.unit_id, unit.label, reason, result.traceback)
+        self.failed += 1
+        attempts = self._failures[unit.unit_id] + self._losses[unit.unit_id]
+        return self._close(unit, FAILED, self._give_up(unit, reason, self._seconds[unit.unit_id], attempts))
+
+    def _why_give_up(self, result: Finished) -> str | None:
+        """The reason why this was the last attempt; None if the unit is queued again."""
+        unit = result.unit
+        if result.error is not None:
+            self._failures[unit.unit_id] += 1
+            if self._failures[unit.unit_id] > self._retries:
+                return result.error
+            self._pending.append(unit)  # last: it must not hold up the others
+            return None
+        if result.lost:
+            self._losses[unit.unit_id] += 1
+            if self._losses[unit.unit_id] >= MAX_LOSSES:
+                return f"worker died {MAX_LOSSES} times while it worked on this unit"
+        self._pending.appendleft(unit)
+        return None
+
+    def _close(self, unit: Unit, status: str, records: Records) -> Entry:
+        self._settled.add(unit.unit_id)
+        self._cost_left -= unit.cost
+        self._latest = unit.label
+        return unit, status, records
+
+    def progress(self, executor: Executor, elapsed_s: float) -> Progress:
+        running = executor.running()
+        return Progress(
+            total=self._total,
+            done=self.done,
+            failed=self.failed,
+            running=len(running),
+            elapsed_s=elapsed_s,
+            units_per_hour=3600 * self.done / elapsed_s if elapsed_s > 0 else 0.0,
+            seconds_left=self._seconds_left(running, executor.slots),
+            latest=self._latest,
+        )
+
+    def _seconds_left(self, running: Mapping[str, float], slots: int) -> float | None:
+        """Work left at the measured seconds per cost, shared by the slots; at least the longest unit's."""
+        if self._measured_cost <= 0:
+            return None
+        s_per_cost = self._measured_s / self._measured_cost
+        expected_s = {id_: s_per_cost * self.in_flight[id_].cost for id_ in running if id_ in self.in_flight}
+        work_s = s_per_cost * self._cost_left - sum(min(running[id_], s) for id_, s in expected_s.items())
+        longest_s = max([max(0.0, s - running[id_]) for id_, s in expected_s.items()], default=0.0)
+        if self._pending:
+            longest_s = max(longest_s, s_per_cost * self._pending[0].cost)
+        return max(longest_s, work_s / max(1, slots))
+
+
+class _Audience:
+    """The sinks; a warning for the first thing each of them raises."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._warned: set[int] = set()
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        for sink in self._sinks:
+            self._tell(sink, partial(sink.committed, unit, records))
+
+    def progress(self, progress: Progress) -> None:
+        for sink in self._sinks:
+            self._tell(sink, partial(sink.progress, progress))
+
+    def _tell(self, sink: Sink, message: Callable[[], None]) -> None:
+        try:
+            message()
+        except Exception as error:
+            if id(sink) not in self._warned:
+                self._warned.add(id(sink))
+                name = type(sink).__name__
+                log.warning("%s raised %s: %s (the study goes on)", name, type(error).__name__, error)
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM during a study: they set `stop`, and interrupt only while that can tear nothing.
+
+    However often Ctrl-C is pressed, a commit or the clearing up is never cut in two. Signals reach the main
+    thread alone, so that elsewhere only `stop` ends a study.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self._interruptible = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, *_: object) -> None:
+        self.stop.set()
+        if self._interruptible:
+            self._interruptible = False
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def may_interrupt(self) -> Iterator[None]:
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False

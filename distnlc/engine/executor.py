@@ -1,0 +1,156 @@
+"""What does the work of a unit, and where: the protocol of executors, and the one that works in this process.
+
+In: `work`, a picklable function (unit, torch device) -> records, and the units handed over one by one.
+Out: a `Finished` for every unit: its records, or why there are none. No exception of a unit leaves an executor.
+
+On a CPU a unit computes with one thread, since the number of threads changes how results are rounded.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from distnlc.records import Records
+from distnlc.spec import StudySpec, Unit
+from distnlc.studies import from_fields, kind_of
+
+Work = Callable[[Unit, str], Records]
+
+TRACEBACK_LINES = 30
+REASON_CHARACTERS = 500
+
+
+class EngineError(RuntimeError):
+    """Work cannot be done here at all; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How one unit left the executor: exactly one of `records`, `error`, `lost` and `returned` is set."""
+
+    unit: Unit
+    records: Records | None = None
+    error: str | None = None
+    """type and message of the exception, on one line"""
+    traceback: str = ""
+    """the last lines of the error's traceback"""
+    lost: bool = False
+    """the process or the machine that worked on it died; what became of it is unknown"""
+    returned: bool = False
+    """it was never begun, because the worker it waited for is gone: hand it over again"""
+    seconds: float = 0.0
+    """spent on the unit"""
+
+
+class Executor(Protocol):
+    """Units are handed over with `submit` while there is `capacity`, and come back from `wait`."""
+
+    @property
+    def slots(self) -> int:
+        """How many units are worked on at once."""
+
+    @property
+    def capacity(self) -> int:
+        """How many units may be handed over now."""
+
+    def submit(self, unit: Unit) -> None:
+        """Hands over one unit; only while there is capacity."""
+
+    def wait(self, timeout_s: float) -> list[Finished]:
+        """What has finished, waiting so long for the first. Raises EngineError if no worker is left."""
+
+    def running(self) -> Mapping[str, float]:
+        """Unit id -> seconds since its work began, for the units being worked on (not those queued)."""
+
+    def cancel(self, unit_id: str) -> None:
+        """Kills whatever works on the unit and replaces it. The unit itself does not come back."""
+
+    def close(self) -> None:
+        """Abandons what is in flight and lets go of everything; may be called again."""
+
+
+def study_work(spec: StudySpec) -> Work:
+    """The work of a study's units. It holds the spec as plain data, so that it can go to other machines."""
+    return partial(_run_unit, spec.model_dump(mode="json"))
+
+
+def _run_unit(fields: Mapping[str, Any], unit: Unit, device: str) -> Records:
+    spec = from_fields(fields, where="the study sent to this worker")
+    return kind_of(spec.kind).run(spec, unit, device)
+
+
+def attempt(work: Work, unit: Unit, device: str) -> Finished:
+    """Does one unit; an exception becomes text, since not every one survives the way between processes."""
+    started = time.perf_counter()
+    try:
+        records = work(unit, device)
+        if not isinstance(records, Mapping):
+            raise TypeError(f"expected the unit's records by table, but got {type(records).__name__}")
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
+        tail = "\n".join(traceback.format_exc().splitlines()[-TRACEBACK_LINES:])
+        return Finished(unit, error=reason, traceback=tail, seconds=time.perf_counter() - started)
+    return Finished(unit, records=records, seconds=time.perf_counter() - started)
+
+
+def best_device() -> str:
+    """'cuda' where this process sees a usable GPU, else 'cpu'."""
+    import torch  # noqa: PLC0415 (slow to import, and the driver of a cluster can do without)
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within, torch computes with one thread."""
+    import torch  # noqa: PLC0415
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class SerialExecutor:
+    """One unit after the other in this process; needs neither Ray nor a second process.
+
+    `wait` returns when the unit is done, however long that takes: a time limit cannot stop a unit here, and a
+    unit that crashes the process ends the study (which can be continued).
+    """
+
+    slots = 1
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._device = best_device()
+        self._unit: Unit | None = None
+
+    @property
+    def capacity(self) -> int:
+        return 0 if self._unit else 1
+
+    def submit(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def wait(self, timeout_s: float) -> list[Finished]:  # noqa: ARG002 (nothing to wait for: the work is done here)
+        if self._unit is None:
+            return []
+        with one_thread():
+            finished = attempt(self._work, self._unit, self._device)
+        self._unit = None
+        return [finished]
+
+    def running(self) -> Mapping[str, float]:
+        return {}
+
+    def cancel(self, unit_id: str) -> None:  # noqa: ARG002
+        self._unit = None
+
+    def close(self) -> None:
+        self._unit = None
