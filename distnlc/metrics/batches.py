@@ -1,0 +1,98 @@
+"""What all metrics of a network share: the network made safe to measure, its batches, its random numbers.
+
+In: any torch module or callable (batch, d_in...) -> (batch, d_out) and a tensor of inputs (points,
+d_in...). Out: row numbers of batches, Gaussian tensors, and whether the datapoints of a batch influence
+each other (section G: networks with batch statistics are functions of whole batches). Every random
+number comes from a generator on the CPU that the caller seeds, so that a seed means the same numbers on
+every device.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+
+import torch
+
+Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+def measurable(network: Network) -> Network:
+    """Return the network for measuring: a frozen copy if it is a module, with its output's shape checked.
+
+    The copy keeps the training mode; the module itself is never called, so that neither its parameters
+    nor running statistics can change. Calling the result raises ValueError unless the output is (batch,
+    d_out).
+    """
+    if isinstance(network, torch.nn.Module):
+        network = copy.deepcopy(network).requires_grad_(False)
+
+    def checked(batch: torch.Tensor) -> torch.Tensor:
+        outputs = network(batch)
+        if outputs.ndim != 2 or len(outputs) != len(batch):
+            raise ValueError(
+                f"metrics: the network must map ({len(batch)}, ...) to ({len(batch)}, d_out), "
+                f"but it returned the shape {tuple(outputs.shape)}"
+            )
+        return outputs
+
+    return checked
+
+
+def ordered_batches(inputs: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
+    """Yield the row numbers of consecutive batches, one pass.
+
+    With fewer rows than `batch_size` there is one batch of all. Otherwise a ragged last batch is
+    dropped: the batch statistics of a small remainder would make it another function. Raises
+    ValueError, see `checked_batch_size`.
+    """
+    size = checked_batch_size(inputs, batch_size)
+    for start in range(0, len(inputs) - size + 1, size):
+        yield torch.arange(start, start + size, device=inputs.device)
+
+
+def random_batches(
+    inputs: torch.Tensor, batch_size: int, batches: int, generator: torch.Generator
+) -> Iterator[torch.Tensor]:
+    """Yield the row numbers of `batches` random batches: a shuffled pass, shuffled anew when it is used up.
+
+    Small and ragged numbers of rows as in `ordered_batches`. Raises ValueError if `batches` is not
+    positive.
+    """
+    size = checked_batch_size(inputs, batch_size)
+    if batches < 1:
+        raise ValueError(f"metrics: batches must be at least 1, found {batches}")
+    full = len(inputs) // size
+    for batch in range(batches):
+        if batch % full == 0:
+            rows = torch.randperm(len(inputs), generator=generator).to(inputs.device)
+        start = batch % full * size
+        yield rows[start : start + size]
+
+
+def checked_batch_size(inputs: torch.Tensor, batch_size: int) -> int:
+    """Return the size of every batch. Raises ValueError for inputs or a batch size of no use."""
+    if inputs.ndim < 2 or len(inputs) == 0 or not inputs.is_floating_point():
+        raise ValueError(
+            "metrics: inputs must be a floating-point tensor of shape (points, d_in...), points at least 1, "
+            f"found {inputs.dtype} of shape {tuple(inputs.shape)}"
+        )
+    if batch_size < 1:
+        raise ValueError(f"metrics: batch_size must be at least 1, found {batch_size}")
+    return min(batch_size, len(inputs))
+
+
+def gaussian(shape: torch.Size, generator: torch.Generator, like: torch.Tensor) -> torch.Tensor:
+    """Unit Gaussian numbers of that shape, with the dtype and device of `like`."""
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(like)
+
+
+@torch.no_grad()
+def couples(network: Network, inputs: torch.Tensor) -> bool:
+    """Return whether the datapoints of this batch influence each other's outputs (batch statistics).
+
+    Found by trial: the first row is moved far away, and the outputs of the other rows are compared bit
+    by bit.
+    """
+    network = measurable(network)
+    moved = inputs.clone()
+    moved[0] += 1 + 10 * inputs.abs().max()
+    return not torch.equal(network(inputs)[1:], network(moved)[1:])

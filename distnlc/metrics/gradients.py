@@ -1,0 +1,54 @@
+"""The size of the loss gradient at the input, which the NLC study argues against as a predictor.
+
+In: a network, inputs, labels and a loss. Out: Q_{i,x} dl/dx(i), the size of a gradient component, and
+Q_x ||dl/dx||_2, the gradient's length, which is sqrt(d_in) times as much.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from distnlc.metrics.batches import Network, measurable, ordered_batches
+
+
+class InputGradients(NamedTuple):
+    """Quadratic means over the datapoints, in units of loss per unit of input."""
+
+    component_size: float
+    length: float
+
+
+@torch.enable_grad()
+def input_gradients(
+    network: Network,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    *,
+    batch_size: int = 250,
+) -> InputGradients:
+    """Return the gradients' sizes, in one exact pass; a ragged last batch is left out as in `nlc`.
+
+    `loss` maps outputs (batch, d_out) and labels (batch, ...) to one loss per datapoint (batch,); with
+    batch statistics the gradient is that of the sum of the batch's losses. Raises ValueError for a
+    wrong shape.
+    """
+    if len(labels) != len(inputs):
+        raise ValueError(
+            f"input_gradients: expected {len(inputs)} labels, one per input, found {len(labels)}"
+        )
+    network = measurable(network)
+    squares = []
+    for rows in ordered_batches(inputs, batch_size):
+        batch = inputs[rows].detach().requires_grad_()
+        losses = loss(network(batch), labels[rows])
+        if losses.shape != rows.shape:
+            raise ValueError(
+                f"input_gradients: the loss must return one number per datapoint, shape {tuple(rows.shape)}, "
+                f"but it returned the shape {tuple(losses.shape)} (in torch: reduction='none')"
+            )
+        (gradient,) = torch.autograd.grad(losses.sum(), batch)
+        squares.append(gradient.double().square().mean())
+    component_size = torch.stack(squares).mean().sqrt()
+    return InputGradients(float(component_size), float(component_size * inputs[0].numel() ** 0.5))

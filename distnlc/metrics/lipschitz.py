@@ -1,0 +1,59 @@
+"""A local Lipschitz estimate: the Jacobian's largest singular value, by power iteration.
+
+In: a network and the inputs of the dataset. Out: its quadratic mean over the datapoints of random
+batches. Where datapoints are independent, every datapoint has its own iteration, all in parallel; where
+they influence each other (batch statistics), the operator is the Jacobian of the whole batch and there
+is one value per batch.
+"""
+
+import torch
+
+from distnlc.metrics.batches import Network, checked_batch_size, couples, gaussian, measurable, random_batches
+from distnlc.metrics.jacobian import linearize
+
+
+@torch.no_grad()
+def local_lipschitz(
+    network: Network,
+    inputs: torch.Tensor,
+    *,
+    batch_size: int = 250,
+    batches: int = 10,
+    iterations: int = 20,
+    seed: int = 0,
+) -> float:
+    """Return the estimate, a lower bound that grows with `iterations`; each costs three backward passes.
+
+    Raises ValueError for inputs or outputs of a wrong shape and for numbers that are not positive.
+    """
+    if iterations < 1:
+        raise ValueError(f"local_lipschitz: iterations must be at least 1, found {iterations}")
+    network = measurable(network)
+    generator = torch.Generator().manual_seed(seed)
+    coupled = couples(network, inputs[: checked_batch_size(inputs, batch_size)])
+    squares = []
+    for rows in random_batches(inputs, batch_size, batches, generator):
+        batch = inputs[rows]
+        start = gaussian(batch.shape, generator, batch)
+        values = _singular_values(network, batch, start, iterations, coupled)
+        squares.append(values.double().square().mean())
+    return float(torch.stack(squares).mean().sqrt())
+
+
+def _singular_values(
+    network: Network, batch: torch.Tensor, start: torch.Tensor, iterations: int, coupled: bool
+) -> torch.Tensor:
+    """The largest singular value of each datapoint, or of the whole batch if it is coupled."""
+    _, push_forward, pull_back = linearize(network, batch)
+    vector, _ = _normalized(start, coupled)
+    for _ in range(iterations):
+        image, _ = _normalized(push_forward(vector), coupled)
+        vector, values = _normalized(pull_back(image), coupled)
+    return values
+
+
+def _normalized(tensor: torch.Tensor, coupled: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The tensor with rows (or the whole, if coupled) of length 1, and the lengths; zeros stay zeros."""
+    dims = tuple(range(0 if coupled else 1, tensor.ndim))
+    lengths = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True)
+    return tensor / lengths.clamp(min=torch.finfo(tensor.dtype).tiny), lengths

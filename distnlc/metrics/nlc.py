@@ -1,0 +1,53 @@
+"""The nonlinearity coefficient and the Jacobian's size (equation 1 and section G of the NLC study).
+
+In: a network (batch, d_in...) -> (batch, d_out) and the inputs (points, d_in...) of the dataset. Out:
+one number,
+    NLC = Q_x ||J(x)||_F  Q_i S_x x(i)  /  (sqrt(d_out)  Q_j S_x f(x,j)),
+which is 1 for a linear network with an isotropic input distribution and grows with nonlinearity. The
+two spreads are exact; the Jacobian's size is estimated by backpropagating Gaussian output vectors.
+"""
+
+import math
+
+import torch
+
+from distnlc.metrics.batches import Network, gaussian, measurable, random_batches
+from distnlc.metrics.spread import input_moments, output_moments
+
+
+def nlc(
+    network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0
+) -> float:
+    """Return the nonlinearity coefficient; its relative error falls as 1 / sqrt(batches * batch_size).
+
+    Networks with batch statistics are measured as functions of whole batches; so the batches should
+    have the size that they are trained with. Fewer inputs than `batch_size` make one batch of all;
+    otherwise a ragged last batch is left out, since the statistics of a small remainder are another
+    function. inf or nan if the outputs do not vary. Raises ValueError for inputs or outputs of a wrong
+    shape.
+    """
+    inside = input_moments(inputs, batch_size=batch_size)
+    outside = output_moments(network, inputs, batch_size=batch_size)
+    jacobian = jacobian_norm(network, inputs, batch_size=batch_size, batches=batches, seed=seed)
+    return float(jacobian * inside.spread / (math.sqrt(len(outside.mean)) * outside.spread))
+
+
+@torch.enable_grad()
+def jacobian_norm(
+    network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0
+) -> float:
+    """Return an estimate of Q_x ||J(x)||_F from `batches` random batches; its square is unbiased.
+
+    For a unit Gaussian matrix u at the output of a batch X, E ||u J(X)||^2 = ||J(X)||_F^2, which is the
+    sum of the datapoints' ||J(x)||_F^2 if they are independent, and the generalization of section G if
+    they are not.
+    """
+    network = measurable(network)
+    generator = torch.Generator().manual_seed(seed)
+    squares = []
+    for rows in random_batches(inputs, batch_size, batches, generator):
+        batch = inputs[rows].detach().requires_grad_()
+        outputs = network(batch)
+        (gradient,) = torch.autograd.grad(outputs, batch, gaussian(outputs.shape, generator, outputs))
+        squares.append(gradient.double().square().sum() / len(rows))
+    return float(torch.stack(squares).mean().sqrt())
