@@ -1,8 +1,8 @@
-"""The studies' datasets: found or generated, split, prepared once per machine, loaded from a cache (section D).
+"""The studies' datasets: found or generated, split, prepared once per machine, then cached (section D).
 
-In goes a DataSpec and the study's seed; out comes a Dataset. The split, the subset, the generated points and
-the random directions of the image preparation are all fixed by the seed. The name of a prepared file is a hash
-of all that it depends on, the content of its source files included: an old file is never taken for a new one.
+In goes a DataSpec and the study's seed; out comes a Dataset. The seed fixes the split, the subset, the
+generated points and the random directions of the image preparation. A prepared file is named by a hash of all
+that it depends on, source files' content included, so that an old file is never taken for a new one.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _PAPER = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """Prepared data: inputs (n, d_in), labels (n,) int64 in 0 ... classes - 1. Loaded as float64 on the CPU."""
+    """Prepared data: inputs (n, d_in), labels (n,) int64 in 0 ... classes - 1. Loaded as float64 on CPU."""
 
     name: str
     train_inputs: Tensor
@@ -90,7 +90,7 @@ def load(spec: DataSpec, seed: int) -> Dataset:
     """The prepared dataset, made first if this machine's cache does not have it. Raises DataError."""
     path = prepare(spec, seed)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Dataset(spec.name, **{name: torch.from_numpy(arrays[name]) for name in _TENSORS})
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(

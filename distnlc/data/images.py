@@ -120,7 +120,7 @@ def _read_idx(path: Path, *, dimensions: int) -> np.ndarray:
 
 
 def read_parquet(files: Sequence[Path]) -> Images:
-    """Reads shards with the columns `img` (a struct; its `bytes` are a PNG or JPEG) and `label`. Raises DataError."""
+    """Reads shards with the columns `img.bytes` (a PNG or JPEG) and `label`. Raises DataError."""
     return _joined([_read_shard(path) for path in files])
 
 

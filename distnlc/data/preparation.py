@@ -1,7 +1,7 @@
 """How raw points become a network's inputs (section D.2).
 
-In goes the training part and any other parts, as arrays (points, features); out come the same parts, prepared,
-as float64 tensors. Statistics come from the training part alone; the others go through the same map.
+In goes the training part and any other parts, as arrays (points, features); out come the same, prepared, as
+float64 tensors. Statistics come from the training part alone; the others go through the same map.
 The work is done by one thread of torch: the number of threads changes rounding and must not change a study.
 """
 
@@ -26,8 +26,8 @@ def normalize_features(train: np.ndarray, *others: np.ndarray) -> list[Tensor]:
 def prepare_images(train: np.ndarray, *others: np.ndarray, seed: int) -> list[Tensor]:
     """Parts of shape (points, k) from images of shape (points, d); Q_{x,i} x(i) = 1 on the training part.
 
-    k is the number of principal components that hold 99 % of the training part's variance; the images are then
-    projected not on those components but on k random directions. Raises ValueError if all images are the same.
+    k is the number of principal components that hold 99 % of the training part's variance; the images are
+    projected on k random directions, not on those components. Raises ValueError if all images are the same.
     """
     with _one_thread():
         centered = _normalize_points(train)
@@ -67,7 +67,7 @@ def random_orthogonal(rows: int, columns: int, seed: int) -> Tensor:
 
 def _normalize_points(images: np.ndarray) -> Tensor:
     """Each datapoint to mean 0 and variance 1, as a new tensor; a constant image becomes zero."""
-    points = _as_tensor(images).clone()
+    points = _as_tensor(images)
     scale = _deviation(points, dim=1)
     return points.sub_(points.mean(dim=1, keepdim=True)).div_(scale[:, None])
 
@@ -79,7 +79,8 @@ def _deviation(points: Tensor, *, dim: int) -> Tensor:
 
 
 def _as_tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(array).to(torch.float64)
+    """A copy, so that it may be changed in place."""
+    return torch.tensor(array, dtype=torch.float64)
 
 
 @contextmanager

@@ -1,0 +1,81 @@
+"""Writes small image datasets in the true formats of their files."""
+
+import gzip
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from pyarrow import parquet
+
+
+def random_images(count: int, features: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return random.integers(256, size=(count, features), dtype=np.uint8), random.integers(10, size=count)
+
+
+def idx(values: np.ndarray) -> bytes:
+    sizes = struct.pack(f">{values.ndim}I", *values.shape)
+    return bytes([0, 0, 8, values.ndim]) + sizes + values.astype(np.uint8).tobytes()
+
+
+def write_mnist(folder: Path, *, train: int = 30, test: int = 10, zipped: bool = True) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for prefix, count, seed in (("train", train, 1), ("t10k", test, 2)):
+        images, labels = random_images(count, 784, seed)
+        for name, values in (
+            (f"{prefix}-images-idx3-ubyte", images.reshape(-1, 28, 28)),
+            (f"{prefix}-labels-idx1-ubyte", labels),
+        ):
+            if zipped:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(idx(values), mtime=0))
+            else:
+                (folder / name).write_bytes(idx(values))
+
+
+def png(row: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(row.reshape(3, 32, 32).transpose(1, 2, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_shard(path: Path, encoded: list[bytes], labels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = pa.array([{"bytes": content, "path": None} for content in encoded])
+    parquet.write_table(pa.table({"img": images, "label": pa.array(labels, pa.int64())}), path)
+
+
+def write_batch(path: Path, images: np.ndarray, labels: np.ndarray, *, kind: bytes = b"u1") -> None:
+    """An official batch as Python 2 pickled it: protocol 2, every string a byte string."""
+
+    def text(value: bytes) -> bytes:
+        return b"U" + bytes([len(value)]) + value
+
+    def integer(value: int) -> bytes:
+        return b"J" + struct.pack("<i", value)
+
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+        + integer(0)
+        + b"\x85"
+        + text(b"b")
+        + b"\x87R"
+        b"(" + integer(1) + integer(len(images)) + integer(images.shape[1]) + b"\x86"
+        b"cnumpy\ndtype\n" + text(kind) + integer(0) + integer(1) + b"\x87R"
+        b"(" + integer(3) + text(b"|") + b"NNN" + integer(-1) + integer(-1) + integer(0) + b"tb"
+        b"\x89T" + struct.pack("<i", images.size) + images.tobytes() + b"tb"
+    )
+    label_list = b"](" + b"".join(integer(int(label)) for label in labels) + b"e"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        b"\x80\x02}("
+        + text(b"batch_label")
+        + text(b"training batch 1 of 5")
+        + text(b"labels")
+        + label_list
+        + text(b"data")
+        + array
+        + b"u."
+    )

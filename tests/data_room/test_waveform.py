@@ -1,0 +1,47 @@
+import numpy as np
+
+from distnlc.data import waveform
+
+PEAK = [1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1]
+H1 = np.array([0] * 5 + PEAK + [0] * 5)
+H2 = np.array([0] * 9 + PEAK + [0])
+H3 = np.array([0] + PEAK + [0] * 9)
+WAVES = [(H2, H3), (H1, H3), (H1, H2)]
+
+
+def test_means_and_variances_of_each_class_are_the_closed_form() -> None:
+    # With u ~ U(0, 1): E x = (a + b) / 2 and Var x = (a - b)^2 / 12 + 1.
+    inputs, labels = waveform.generate(seed=0, points=60_000)
+    for label, (a, b) in enumerate(WAVES):
+        points = inputs[labels == label]
+        mean = np.concatenate([(a + b) / 2, np.zeros(19)])
+        variance = np.concatenate([(a - b) ** 2 / 12 + 1, np.ones(19)])
+        squares = (points - mean) ** 2
+        root = np.sqrt(len(points))
+        assert np.abs((points.mean(0) - mean) / np.sqrt(variance) * root).max() < 4
+        assert np.abs((squares.mean(0) - variance) / squares.std(0) * root).max() < 4
+
+
+def test_one_weight_mixes_all_positions_of_a_point() -> None:
+    # Cov(x(i), x(j)) = (a(i) - b(i)) (a(j) - b(j)) / 12 within a class, for i != j.
+    inputs, labels = waveform.generate(seed=0, points=60_000)
+    for label, (a, b) in enumerate(WAVES):
+        covariance = np.cov(inputs[labels == label].T)
+        difference = np.concatenate([a - b, np.zeros(19)])
+        assert np.abs(covariance - np.outer(difference, difference) / 12 - np.eye(40)).max() < 0.2
+
+
+def test_classes_are_equally_likely() -> None:
+    _, labels = waveform.generate(seed=0, points=60_000)
+    assert np.abs(np.bincount(labels) - 20_000).max() < 4 * np.sqrt(60_000 * 2 / 9)
+
+
+def test_the_seed_fixes_the_points_and_5000_is_their_number() -> None:
+    inputs, labels = waveform.generate(seed=3)
+    again, labels_again = waveform.generate(seed=3)
+    other, _ = waveform.generate(seed=4)
+    assert inputs.shape == (5_000, 40)
+    assert labels.dtype == np.int64
+    assert np.array_equal(inputs, again)
+    assert np.array_equal(labels, labels_again)
+    assert not np.array_equal(inputs, other)
