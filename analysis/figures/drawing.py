@@ -1,0 +1,113 @@
+"""What a figure is (`Drawing`), how its files are written, and the command line of every figure file."""
+
+import argparse
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from analysis import text
+from analysis.correlations import Correlation
+from analysis.load import Tables, load
+from distnlc.store import StoreError
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "path",  # the same letters on every machine
+    "svg.hashsalt": "distnlc",  # the same bytes for the same figure
+}
+
+
+class MissingRecordsError(ValueError):
+    """The study has no records that this figure could show; the message says which are missing."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one panel says in numbers: its correlation and the value that the paper states, if any."""
+
+    title: str
+    correlation: Correlation
+    stated: float | None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One finished figure."""
+
+    name: str
+    """also the name of its files: figure2"""
+    title: str
+    caption: str
+    figure: Figure
+    panels: list[Panel]
+
+
+Draw = Callable[[Tables], Drawing]
+
+
+def save(drawing: Drawing, path: Path) -> None:
+    """Writes the figure in the format that the file's ending names (.png, .svg, .pdf)."""
+    path.write_bytes(_encoded(drawing, path.suffix.removeprefix(".").lower()))
+
+
+def svg(drawing: Drawing) -> bytes:
+    """The figure as an SVG document."""
+    return _encoded(drawing, "svg")
+
+
+def _encoded(drawing: Drawing, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    # The date would make every file different.
+    metadata = {"Date": None} if kind == "svg" else None
+    with matplotlib.rc_context(STYLE):
+        drawing.figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+    return buffer.getvalue()
+
+
+def lines(drawing: Drawing) -> list[str]:
+    """The figure's numbers for a terminal, one line per panel."""
+    return [
+        f"{panel.title}: {text.strength(panel.correlation)}; {text.count(panel.correlation)}, "
+        f"{text.left_out(panel.correlation)}; paper: {stated(panel)}"
+        for panel in drawing.panels
+    ]
+
+
+def stated(panel: Panel) -> str:
+    """The paper's value for people."""
+    return "no value stated" if panel.stated is None else f"{panel.stated:.2f}"
+
+
+def main(draw: Draw, arguments: list[str] | None = None) -> int:
+    """Draws one figure of a study folder into a file (default: DIR/report/NAME.png) and prints its numbers.
+
+    Exit codes: 0 written, 1 no records for it, 2 wrong usage or not a study folder.
+    """
+    parser = argparse.ArgumentParser(
+        description=(sys.modules[draw.__module__].__doc__ or "").strip().split("\n")[0]
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="a study folder")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="a file whose name ends in .png, .svg or .pdf"
+    )
+    options = parser.parse_args(arguments)
+    if options.out is not None and options.out.suffix.lower() not in {".png", ".svg", ".pdf"}:
+        parser.error(f"--out {options.out}: expected a name that ends in .png, .svg or .pdf")
+    try:
+        drawing = draw(load(options.folder))
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except MissingRecordsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    out = options.out or options.folder / "report" / f"{drawing.name}.png"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save(drawing, out)
+    print(drawing.title, *lines(drawing), f"written: {out}", sep="\n")
+    return 0

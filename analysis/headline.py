@@ -1,0 +1,172 @@
+"""The answers of a study in a few sentences: what ran, and does the initial NLC predict the error?
+
+Used at the top of the report and by the command line. "Best 10%" are the architectures with the lowest
+error of their part (ties: lower index), rounded up to at least one. "Better than guessing" is a test error
+below 1 - 1/classes; only such architectures say something about the range of learning rates (section 4's
+check).
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import text
+from analysis.correlations import Correlation, correlate, usable_rows
+from analysis.load import Tables, load
+from analysis.parts import STATED_NLC, Part, parts_of
+from distnlc.records import DIVERGED
+
+GOOD_NLC = (1.0, 3.0)
+"""the range in which the paper finds the initial NLC of the best networks"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSummary:
+    """One part's counts and its main correlation."""
+
+    title: str
+    architectures: int
+    failed: int
+    runs: int
+    diverged_runs: int
+    seconds: float
+    """time of all units, one after the other"""
+    parameters: float
+    """median over the architectures"""
+    rates: float
+    """median number of runs of an architecture"""
+    better_than_guessing: int
+    best_at_edge: int
+    """how many of those have their best run among the first or last rates"""
+    error: str
+    """what the NLC is correlated with: "test error" or "training error" """
+    correlation: Correlation
+    """of log initial NLC with the error"""
+    stated: float | None
+    best_nlc: tuple[float, ...]
+    """initial NLC of the best 10%, the best first"""
+
+    @property
+    def best_in_range(self) -> int:
+        """How many of the best 10% have an initial NLC in GOOD_NLC."""
+        return sum(GOOD_NLC[0] <= nlc <= GOOD_NLC[1] for nlc in self.best_nlc)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole study, part by part."""
+
+    parts: list[PartSummary]
+
+    @property
+    def architectures(self) -> int:
+        """Architectures with rows, failed ones included."""
+        return sum(part.architectures for part in self.parts)
+
+    @property
+    def failed(self) -> int:
+        """Architectures whose unit was given up."""
+        return sum(part.failed for part in self.parts)
+
+    @property
+    def runs(self) -> int:
+        """Training runs, diverged ones included."""
+        return sum(part.runs for part in self.parts)
+
+    @property
+    def diverged_runs(self) -> int:
+        """Runs that diverged."""
+        return sum(part.diverged_runs for part in self.parts)
+
+    @property
+    def seconds(self) -> float:
+        """Time of all units, one after the other."""
+        return sum(part.seconds for part in self.parts)
+
+
+def summary(folder: str | Path) -> Summary:
+    """The summary of a study folder. Raises store.StoreError if it is no study."""
+    return summarize(load(folder))
+
+
+def summarize(tables: Tables) -> Summary:
+    """The summary of a study's tables."""
+    return Summary([_summarize_part(part, tables.runs) for part in parts_of(tables.architectures)])
+
+
+def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
+    rows = part.rows
+    error = "training error" if part.error == "train_error" else "test error"
+    nlc, errors = rows["init_nlc"].to_numpy(dtype=float), rows[part.error].to_numpy(dtype=float)
+    correlation = correlate(nlc, errors, log_x=True, failed=part.failed, names=("initial NLC", error))
+    kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, failed=part.failed)
+    best = rows[kept].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
+    better = rows[rows["test_error"] < 1 - 1 / rows["d_out"]]
+    own_runs = runs[runs["unit_id"].isin(rows["unit_id"])]
+    return PartSummary(
+        title=part.title,
+        architectures=len(rows),
+        failed=int(part.failed.sum()),
+        runs=len(own_runs),
+        diverged_runs=int((own_runs["status"] == DIVERGED).sum()),
+        seconds=float(rows["seconds"].sum()),
+        parameters=float(rows["parameters"].median()),
+        rates=float(rows["runs"].median()) if rows["runs"].notna().any() else float("nan"),
+        better_than_guessing=len(better),
+        best_at_edge=int(better["best_at_edge"].fillna(False).sum()),
+        error=error,
+        correlation=correlation,
+        stated=STATED_NLC.get(part.key),
+        best_nlc=tuple(best["init_nlc"]),
+    )
+
+
+def sentences(part: PartSummary) -> list[str]:
+    """The part's answers, one plain sentence each."""
+    c = part.correlation
+    said = [
+        f"{part.architectures - part.failed} of {_many(part.architectures, 'architecture')} finished, "
+        f"{part.failed} failed; {part.runs:,} training runs, {part.diverged_runs:,} of them diverged."
+    ]
+    if c.undefined is not None:
+        said.append(f"No correlation of log initial NLC with {part.error}: {c.undefined}.")
+    else:
+        said.append(
+            f"The correlation of log initial NLC with {part.error} is {c.pearson:.2f} "
+            f"(95% interval {c.low:.2f} to {c.high:.2f}, {text.p_value(c.p_value)}, n = {c.n})."
+        )
+        if part.stated is not None:
+            said.append(_compared(part, part.stated))
+    if part.best_nlc:
+        low, high = min(part.best_nlc), max(part.best_nlc)
+        said.append(
+            f"Of the best 10% ({_many(len(part.best_nlc), 'architecture')}), {part.best_in_range} "
+            f"{'has' if part.best_in_range == 1 else 'have'} an initial NLC between {GOOD_NLC[0]:g} and "
+            f"{GOOD_NLC[1]:g}; theirs range from {text.number(low)} to {text.number(high)}."
+        )
+    if part.better_than_guessing:
+        said.append(
+            f"The best starting rate lies at the edge of the range for {part.best_at_edge} of the "
+            f"{_many(part.better_than_guessing, 'architecture')} that are better than guessing."
+        )
+    return said
+
+
+def _compared(part: PartSummary, stated: float) -> str:
+    """What the paper states and how the two studies differ in size."""
+    c = part.correlation
+    place = "inside" if c.low <= stated <= c.high else "outside"
+    paper = 50 if part.error == "training error" else 250
+    paper_rates = 60 if part.error == "training error" else 40
+    return (
+        f"The paper states {stated:.2f}, which lies {place} that interval; its value is of {paper} "
+        f"architectures of about 1,000,000 parameters with {paper_rates} starting rates each, this one of "
+        f"{c.n} with a median of {part.parameters:,.0f} parameters and {text.number(part.rates)} starting "
+        "rates each."
+    )
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,49 @@
+"""A study folder in, its tables as pandas frames out; nothing is dropped, derived or renamed here.
+
+The columns are the fields of `ArchitectureRow`, `RunRow` and `EpochRow` in distnlc/records.py, where they
+are explained. What was not measured is nan (numbers) or missing (text, yes/no); errors are fractions.
+Failed units have a row in `architectures` with `status` "failed" and a `reason`; a missing row means "not
+yet run". Rows are sorted, so that the order in which units finished cannot show in any result.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from distnlc import store
+
+
+class Tables(NamedTuple):
+    """The three tables of a study of kind nlc; `unit_id` joins them."""
+
+    architectures: pd.DataFrame
+    runs: pd.DataFrame
+    epochs: pd.DataFrame
+
+
+SORTED_BY = {
+    "architectures": ["part", "index"],
+    "runs": ["unit_id", "run"],
+    "epochs": ["unit_id", "run", "epoch"],
+}
+
+
+def load(folder: str | Path) -> Tables:
+    """All rows committed so far; the study may still run. Raises store.StoreError if it is no NLC study."""
+    folder = Path(folder)
+    store.read_spec_fields(folder)  # says best what is wrong with a folder that is no study
+    tables = store.read_tables(folder)
+    if not tables.keys() >= SORTED_BY.keys():
+        raise store.StoreError(
+            f"{folder}: expected a study with the tables {', '.join(SORTED_BY)}, found {', '.join(tables)}: "
+            "this analysis reads studies of kind nlc"
+        )
+    return Tables(**{name: _frame(tables[name].to_pandas(), columns) for name, columns in SORTED_BY.items()})
+
+
+def _frame(frame: pd.DataFrame, sorted_by: list[str]) -> pd.DataFrame:
+    # A yes/no column with gaps would stay a column of Python objects.
+    if "best_at_edge" in frame:
+        frame["best_at_edge"] = frame["best_at_edge"].astype("boolean")
+    return frame.sort_values(sorted_by, ignore_index=True)
