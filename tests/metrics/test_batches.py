@@ -1,0 +1,112 @@
+"""Batches cover what they promise, a seed fixes every number, and measuring leaves no trace."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from distnlc import metrics
+from distnlc.metrics.batches import couples, ordered_batches, random_batches
+
+
+def test_a_pass_has_every_row_once_and_drops_only_a_ragged_last_batch():
+    inputs = torch.zeros(10, 1)
+    assert [rows.tolist() for rows in ordered_batches(inputs, 5)] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert [rows.tolist() for rows in ordered_batches(inputs, 4)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [rows.tolist() for rows in ordered_batches(inputs[:3], 4)] == [[0, 1, 2]]
+
+
+def test_random_batches_go_through_all_rows_and_shuffle_anew():
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.stack(list(random_batches(torch.zeros(12, 1), 4, 9, generator))).reshape(3, 12)
+    assert all(sorted(one.tolist()) == list(range(12)) for one in rows)
+    assert len({tuple(one.tolist()) for one in rows}) == 3
+
+
+def test_coupling_of_datapoints_is_found(mlp, normal):
+    inputs = normal(20, 5, seed=0)
+    assert not couples(mlp([5, 30, 30, 3], seed=0), inputs)
+    assert couples(mlp([5, 30, 30, 3], seed=0, batch_norm=True), inputs)
+    standard = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU()).double()
+    assert couples(standard, inputs)
+    assert not couples(standard.eval(), inputs)
+
+
+def measurements(network, inputs, seed):
+    """Every seeded metric, kept cheap."""
+    labels = torch.arange(len(inputs)) % 3
+    small = {"batch_size": 20, "seed": seed}
+    walk = {"batches": 2, "input_directions": 1, **small}
+    return [
+        metrics.nlc(network, inputs, batches=2, **small),
+        metrics.relative_diameter(network, inputs, output_directions=2, **walk),
+        metrics.error_preserving_perturbation(network, inputs, labels, **walk),
+        metrics.local_lipschitz(network, inputs, batches=1, iterations=3, **small),
+        *metrics.correlation_preservation(network, inputs, pairs=15, **small),
+        metrics.input_gradients(network, inputs, labels, cross_entropy, batch_size=20).length,
+        metrics.output_bias(network, inputs, batch_size=20),
+    ]
+
+
+def cross_entropy(outputs, labels):
+    return nn.functional.cross_entropy(outputs, labels, reduction="none")
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_seed_fixes_every_number_and_the_global_generator_is_untouched(mlp, normal, batch_norm):
+    network, inputs = mlp([5, 8, 3], seed=0, gain=3.0, batch_norm=batch_norm), normal(60, 5, seed=1)
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first = measurements(network, inputs, seed=5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(1)
+    assert measurements(network, inputs, seed=5) == first
+    assert metrics.nlc(network, inputs, batches=2, seed=6) != metrics.nlc(network, inputs, batches=2, seed=5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_module_is_left_as_it_was(normal, training):
+    network = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)).double()
+    network.train(training)
+    inputs = normal(60, 5, seed=1)
+    cross_entropy(network(inputs), torch.arange(60) % 3).sum().backward()
+    state = copy.deepcopy(network.state_dict())
+    gradients = [parameter.grad.clone() for parameter in network.parameters()]
+    measurements(network, inputs, seed=0)
+    assert network.training is training
+    assert not inputs.requires_grad
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+        assert parameter.requires_grad
+        assert torch.equal(parameter.grad, gradient)
+
+
+def test_metrics_work_where_gradients_are_switched_off(mlp, normal):
+    network, inputs = mlp([5, 8, 3], seed=0), normal(60, 5, seed=1)
+    with torch.no_grad():
+        inside = measurements(network, inputs, seed=0)
+    assert inside == measurements(network, inputs, seed=0)
+
+
+def test_float32_inputs_are_measured_in_float32(mlp, normal):
+    network, inputs = mlp([5, 8, 3], seed=0, gain=2.0), normal(60, 5, seed=1)
+    single = metrics.nlc(copy.deepcopy(network).float(), inputs.float(), batches=3)
+    assert single == pytest.approx(metrics.nlc(network, inputs, batches=3), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "settings", "message"),
+    [
+        (lambda x: x[:, 0], torch.ones(9, 2), {}, "must map .9, ....* to .9, d_out.*returned the shape .9,."),
+        (lambda x: x[:4], torch.ones(9, 2), {}, "returned the shape .4, 2."),
+        (lambda x: x, torch.ones(9, 2, dtype=torch.int64), {}, "floating-point.*found torch.int64"),
+        (lambda x: x, torch.ones(9), {}, "found torch.float32 of shape .9,."),
+        (lambda x: x, torch.ones(9, 2), {"batch_size": 0}, "batch_size must be at least 1, found 0"),
+        (lambda x: x, torch.ones(9, 2), {"batches": 0}, "batches must be at least 1, found 0"),
+    ],
+)
+def test_wrong_shapes_and_numbers_are_explained(network, inputs, settings, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.nlc(network, inputs, **settings)
