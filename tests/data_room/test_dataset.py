@@ -80,7 +80,7 @@ def test_generated_inputs_and_labels_stay_together() -> None:
         (dataset.validation_inputs, dataset.validation_labels),
         (dataset.test_inputs, dataset.test_labels),
     ):
-        # The nearest mean is right for about four points in five; with labels of other points, for one in three.
+        # The nearest mean is right for about four points in five; with shuffled labels, for one in three.
         assert (torch.cdist(inputs, means).argmin(1) == labels).double().mean() > 0.7
 
 
