@@ -1,0 +1,311 @@
+"""The study of the nonlinearity coefficient: which architectures generalize, told before training?
+
+A unit is one architecture of one part: sampled, measured, swept over learning rates, the chosen run measured again.
+A study has one part, or several that differ in some fields (`parts`), as the whole paper does. Units, seeds and
+ids depend on the spec alone; `measurement.py` holds what is measured and `../search.py` how a run is chosen.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import model_validator
+
+from distnlc import data
+from distnlc.data import Dataset
+from distnlc.networks.population import flatten, load_row
+from distnlc.networks.sampling import Architecture, sample_architecture
+from distnlc.records import FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow, View
+from distnlc.search import Sweep, choose, sweep, wave_sizes
+from distnlc.spec import (
+    DataSpec,
+    MetricsSpec,
+    SamplingSpec,
+    SearchSpec,
+    SpecError,
+    StudySpec,
+    TrainingSpec,
+    Unit,
+    derive_seed,
+    identity,
+    merge,
+    short_id,
+)
+from distnlc.studies.measurement import measure_initial, measure_trained
+from distnlc.training.loss import loss_scale
+from distnlc.training.population import RunOutcome, Start, train_population
+from distnlc.training.rates import smallest_rate
+
+TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
+
+EPOCHS_PER_RUN = 85
+"""What a run takes on average, for estimates of cost: 60 if it never improves, 100 and more if it learns."""
+
+
+class Spec(StudySpec):
+    """What an NLC study computes. `parts`: name -> fields that differ from the study's own."""
+
+    kind: Literal["nlc"] = "nlc"
+    data: DataSpec = DataSpec()
+    sampling: SamplingSpec = SamplingSpec()
+    training: TrainingSpec = TrainingSpec()
+    search: SearchSpec = SearchSpec()
+    metrics: MetricsSpec = MetricsSpec()
+    dtype: Literal["float64", "float32"] = "float64"
+    parts: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (pydantic copies defaults)
+
+    @model_validator(mode="after")
+    def _parts_are_specs(self) -> Self:
+        for name, fields in self.parts.items():
+            unknown = fields.keys() - {"data", "sampling", "training", "search", "metrics", "dtype"}
+            if unknown:
+                raise ValueError(f"part {name!r} sets {sorted(unknown)}, which a part cannot")
+            try:
+                self.part(name)
+            except SpecError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+    def part(self, name: str) -> "Spec":
+        """The spec of one part, without parts."""
+        if not self.parts:
+            return self
+        base = self.model_dump(exclude={"parts"})
+        return Spec.parse(merge(base, self.parts[name]), where=f"part {name}")
+
+    def part_names(self) -> list[str]:
+        return list(self.parts) or [self.name]
+
+
+def prepare(spec: Spec) -> None:
+    """Finds or generates, prepares and caches the data of all parts. Raises DataError."""
+    for name in spec.part_names():
+        part = spec.part(name)
+        data.prepare(part.data, part.seed)
+
+
+def units(spec: Spec) -> list[Unit]:
+    """One unit per architecture and part. Costs and labels use the dimensions that the paper states."""
+    found = []
+    for name in spec.part_names():
+        part = spec.part(name)
+        fixed = identity(part)
+        fixed.get("sampling", {}).pop("count", None)  # more architectures do not rename those there are
+        for index in range(part.sampling.count):
+            architecture = _sample(part, index, *data.dimensions(part.data))
+            found.append(
+                Unit(
+                    unit_id=short_id({"part": fixed, "index": index}),
+                    part=name,
+                    index=index,
+                    cost=_cost(part, architecture),
+                    label=f"{name} {index}: {architecture.label()}",
+                )
+            )
+    return found
+
+
+def _sample(part: Spec, index: int, d_in: int, d_out: int) -> Architecture:
+    sampling = part.sampling
+    return sample_architecture(
+        index,
+        seed=derive_seed("study", part.seed, part.data.name),
+        d_in=d_in,
+        d_out=d_out,
+        parameters=sampling.parameters,
+        depth_min=sampling.depth_min,
+        depth_max=sampling.depth_max,
+    )
+
+
+def _cost(part: Spec, architecture: Architecture) -> float:
+    """Floating-point operations of the sweep: six per parameter and datapoint, and the element-wise work of
+    normalization and activation, which on a CPU takes the time of some 300 per neuron."""
+    points = part.data.train or {"waveform-noise": 3_000, "mnist": 50_000, "cifar10": 40_000}[part.data.name]
+    a_point = 6 * architecture.parameters + 300 * architecture.depth * architecture.width
+    return float(sum(wave_sizes(part.search)) * EPOCHS_PER_RUN * points * a_point)
+
+
+@lru_cache(maxsize=2)
+def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset:
+    """Kept between the units of one process: they mostly share a dataset."""
+    return data.load(spec, seed).to(device, dtype)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training as the sweep sees it."""
+
+    index: int
+    outcome: RunOutcome
+    error: float
+
+    @property
+    def diverged(self) -> bool:
+        return self.outcome.status != OK
+
+
+def run(spec: Spec, unit: Unit, device: str) -> Records:
+    """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
+    began = time.perf_counter()
+    part = spec.part(unit.part)
+    dtype = getattr(torch, part.dtype)
+    dataset = _load(part.data, part.seed, device, dtype)
+    architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)
+    network = architecture.build().to(device, dtype)
+    initial = architecture.initial_parameters()
+    start = Start(
+        architecture,
+        row=flatten(initial).to(device, dtype),
+        projection=network.projection,
+        loss_scale=loss_scale(network, dataset.train_inputs, batch_size=part.training.batch_size),
+        seed=derive_seed("training", architecture.seed),
+    )
+    metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
+    lowest = smallest_rate(start, dataset, part.training, part.search)
+    found = _sweep(part, start, dataset, lowest)
+    best = found.results[found.best].outcome
+    assert best.row is not None  # `_sweep` keeps the best run's state
+    load_row(network, best.row)
+    metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
+    outcomes = [result.outcome for result in found.results.values()]
+    row = ArchitectureRow(
+        **_drawn(part, unit, architecture),
+        **metrics,
+        smallest_rate=lowest,
+        runs=len(outcomes),
+        diverged_runs=sum(result.diverged for result in found.results.values()),
+        epochs=sum(len(outcome.history) for outcome in outcomes),
+        best_run=found.best,
+        best_rate=best.start_rate,
+        best_at_edge=found.best_at_edge,
+        val_error=best.val_error,
+        test_error=best.test_error,
+        train_error=best.train_error,
+        status=OK,
+        seconds=time.perf_counter() - began,
+    )
+    return {"architectures": [row], **_sweep_rows(row, found)}
+
+
+def _sweep(part: Spec, start: Start, dataset: Dataset, lowest: float) -> Sweep[_Run]:
+    """All runs, trained in populations of neighbouring rates; only the best run's state is kept."""
+    size, known = part.training.population, dict[int, _Run]()
+
+    def train(indices: Sequence[int]) -> list[_Run]:
+        for first in range(0, len(indices), size):
+            together = indices[first : first + size]
+            rates = [lowest * part.search.factor**index for index in together]
+            outcomes = train_population(start, dataset, rates, part.training)
+            for index, outcome in zip(together, outcomes, strict=True):
+                on_training_error = part.training.criterion == "training-error"
+                error = outcome.train_error if on_training_error else outcome.val_error
+                known[index] = _Run(index, outcome, error)
+            best = choose(known)
+            for index, result in known.items():
+                if index != best:
+                    result.outcome.row = None
+        return [known[index] for index in indices]
+
+    return sweep(part.search, train)
+
+
+def _sweep_rows(row: ArchitectureRow, found: Sweep[_Run]) -> dict[str, list[Any]]:
+    ids = {"unit_id": row.unit_id, "architecture_id": row.architecture_id}
+    runs, epochs = [], []
+    for index, result in found.results.items():
+        outcome = result.outcome
+        runs.append(
+            RunRow(
+                **ids,
+                run=index,
+                start_rate=outcome.start_rate,
+                status=outcome.status,
+                epochs=len(outcome.history),
+                best_epoch=outcome.best_epoch,
+                divisions=outcome.divisions,
+                diverged_epochs=outcome.diverged_epochs,
+                val_error=outcome.val_error,
+                test_error=outcome.test_error,
+                train_error=outcome.train_error,
+            )
+        )
+        epochs.extend(
+            EpochRow(**ids, run=index, epoch=number, **asdict(epoch))
+            for number, epoch in enumerate(outcome.history, start=1)
+        )
+    return {"runs": runs, "epochs": epochs}
+
+
+def failed(spec: Spec, unit: Unit, reason: str, seconds: float, attempts: int) -> Records:
+    """The row of an architecture that was given up: what was drawn, and why there is nothing else."""
+    part = spec.part(unit.part)
+    dataset = _load(part.data, part.seed, "cpu", getattr(torch, part.dtype))
+    architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)
+    drawn = _drawn(part, unit, architecture)
+    row = ArchitectureRow(**drawn, status=FAILED, reason=reason, attempts=attempts, seconds=seconds)
+    return {"architectures": [row], "runs": [], "epochs": []}
+
+
+def _drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]:
+    return asdict(architecture) | {
+        "unit_id": unit.unit_id,
+        "architecture_id": architecture.architecture_id,
+        "part": unit.part,
+        "dataset": part.data.name,
+        "optimizer": part.training.optimizer,
+        "criterion": part.training.criterion,
+        "parameters": architecture.parameters,
+    }
+
+
+def view(records: Records) -> View:
+    """One architecture for the tracking mirror: its properties, metrics, sweep curve, chosen run's epochs."""
+    row = records["architectures"][0]
+    fields = asdict(row)
+    names = ("test_error", "val_error", "train_error", "best_rate", "best_run", "smallest_rate", "runs", "epochs")
+    names += ("diverged_runs", "seconds", *(n for n in fields if n.startswith(("init_", "trained_", "activation_n"))))
+    drawn = ("dataset", "optimizer", "criterion", "depth", "width", "parameters", "activation", "dilation", "shift")
+    drawn += ("debiased", "bias_variance", "initial_scale", "normalization", "skip_strength", "skip_start", "index")
+    chosen = [epoch for epoch in records["epochs"] if epoch.run == row.best_run]
+    curves = {
+        "sweep_val_error": [(run.run, run.val_error) for run in records["runs"]],
+        "epoch_train_loss": [(epoch.epoch, epoch.train_loss) for epoch in chosen],
+        "epoch_val_error": [(epoch.epoch, epoch.val_error) for epoch in chosen],
+        "epoch_rate": [(epoch.epoch, epoch.rate) for epoch in chosen],
+    }
+    return View(
+        name=f"{row.part} {row.index}",
+        params={name: fields[name] for name in drawn},
+        metrics={name: float(fields[name]) for name in names if _finite(fields[name])},
+        curves={
+            name: [(step, float(value)) for step, value in points if _finite(value)]
+            for name, points in curves.items()
+        },
+        tags={name: str(fields[name]) for name in ("unit_id", "architecture_id", "part", "status", "reason")},
+    )
+
+
+def headline(rows: Sequence[ArchitectureRow]) -> dict[str, float]:
+    """The running correlation of log NLC with test error, and the best test error."""
+    points = [
+        (math.log(row.init_nlc), row.test_error)
+        for row in rows
+        if _finite(row.init_nlc) and row.init_nlc and row.init_nlc > 0 and _finite(row.test_error)
+    ]
+    shown: dict[str, float] = {}
+    if points:
+        shown["best_test_error"] = float(min(error for _, error in points))
+    logs, errors = np.array(points, dtype=float).reshape(-1, 2).T
+    if len(points) >= 3 and logs.std() > 0 and errors.std() > 0:
+        shown["correlation_log_nlc_test_error"] = float(np.corrcoef(logs, errors)[0, 1])
+    return shown
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
