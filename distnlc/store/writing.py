@@ -293,11 +293,18 @@ def _check_same_format(
 def _to_arrow(rows: Sequence[Any], schema: pa.Schema, table: str) -> pa.Table:
     arrays = []
     for field in schema:
+        place = f"table {table}, column {field.name}: expected {field.type}"
         try:
-            array = pa.array([getattr(row, field.name) for row in rows], field.type)
+            # inferred, not asked for: asked for integers, Arrow cuts fractions off
+            array = pa.array([getattr(row, field.name) for row in rows])
         except (pa.ArrowException, OverflowError) as error:
-            raise StoreError(f"table {table}, column {field.name}: expected {field.type}: {error}") from None
+            raise StoreError(f"{place}: {error}") from None
+        fits = array.type == field.type or (
+            pa.types.is_integer(array.type) and pa.types.is_floating(field.type)
+        )
+        if array.null_count < len(array) and not fits:
+            raise StoreError(f"{place}, but got {array.type}")
         if array.null_count and not field.nullable:
-            raise StoreError(f"table {table}, column {field.name}: expected {field.type}, but got None")
-        arrays.append(array)
+            raise StoreError(f"{place}, but got None")
+        arrays.append(array.cast(field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
