@@ -1,9 +1,9 @@
 """The loop that gets a study done: which unit is next, again or given up; committed once; told to the sinks.
 
 In: the units still to do, an executor, a store, the study kind, sinks. Out: rows in the store, an `Outcome`.
-Longest units first; what comes back is committed before anybody hears of it. A unit that raises or exceeds its
-time limit is tried again `retries` times; one whose worker dies is handed over again until MAX_LOSSES deaths.
-After that a failed row stands for it, and the rest of the study goes on.
+Longest units first; what comes back is committed before anybody hears of it. A unit that raises or exceeds
+its time limit is tried again `retries` times; one whose worker dies is handed over again until MAX_LOSSES
+deaths. After that a failed row stands for it, and the rest of the study goes on.
 """
 
 import logging
@@ -62,8 +62,8 @@ class Outcome:
 class Store(Protocol):
     """Where rows become permanent."""
 
-    def commit(self, entries: Sequence[tuple[str, str, Records]]) -> object:
-        """Makes (unit id, status, records) permanent, each whole or not at all."""
+    def commit(self, entries: Sequence[tuple[str, str, Records]], /) -> None:
+        """Makes (unit id, status, records) of some units permanent, all or none."""
 
 
 class Sink(Protocol):
@@ -127,8 +127,9 @@ def _stop_overdue(executor: Executor, ledger: "_Ledger", time_limit_s: float) ->
     for unit_id, seconds in list(executor.running().items()):
         if seconds > time_limit_s:
             executor.cancel(unit_id)
-            reason = f"exceeded the time limit of {time_limit_s:g} s"
-            stopped.append(Finished(ledger.in_flight[unit_id], error=reason, seconds=seconds))
+            if unit := ledger.in_flight.get(unit_id):
+                reason = f"exceeded the time limit of {time_limit_s:g} s"
+                stopped.append(Finished(unit, error=reason, seconds=seconds))
     return stopped
 
 
@@ -173,9 +174,9 @@ class _Ledger:
     def settle(self, result: Finished) -> Entry | None:
         """The entry to commit, or None if the unit is to be done again or was settled before."""
         unit = result.unit
+        self.in_flight.pop(unit.unit_id, None)
         if unit.unit_id in self._settled:  # its worker was believed dead, and both copies came back
             return None
-        self.in_flight.pop(unit.unit_id, None)
         self._seconds[unit.unit_id] += result.seconds
         if result.records is not None:
             self.done += 1
@@ -208,6 +209,8 @@ class _Ledger:
 
     def _close(self, unit: Unit, status: str, records: Records) -> Entry:
         self._settled.add(unit.unit_id)
+        if self._losses[unit.unit_id] and unit in self._pending:  # a copy that waits to be done again
+            self._pending.remove(unit)
         self._cost_left -= unit.cost
         self._latest = unit.label
         return unit, status, records

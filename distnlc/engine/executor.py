@@ -1,7 +1,7 @@
 """What does the work of a unit, and where: the protocol of executors, and the one that works in this process.
 
 In: `work`, a picklable function (unit, torch device) -> records, and the units handed over one by one.
-Out: a `Finished` for every unit: its records, or why there are none. No exception of a unit leaves an executor.
+Out: a `Finished` for every unit: its records, or why there are none. A unit's exceptions become text.
 
 On a CPU a unit computes with one thread, since the number of threads changes how results are rounded.
 """

@@ -151,10 +151,7 @@ class RayExecutor:
         ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=timeout_s)
         if not ready and self._slow_start_at is not None and time.monotonic() > self._slow_start_at:
             self._slow_start_at = None
-
-            log.warning(
-                "no Ray worker has started in %.0f s; does the cluster have resources to spare?", SLOW_START_S
-            )
+            log.warning("no Ray worker has started in %.0f s: is the cluster busy?", SLOW_START_S)
         return waiting[ready[0]] if ready else None
 
     def _welcome(self, worker: _Worker) -> None:
@@ -230,8 +227,8 @@ def _connect(ray: Any, workers: int | None, address: str | None) -> bool:
     except Exception as error:
         what = f"Ray at {address} cannot be joined" if address else "Ray cannot be started on this machine"
         hint = (
-            "If this is about a token or the home folder: Ray keeps a token in ~/.ray/auth_token, which must be "
-            "writable, and the same on all nodes; RAY_AUTH_MODE=disabled does without."
+            "If this is about a token or the home folder: Ray keeps a token in ~/.ray/auth_token, which must "
+            "be writable, and the same on all nodes; RAY_AUTH_MODE=disabled does without."
         )
         raise EngineError(f"{what}: {_short(error)}\n{hint}") from error
     return True

@@ -1,0 +1,220 @@
+"""The Ray executor on a real cluster: a head with two cores; one test adds nodes with made-up GPUs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+from toys import (
+    KIND,
+    SPEC,
+    MemoryStore,
+    Unloadable,
+    Watcher,
+    mishap,
+    process_state,
+    rounding,
+    units,
+)
+
+from distnlc.engine.driver import MAX_LOSSES, Outcome, Progress, run_units
+from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work
+from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
+from distnlc.spec import Unit
+
+pytestmark = pytest.mark.slow
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[Cluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", HERE)  # workers import the toys
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 0})
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def on_ray(work: Work, todo: list[Unit], store: MemoryStore, **settings: Any) -> Outcome:
+    executor = RayExecutor(work, workers=2)
+    return run_units(todo, executor=executor, store=store, kind=KIND, spec=SPEC, **settings)
+
+
+def attempts(folder: Path, unit: str) -> int:
+    return len(list(folder.glob(f"{unit}-*")))
+
+
+def is_gone(pid_file: Path) -> bool:
+    """Whether that process ends within ten seconds."""
+    stat = Path("/proc", pid_file.read_text(), "stat")
+    deadline = time.monotonic() + 10
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def finish(executor: RayExecutor, count: int) -> list[Finished]:
+    """Waits for that many results, at most half a minute."""
+    finished: list[Finished] = []
+    deadline = time.monotonic() + 30
+    while len(finished) < count and time.monotonic() < deadline:
+        finished += executor.wait(0.1)
+    return finished
+
+
+def until_capacity(executor: RayExecutor, capacity: int) -> None:
+    deadline = time.monotonic() + 30
+    while executor.capacity < capacity and time.monotonic() < deadline:
+        assert executor.wait(0.1) == []
+    assert executor.capacity == capacity
+
+
+def test_two_workers_give_the_rows_of_the_serial_executor() -> None:
+    serial, parallel = MemoryStore(), MemoryStore()
+    todo = units([1, 2, 3, 4, 5, 6])
+    run_units(todo, executor=SerialExecutor(rounding), store=serial, kind=KIND, spec=SPEC)
+    assert on_ray(rounding, todo, parallel).done == 6
+    assert parallel.rows == serial.rows
+    assert ray.is_initialized(), "a Ray that was there before is left"
+
+
+def test_a_worker_without_gpu_has_one_thread_sees_no_gpu_and_ignores_ctrl_c() -> None:
+    executor = RayExecutor(process_state)
+    assert executor.capacity == 0, "no unit goes to a worker that has not started"
+    until_capacity(executor, 2 * IN_FLIGHT)
+    assert executor.slots == 2, "one worker per core where nothing else is asked for"
+    executor.submit(units([1])[0])
+    (finished,) = finish(executor, 1)
+    executor.close()
+    assert finished.records == {
+        "toys": [{"device": "cpu", "ignores Ctrl-C": True, "threads": ("1", "1"), "gpus": ""}]
+    }
+
+
+def test_a_unit_whose_worker_is_killed_is_finished_by_a_replacement(tmp_path: Path) -> None:
+    store = MemoryStore()
+    outcome = on_ray(partial(mishap, "killed", True, tmp_path), units([1, 2, 1, 1]), store, retries=0)
+    assert (outcome.done, outcome.failed) == (4, 0)
+    assert attempts(tmp_path, "u1") == 2
+
+
+def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tmp_path: Path) -> None:
+    store = MemoryStore()
+    outcome = on_ray(partial(mishap, "exits", False, tmp_path), units([1, 9, 1, 1, 1, 1]), store)
+    assert (outcome.done, outcome.failed) == (5, 1)
+    assert set(store.failed()) == {"u1"}
+    assert store.rows["u1"].attempts == attempts(tmp_path, "u1") == MAX_LOSSES
+    assert {attempts(tmp_path, f"u{i}") for i in (0, 2, 3, 4, 5)} == {1}
+
+
+def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
+    store = MemoryStore()
+    outcome = on_ray(
+        partial(mishap, "hangs", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1
+    )
+    assert (outcome.done, outcome.failed) == (4, 0)
+    assert attempts(tmp_path, "u1") == 2
+    assert is_gone(tmp_path / "u1-0")
+
+
+def test_the_unit_queued_behind_a_killer_comes_back_unblamed(
+    tmp_path: Path,
+) -> None:
+    _, killer, behind = units([1, 1, 1])
+    executor = RayExecutor(partial(mishap, "exits", False, tmp_path), workers=1)
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(killer)
+    executor.submit(behind)
+    assert executor.capacity == 0
+    assert set(executor.running()) == {"u1"}
+    finished = {result.unit.unit_id: result for result in finish(executor, 2)}
+    assert (finished["u1"].lost, finished["u1"].returned) == (True, False)
+    assert (finished["u2"].lost, finished["u2"].returned) == (False, True)
+    executor.close()
+
+
+def test_records_that_cannot_be_sent_are_the_failure_of_their_unit(tmp_path: Path) -> None:
+    store = MemoryStore()
+    on_ray(partial(mishap, "unpicklable", False, tmp_path), units([1, 1]), store, retries=0)
+    assert "pickle" in (store.rows["u1"].reason or "")
+    assert store.rows["u0"].value == 0
+
+
+def test_workers_that_cannot_start_end_the_study_with_the_reason() -> None:
+    executor = RayExecutor(Unloadable(), workers=1)
+    with pytest.raises(EngineError, match=r"no Ray worker can be started.*no package here"):
+        finish(executor, 1)
+
+
+def test_one_worker_per_gpu_and_the_loss_of_their_node_is_survived(cluster: Cluster, tmp_path: Path) -> None:
+    lost_node = cluster.add_node(num_cpus=0, num_gpus=2)
+
+    class KillsNode(Watcher):
+        def progress(self, progress: Progress) -> None:
+            super().progress(progress)
+            if progress.running == 2 and (tmp_path / "u1-0").exists() and len(cluster.list_all_nodes()) == 2:
+                cluster.remove_node(lost_node, allow_graceful=False)
+                cluster.add_node(num_cpus=0, num_gpus=2)
+
+    watcher, store = KillsNode(), MemoryStore()
+    executor = RayExecutor(partial(mishap, "hangs", True, tmp_path))
+    outcome = run_units(
+        units([8, 9, 7, 6]), executor=executor, store=store, kind=KIND, spec=SPEC, retries=0, sinks=[watcher]
+    )
+    assert max(state.running for state in watcher.states) == 2
+    assert (outcome.done, outcome.failed) == (4, 0)
+    assert attempts(tmp_path, "u1") == 2
+
+
+STUDY = """
+import sys
+from toys import *
+from distnlc.engine.driver import run_units
+from distnlc.engine.ray_executor import RayExecutor
+from functools import partial
+
+work = partial(mishap, "hangs", False, Path(sys.argv[1]))
+store = MemoryStore()
+outcome = run_units(
+    units([2, 1]), executor=RayExecutor(work, workers=2), store=store, kind=KIND, spec=SPEC
+)
+print(outcome.interrupted, sorted(store.rows))
+"""
+
+
+def test_ctrl_c_pressed_twice_in_the_terminal_ends_a_study_of_its_own_ray_promptly(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUDY, str(tmp_path)],
+        env=environment | {"PYTHONPATH": HERE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "u1-0").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    pressed = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "True ['u0']\n"), err
+    assert "Traceback" not in err
+    assert time.monotonic() - pressed < 15
+    assert is_gone(tmp_path / "u1-0")
