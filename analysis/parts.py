@@ -34,17 +34,10 @@ PAPER_SIZE = (
 class Part:
     """One part's rows of the table `architectures`."""
 
-    name: str
+    title: str
+    """for people: the dataset, the optimizer and an unusual criterion"""
     key: Key
     rows: pd.DataFrame
-
-    @property
-    def title(self) -> str:
-        """For people: the dataset, the optimizer and an unusual criterion."""
-        dataset, optimizer, criterion = self.key
-        return (
-            f"{DATASETS.get(dataset, dataset)} ({OPTIMIZERS.get(optimizer, optimizer)}{CRITERIA[criterion]})"
-        )
 
     @property
     def error(self) -> str:
@@ -58,11 +51,24 @@ class Part:
 
 
 def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None) -> list[Part]:
-    """The parts in the study's order, only those of one criterion if given; rows in index order."""
-    found = []
-    for name, rows in architectures.groupby("part", sort=False):
-        first = rows.iloc[0]
-        key = (str(first["dataset"]), str(first["optimizer"]), str(first["criterion"]))
-        if criterion in (None, key[2]):
-            found.append(Part(str(name), key, rows.sort_values("index")))
-    return sorted(found, key=lambda part: list(STATED_NLC).index(part.key) if part.key in STATED_NLC else 99)
+    """The parts in the paper's order, only those of one criterion if given; rows in index order."""
+    named = {str(name): rows.sort_values("index") for name, rows in architectures.groupby("part")}
+    keys = {name: _key(rows) for name, rows in named.items()}
+    parts = []
+    for name, rows in named.items():
+        alone = list(keys.values()).count(keys[name]) == 1
+        title = _title(keys[name]) if alone else f"{_title(keys[name])}: {name}"
+        if criterion in {None, keys[name][2]}:
+            parts.append(Part(title, keys[name], rows))
+    order = list(STATED_NLC)
+    return sorted(parts, key=lambda part: order.index(part.key) if part.key in order else len(order))
+
+
+def _key(rows: pd.DataFrame) -> Key:
+    first = rows.iloc[0]
+    return str(first["dataset"]), str(first["optimizer"]), str(first["criterion"])
+
+
+def _title(key: Key) -> str:
+    dataset, optimizer, criterion = key
+    return f"{DATASETS[dataset]} ({OPTIMIZERS[optimizer]}{CRITERIA[criterion]})"

@@ -101,8 +101,7 @@ def _numbers(panel: drawing.Panel) -> dict[str, str]:
         "Spearman (p)": f"{text.coefficient(c.spearman)} ({text.probability(c.spearman_p)})",
         "Kendall (p)": f"{text.coefficient(c.kendall)} ({text.probability(c.kendall_p)})",
         "paper": drawing.stated(panel),
-        "rows in": str(c.n_in),
-        "rows used": str(c.n),
+        "rows used": f"{c.n} of {c.n_in}",
         "left out": text.left_out(c).removeprefix("left out: ") + (f"; {c.undefined}" if c.undefined else ""),
     }
 
@@ -128,7 +127,6 @@ def _render(tables: Tables, fields: Mapping[str, Any], figures: list[Shown]) -> 
         tables=values,
         tables_missing=missing,
         tables_settings=settings,
-        hours=text.duration(whole.seconds),
         duration=text.duration,
         spec=json.dumps(fields, indent=2, default=str),
         failures=failures.to_dict("records"),
@@ -143,7 +141,7 @@ def _tables() -> tuple[list[tuple[str, str]], str, Mapping[str, Any]]:
         frames = [(title, written(table(measured))) for title, table in TABLES]
     except MeasuredError as error:
         return [], str(error), {}
-    html = [(title, frame.to_html(border=0, classes="numbers")) for title, frame in frames]
+    html = [(title, frame.to_html(border=0, classes="numbers", index_names=False)) for title, frame in frames]
     return html, "", measured.get("settings", {})
 
 

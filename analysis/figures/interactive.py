@@ -14,7 +14,7 @@ from analysis.load import Tables
 from analysis.parts import parts_of
 
 SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up"}
-PANEL_HEIGHT = 430  # pixels
+PANEL_HEIGHT = 400  # pixels
 
 
 def figure2_html(tables: Tables) -> str:
@@ -71,7 +71,7 @@ def figure2_html(tables: Tables) -> str:
         full_html=False,
         include_plotlyjs=True,
         div_id="figure2-interactive",
-        config={"responsive": True, "displaylogo": False, "showSendToCloud": False},
+        config={"responsive": True, "displayModeBar": False},
     )
     return html
 

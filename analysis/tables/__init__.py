@@ -66,8 +66,8 @@ def beside(
 
 
 def written(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table with its numbers written for people."""
-    return frame.map(text.number)
+    """The same table with its numbers written for people, in the four digits that the paper gives at most."""
+    return frame.map(lambda value: text.number(value, 4))
 
 
 def main(table: Callable[[Mapping[str, Any]], pd.DataFrame]) -> int:

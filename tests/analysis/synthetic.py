@@ -102,9 +102,9 @@ def epoch_row(run: RunRow) -> EpochRow:
 
 
 def realistic_rows(
-    count: int, dataset: str = "waveform-noise", *, seed: int = 0, **changes: Any
+    count: int, dataset: str = "waveform-noise", *, seed: int = 0, failures: float = 0.02, **changes: Any
 ) -> list[ArchitectureRow]:
-    """`count` architectures whose error grows with log initial NLC as in the paper; about 2% failed."""
+    """`count` architectures whose error grows with log initial NLC as in the paper; a fraction failed."""
     generator = np.random.default_rng(seed)
     guessing = 1 - 1 / CLASSES[dataset]
     floor = {"waveform-noise": 0.14, "mnist": 0.02, "cifar10": 0.42}[dataset]
@@ -136,7 +136,7 @@ def realistic_rows(
             "diverged_runs": int(generator.integers(5, 20)),
             "best_at_edge": bool(generator.random() < 0.02),
         } | changes
-        make = failed_row if generator.random() < 0.02 else architecture_row
+        make = failed_row if generator.random() < failures else architecture_row
         keep = {
             key: fields[key] for key in ("part", "dataset", "d_out", "depth", "activation", "skip_strength")
         }

@@ -1,0 +1,57 @@
+"""Loading gives every committed row, with the columns of records.py, and says what is wrong with a folder."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import architecture_row, failed_row, write_study
+
+import analysis
+from distnlc.records import ArchitectureRow, EpochRow, RunRow
+from distnlc.spec import StudySpec
+from distnlc.store import Store, StoreError
+
+
+def test_columns_are_those_of_the_records(tmp_path: Path) -> None:
+    tables = analysis.load(write_study(tmp_path / "study", [architecture_row()]))
+    for frame, row_type in zip(tables, (ArchitectureRow, RunRow, EpochRow), strict=True):
+        assert list(frame.columns) == [field.name for field in fields(row_type)]
+    assert [len(frame) for frame in tables] == [1, 3, 3]
+
+
+def test_nothing_is_dropped_and_gaps_are_missing_values(tmp_path: Path) -> None:
+    rows = [failed_row(2), architecture_row(1, init_nlc=float("inf")), architecture_row(0, best_at_edge=True)]
+    frame = analysis.load(write_study(tmp_path / "study", rows)).architectures
+    assert list(frame["index"]) == [0, 1, 2]
+    assert list(frame["status"]) == ["ok", "ok", "failed"]
+    assert frame["init_nlc"].isna().tolist() == [False, False, True]
+    assert frame["init_nlc"][1] == float("inf")
+    assert frame["best_at_edge"].tolist() == [True, False, pd.NA]
+
+
+def test_rows_do_not_depend_on_the_order_of_commits(tmp_path: Path) -> None:
+    rows = [architecture_row(index) for index in range(5)]
+    forwards = analysis.load(write_study(tmp_path / "a", rows))
+    backwards = analysis.load(write_study(tmp_path / "b", rows[::-1]))
+    for one, other in zip(forwards, backwards, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_study_without_rows_has_empty_tables_with_all_columns(tmp_path: Path) -> None:
+    tables = analysis.load(write_study(tmp_path / "study", []))
+    assert [len(frame) for frame in tables] == [0, 0, 0]
+    assert tables.architectures["init_nlc"].dtype == float
+
+
+def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(StoreError, match=f"{folder}: not a study folder"):
+            analysis.load(folder)
+
+
+def test_a_study_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with Store.create_or_open(tmp_path / "s", StudySpec(kind="other"), {"measurements": ArchitectureRow}):
+        pass
+    with pytest.raises(StoreError, match="expected a study with the tables architectures, runs, epochs"):
+        analysis.load(tmp_path / "s")

@@ -1,0 +1,175 @@
+"""The report is one page that needs no network, tells the truth about odd studies, and answers in numbers."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from synthetic import architecture_row, failed_row, write_study
+
+from analysis import report, tables
+from analysis.headline import sentences, summarize, summary
+from analysis.load import load
+from analysis.tables.table1 import STATED
+from distnlc.store import StoreError
+
+
+class Page(HTMLParser):
+    """What a page shows (text outside scripts and styles) and what it would load."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.text, self.loads, self.scripts, self._hidden = "", [], 0, False
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden = tag in {"script", "style"}
+        self.scripts += tag == "script"
+        self.loads += [
+            str(value) for key, value in attrs if key in {"src", "srcset", "href", "data", "action"}
+        ]
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._hidden else data
+
+
+@pytest.fixture(scope="module")
+def page(two_datasets: Path) -> Page:
+    return Page(report.write_report(two_datasets))
+
+
+def test_needs_no_network(page: Page, two_datasets: Path) -> None:
+    # Data addresses, and links to the figures' files beside the page; nothing else.
+    assert all(
+        address.startswith("data:") or re.fullmatch(r"figure\w+\.(png|svg)", address)
+        for address in page.loads
+    )
+    text = (two_datasets / "report" / "index.html").read_text(encoding="utf-8")
+    assert "@import" not in text.split("</style>")[0]
+    assert text.count("plotly.js v") == 1
+
+
+def test_figures_lie_beside_the_page(page: Page, two_datasets: Path) -> None:
+    written = {path.name for path in (two_datasets / "report").iterdir()}
+    assert written == {"index.html", *(f"figure{n}.{kind}" for n in ("2", "3a") for kind in ("png", "svg"))}
+    assert sum(address.startswith("data:image/svg+xml;base64,") for address in page.loads) == 2
+
+
+def test_answers_stand_on_the_page(page: Page, two_datasets: Path) -> None:
+    for part in summary(two_datasets).parts:
+        for sentence in sentences(part):
+            assert sentence in page.text
+    for said in (
+        "1 (unit failed)",
+        "two datasets",
+        "out of memory",
+        '"kind": "nlc"',
+        "no value stated",
+        "0.81",
+    ):
+        assert said in page.text
+
+
+def test_the_page_is_the_same_each_time(page: Page, two_datasets: Path, tmp_path: Path) -> None:
+    again = report.write_report(two_datasets, tmp_path / "again")
+    assert again.read_bytes() == page.path.read_bytes()
+
+
+def test_text_from_records_cannot_become_markup(page: Page, tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    rows = [architecture_row(0, activation=evil), failed_row(1, reason=evil)]
+    folder = write_study(tmp_path / "study", rows, name=evil, summary=evil)
+    odd = Page(report.write_report(folder))
+    assert odd.scripts == page.scripts
+    assert odd.text.count(evil) == 6  # title, heading, summary, reason, and twice in the spec
+
+
+def test_an_empty_study_says_so(tmp_path: Path) -> None:
+    page = Page(report.write_report(write_study(tmp_path / "study", [])))
+    assert "nothing to report" in page.text
+    assert "Figure 2" in page.text
+    assert "no architecture chosen by validation error has both initial NLC and test error" in page.text
+    assert page.scripts == 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [architecture_row(0)],
+        [failed_row(0), failed_row(1)],
+        [
+            architecture_row(i, init_nlc=float(v), test_error=0.5)
+            for i, v in enumerate(("inf", "nan", "-1", "0"))
+        ],
+        [architecture_row(i, init_nlc=10.0**i, init_bias=float("inf")) for i in range(5)],
+        [architecture_row(i, init_nlc=2.0 + i, test_error=None, status="diverged") for i in range(3)],
+        [
+            architecture_row(i, init_nlc=2.0 + i, criterion="training-error", train_error=0.1 * i)
+            for i in range(5)
+        ],
+    ],
+    ids=["one row", "all failed", "no usable NLC", "constant error", "diverged", "training error"],
+)
+def test_odd_studies_have_a_report(tmp_path: Path, rows: list[object]) -> None:
+    folder = write_study(tmp_path / "study", rows)  # type: ignore[arg-type]
+    page = Page(report.write_report(folder))
+    assert sentences(summary(folder).parts[0])[0] in page.text
+    assert re.search(r"\bnan\b", page.text) is None
+
+
+def test_tables_of_the_paper_are_shown_beside_measured_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = tmp_path / "measured.json"
+    measured.write_text(
+        json.dumps(
+            {
+                "table1": {"A": [1.2109, *STATED["A"][1:]]},
+                "table2": {"50": 10450.0},
+                "settings": {"seeds": 10},
+            }
+        )
+    )
+    monkeypatch.setattr(report, "read_measured", lambda: tables.read_measured(measured))
+    text = Page(report.write_report(write_study(tmp_path / "study", []))).text
+    for said in ("even tanh", "10450", "9952", "4.760e+17", "seeds: 10"):
+        assert said in text
+
+
+def test_a_folder_that_is_no_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(StoreError, match="not a study folder"):
+        report.write_report(tmp_path)
+    assert report.main([str(tmp_path)]) == 2
+    assert "not a study folder" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_says_where(two_datasets: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write the report"):
+        report.write_report(two_datasets, tmp_path / "file")
+
+
+def test_summary_counts(tmp_path: Path) -> None:
+    rows = [
+        architecture_row(
+            i, init_nlc=1.0 + i, test_error=0.1 + 0.02 * i, best_at_edge=i in {0, 29}, seconds=2.0
+        )
+        for i in range(30)
+    ]
+    folder = write_study(tmp_path / "study", [*rows, failed_row(30, seconds=40.0)])
+    whole = summary(folder)
+    (part,) = whole.parts
+    assert (whole.architectures, whole.failed, whole.runs, whole.diverged_runs) == (31, 1, 90, 30)
+    assert whole.seconds == 100
+    assert part.best_nlc == (1, 2, 3)
+    assert part.best_in_range == 3
+    # errors reach 2/3, the error of guessing among three classes, with architecture 29 only
+    assert (part.better_than_guessing, part.best_at_edge) == (29, 1)
+    assert (part.stated, part.correlation.n) == (0.67, 30)
+    assert summarize(load(folder)) == whole
