@@ -58,9 +58,7 @@ def sweep(spec: SearchSpec, train: Callable[[Sequence[int]], Sequence[R]]) -> Sw
             results[index] = result
             study.tell(trials[index], DIVERGED_VALUE if result.diverged else result.error)
     best = choose(results)
-    return Sweep(
-        dict(sorted(results.items())), best, not spec.edge <= best < spec.rates - spec.edge
-    )
+    return Sweep(dict(sorted(results.items())), best, not spec.edge <= best < spec.rates - spec.edge)
 
 
 def choose(results: dict[int, R]) -> int:

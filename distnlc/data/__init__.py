@@ -93,9 +93,7 @@ def load(spec: DataSpec, seed: int) -> Dataset:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Dataset(spec.name, **{name: torch.from_numpy(arrays[name]) for name in _TENSORS})
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: this prepared dataset cannot be read ({error}); delete it to make it anew"
-        ) from None
+        raise DataError(f"{path}: this prepared dataset cannot be read ({error}); delete it to make it anew") from None
 
 
 def prepare(spec: DataSpec, seed: int) -> Path:
@@ -138,9 +136,7 @@ def _images(spec: DataSpec, seed: int, train_files: Images, test_files: Images) 
                 f"{spec.name}: {field} = {asked} points are asked for and the files hold {held}; "
                 "set data.train, data.validation and data.test to what there is"
             )
-    train, validation = _draw(
-        len(train_files[1]), (train_count, validation_count), derive_seed(seed, "split")
-    )
+    train, validation = _draw(len(train_files[1]), (train_count, validation_count), derive_seed(seed, "split"))
     (test,) = _draw(len(test_files[1]), (test_count,), derive_seed(seed, "test subset"))
     try:
         inputs = prepare_images(

@@ -91,9 +91,7 @@ def read_mnist(files: Sequence[Path]) -> Images:
     images_file, labels_file = files
     images, labels = _read_idx(images_file, dimensions=3), _read_idx(labels_file, dimensions=1)
     if images.shape[1:] != (28, 28):
-        raise DataError(
-            f"{images_file}: expected images of 28 x 28, found {images.shape[1]} x {images.shape[2]}"
-        )
+        raise DataError(f"{images_file}: expected images of 28 x 28, found {images.shape[1]} x {images.shape[2]}")
     return _checked(images.reshape(len(images), -1), labels, where=labels_file)
 
 
@@ -197,9 +195,7 @@ def _read_batch(path: Path) -> Images:
         labels = np.array(batch[b"labels"])
     except Exception as error:  # a broken or hostile pickle can raise anything
         reason = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"{path}: not an official CIFAR10 batch, a dictionary of data and labels ({reason})"
-        ) from None
+        raise DataError(f"{path}: not an official CIFAR10 batch, a dictionary of data and labels ({reason})") from None
     if images.ndim != 2 or images.shape[1] != 3072:
         raise DataError(f"{path}: expected 'data' of shape (n, 3072), found {images.shape}")
     return _checked(images, labels, where=path)

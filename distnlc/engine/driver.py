@@ -160,11 +160,7 @@ class _Ledger:
     def should_submit(self, executor: Executor) -> bool:
         """Queueing behind a busy worker hides the driver's own work; the last units wait for a free one."""
         queueing_pays = len(self._pending) > executor.slots
-        return (
-            bool(self._pending)
-            and executor.capacity > 0
-            and (queueing_pays or len(self.in_flight) < executor.slots)
-        )
+        return bool(self._pending) and executor.capacity > 0 and (queueing_pays or len(self.in_flight) < executor.slots)
 
     def take(self) -> Unit:
         unit = self._pending.popleft()

@@ -35,9 +35,7 @@ def input_gradients(
     wrong shape.
     """
     if len(labels) != len(inputs):
-        raise ValueError(
-            f"input_gradients: expected {len(inputs)} labels, one per input, found {len(labels)}"
-        )
+        raise ValueError(f"input_gradients: expected {len(inputs)} labels, one per input, found {len(labels)}")
     network = measurable(network)
     squares = []
     for rows in ordered_batches(inputs, batch_size):

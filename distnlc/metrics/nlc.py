@@ -15,9 +15,7 @@ from distnlc.metrics.batches import Network, gaussian, measurable, random_batche
 from distnlc.metrics.spread import input_moments, output_moments
 
 
-def nlc(
-    network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0
-) -> float:
+def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0) -> float:
     """Return the nonlinearity coefficient; its relative error falls as 1 / sqrt(batches * batch_size).
 
     Networks with batch statistics are measured as functions of whole batches; so the batches should

@@ -49,9 +49,7 @@ def error_preserving_perturbation(
     return float(torch.cat(values).median())
 
 
-def _perturbation(
-    network: Network, batch: torch.Tensor, labels: torch.Tensor, direction: torch.Tensor
-) -> torch.Tensor:
+def _perturbation(network: Network, batch: torch.Tensor, labels: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     """The largest k of one batch and direction, of shape (1,)."""
     right_at_start = network(batch).argmax(1) == labels
     right_so_far = right_at_start.clone()

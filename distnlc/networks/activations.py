@@ -91,8 +91,9 @@ def _write_slope(name: str, u: Tensor, value: Tensor, slope: Tensor) -> None:
     if name == "relu":
         torch.gt(u, 0, out=slope)
     elif name == "selu":
-        torch.add(value, SELU_LEFT, out=slope)
-        slope.masked_fill_(u > 0, SELU_RIGHT)
+        # right of 0 the clamped value is 0; the step then takes SELU_LEFT down to SELU_RIGHT, without a slow branch
+        step = torch.gt(u, 0, out=torch.empty_like(u)).mul_(SELU_LEFT - SELU_RIGHT)
+        torch.clamp(value, max=0, out=slope).add_(SELU_LEFT).sub_(step)
     elif name in {"tanh", "even-tanh"}:
         torch.mul(value, value, out=slope)
         slope.neg_().add_(1)

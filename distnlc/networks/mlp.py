@@ -18,18 +18,15 @@ EPSILON = 1e-12
 """Added to the variance in both normalizations, which the paper does not state: small enough to leave pre-activation
 variances of ordinary size alone to twelve digits, large enough to keep a constant signal from dividing by zero."""
 
-NORMALIZED_DIMENSION = {"batch": -2, "layer": -1}
-"""over which dimension of (..., batch, width) mean and variance are taken"""
-
 
 def normalize(signal: Tensor, kind: str) -> Tensor:
-    """Batch or layer normalization of (..., batch, width) without trainable parameters; `none` passes through.
+    """Batch or layer normalization of (batch, width) without trainable parameters; `none` passes through.
 
     Batch norm always uses the statistics of the current batch, in evaluation too.
     """
     if kind == "none":
         return signal
-    dimension = NORMALIZED_DIMENSION[kind]
+    dimension = {"batch": 0, "layer": 1}[kind]
     centered = signal - signal.mean(dimension, keepdim=True)
     return centered * torch.rsqrt(centered.square().mean(dimension, keepdim=True) + EPSILON)
 

@@ -67,9 +67,7 @@ class Architecture:
 
     @property
     def activation_function(self) -> Activation:
-        return make_activation(
-            self.activation, dilation=self.dilation, shift=self.shift, debiased=self.debiased
-        )
+        return make_activation(self.activation, dilation=self.dilation, shift=self.shift, debiased=self.debiased)
 
     def initial_parameters(self) -> Parameters:
         """The parameters at initialization, float64 on the CPU."""

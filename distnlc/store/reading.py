@@ -41,9 +41,7 @@ def arrow_schema(row_type: type) -> pa.Schema:
 
 
 def schema_of(columns: Mapping[str, str], version: int) -> pa.Schema:
-    fields = [
-        pa.field(name, COLUMN_TYPES[kind.rstrip("?")], kind.endswith("?")) for name, kind in columns.items()
-    ]
+    fields = [pa.field(name, COLUMN_TYPES[kind.rstrip("?")], kind.endswith("?")) for name, kind in columns.items()]
     return pa.schema(fields, {"schema_version": str(version)})
 
 

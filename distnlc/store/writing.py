@@ -63,8 +63,7 @@ class Store:
             others = {path.name for path in folder.iterdir()} - {LOCK, STUDY + ASIDE}
             if others and STUDY not in others:
                 raise StoreError(
-                    f"{folder}: not empty and not a study folder (it holds {min(others)!r}); "
-                    "choose another --out"
+                    f"{folder}: not empty and not a study folder (it holds {min(others)!r}); choose another --out"
                 )
             lock = _take_lock(folder)
             try:
@@ -85,9 +84,7 @@ class Store:
             (folder / table).mkdir(exist_ok=True)
         if not (folder / MANIFEST).exists():
             if any(path.suffix == ".parquet" for table in tables for path in (folder / table).iterdir()):
-                raise StoreError(
-                    f"{folder}: rows but no manifest. Nothing was changed. Restore it from a copy"
-                )
+                raise StoreError(f"{folder}: rows but no manifest. Nothing was changed. Restore it from a copy")
             fresh = Manifest(SCHEMA_VERSION, spec_id(spec), columns, [], 0)
             write_durably(folder / MANIFEST, fresh.text())
         self._manifest = read_manifest(folder)
@@ -179,9 +176,7 @@ class Store:
     def _check_records(self, unit: str, records: Records) -> None:
         first, *_ = self._schemas
         if unknown := records.keys() - self._schemas.keys():
-            raise StoreError(
-                f"unit {unit}: unknown table {min(unknown)!r}; tables: {', '.join(self._schemas)}"
-            )
+            raise StoreError(f"unit {unit}: unknown table {min(unknown)!r}; tables: {', '.join(self._schemas)}")
         if (found := len(records.get(first, ()))) != 1:
             raise StoreError(f"unit {unit}: expected one row in table {first}, found {found}")
         for table, rows in records.items():
@@ -220,9 +215,7 @@ class Store:
                     if path.exists():
                         os.replace(path, path.with_name(path.name + BAD))
                 lost |= dict.fromkeys(units)
-                log.warning(
-                    "%s. Its chunk is set aside as *%s; %d units will run again", error, BAD, len(units)
-                )
+                log.warning("%s. Its chunk is set aside as *%s; %d units will run again", error, BAD, len(units))
         if lost:
             self._append(Chunk(self._manifest.next_number(), {}, lost))
 
@@ -270,18 +263,14 @@ def _check_same_study(folder: Path, spec: StudySpec) -> None:
         )
 
 
-def _check_same_format(
-    folder: Path, manifest: Manifest, spec: StudySpec, columns: dict[str, dict[str, str]]
-) -> None:
+def _check_same_format(folder: Path, manifest: Manifest, spec: StudySpec, columns: dict[str, dict[str, str]]) -> None:
     if manifest.schema_version != SCHEMA_VERSION:
         raise StoreError(
             f"{folder}: written with schema version {manifest.schema_version}, this distnlc writes version "
             f"{SCHEMA_VERSION}: it can be read and reported, but not continued; choose another --out"
         )
     if manifest.study_id != spec_id(spec):
-        raise StoreError(
-            f"{folder}: {STUDY} was changed after the study began; restore it or choose another --out"
-        )
+        raise StoreError(f"{folder}: {STUDY} was changed after the study began; restore it or choose another --out")
     if manifest.tables != columns:
         changed = [t for t in manifest.tables | columns if manifest.tables.get(t) != columns.get(t)]
         raise StoreError(
@@ -299,9 +288,7 @@ def _to_arrow(rows: Sequence[Any], schema: pa.Schema, table: str) -> pa.Table:
             array = pa.array([getattr(row, field.name) for row in rows])
         except (pa.ArrowException, OverflowError) as error:
             raise StoreError(f"{place}: {error}") from None
-        fits = array.type == field.type or (
-            pa.types.is_integer(array.type) and pa.types.is_floating(field.type)
-        )
+        fits = array.type == field.type or (pa.types.is_integer(array.type) and pa.types.is_floating(field.type))
         if array.null_count < len(array) and not fits:
             raise StoreError(f"{place}, but got {array.type}")
         if array.null_count and not field.nullable:

@@ -35,6 +35,12 @@ class StudyKind(Protocol):
     def failed(self, spec: Any, unit: Unit, reason: str, seconds: float, attempts: int) -> Records:
         """The rows that stand for a unit which was given up: one row of the first table, status `failed`."""
 
+    def calibrate(self, spec: Any, device: str) -> float:
+        """Seconds that one unit of `Unit.cost` takes one worker on this machine, measured in a few seconds."""
+
+    def volume(self, spec: Any) -> tuple[dict[str, int], float]:
+        """About how many rows each table will have, and the bytes that they take on disk."""
+
     def view(self, records: Records) -> View:
         """What the tracking mirror shows of one unit."""
 

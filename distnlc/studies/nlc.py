@@ -2,26 +2,24 @@
 
 A unit is one architecture of one part: sampled, measured, swept over learning rates, the chosen run measured again.
 A study has one part, or several that differ in some fields (`parts`), as the whole paper does. Units, seeds and
-ids depend on the spec alone; `measurement.py` holds what is measured and `../search.py` how a run is chosen.
+ids depend on the spec alone; `nlc_measurement.py` holds what is measured, `nlc_view.py` what is shown while it runs,
+`nlc_cost.py` what it costs, and `../search.py` how a run is chosen.
 """
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, Self
 
-import numpy as np
 import torch
-from pydantic import model_validator
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from distnlc import data
 from distnlc.data import Dataset
-from distnlc.networks.population import flatten, load_row
 from distnlc.networks.sampling import Architecture, sample_architecture
-from distnlc.records import FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow, View
-from distnlc.search import Sweep, choose, sweep, wave_sizes
+from distnlc.records import FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow
+from distnlc.search import Sweep, choose, sweep
 from distnlc.spec import (
     DataSpec,
     MetricsSpec,
@@ -34,17 +32,19 @@ from distnlc.spec import (
     derive_seed,
     identity,
     merge,
+    model_validator,
     short_id,
 )
-from distnlc.studies.measurement import measure_initial, measure_trained
+from distnlc.studies.nlc_cost import cost, seconds_per_cost, table_sizes
+from distnlc.studies.nlc_measurement import measure_initial, measure_trained
+from distnlc.studies.nlc_view import headline, view
 from distnlc.training.loss import loss_scale
 from distnlc.training.population import RunOutcome, Start, train_population
 from distnlc.training.rates import smallest_rate
 
-TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
+__all__ = ["TABLES", "Spec", "calibrate", "failed", "headline", "prepare", "run", "units", "view", "volume"]
 
-EPOCHS_PER_RUN = 85
-"""What a run takes on average, for estimates of cost: 60 if it never improves, 100 and more if it learns."""
+TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
 
 
 class Spec(StudySpec):
@@ -103,7 +103,7 @@ def units(spec: Spec) -> list[Unit]:
                     unit_id=short_id({"part": fixed, "index": index}),
                     part=name,
                     index=index,
-                    cost=_cost(part, architecture),
+                    cost=cost(part.data, part.search, architecture),
                     label=f"{name} {index}: {architecture.label()}",
                 )
             )
@@ -121,14 +121,6 @@ def _sample(part: Spec, index: int, d_in: int, d_out: int) -> Architecture:
         depth_min=sampling.depth_min,
         depth_max=sampling.depth_max,
     )
-
-
-def _cost(part: Spec, architecture: Architecture) -> float:
-    """Floating-point operations of the sweep: six per parameter and datapoint, and the element-wise work of
-    normalization and activation, which on a CPU takes the time of some 300 per neuron."""
-    points = part.data.train or {"waveform-noise": 3_000, "mnist": 50_000, "cifar10": 40_000}[part.data.name]
-    a_point = 6 * architecture.parameters + 300 * architecture.depth * architecture.width
-    return float(sum(wave_sizes(part.search)) * EPOCHS_PER_RUN * points * a_point)
 
 
 @lru_cache(maxsize=2)
@@ -158,10 +150,9 @@ def run(spec: Spec, unit: Unit, device: str) -> Records:
     dataset = _load(part.data, part.seed, device, dtype)
     architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)
     network = architecture.build().to(device, dtype)
-    initial = architecture.initial_parameters()
     start = Start(
         architecture,
-        row=flatten(initial).to(device, dtype),
+        row=parameters_to_vector(network.parameters()).detach(),
         projection=network.projection,
         loss_scale=loss_scale(network, dataset.train_inputs, batch_size=part.training.batch_size),
         seed=derive_seed("training", architecture.seed),
@@ -171,7 +162,7 @@ def run(spec: Spec, unit: Unit, device: str) -> Records:
     found = _sweep(part, start, dataset, lowest)
     best = found.results[found.best].outcome
     assert best.row is not None  # `_sweep` keeps the best run's state
-    load_row(network, best.row)
+    vector_to_parameters(best.row, network.parameters())
     metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
     outcomes = [result.outcome for result in found.results.values()]
     row = ArchitectureRow(
@@ -264,48 +255,21 @@ def _drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]
     }
 
 
-def view(records: Records) -> View:
-    """One architecture for the tracking mirror: its properties, metrics, sweep curve, chosen run's epochs."""
-    row = records["architectures"][0]
-    fields = asdict(row)
-    names = ("test_error", "val_error", "train_error", "best_rate", "best_run", "smallest_rate", "runs", "epochs")
-    names += ("diverged_runs", "seconds", *(n for n in fields if n.startswith(("init_", "trained_", "activation_n"))))
-    drawn = ("dataset", "optimizer", "criterion", "depth", "width", "parameters", "activation", "dilation", "shift")
-    drawn += ("debiased", "bias_variance", "initial_scale", "normalization", "skip_strength", "skip_start", "index")
-    chosen = [epoch for epoch in records["epochs"] if epoch.run == row.best_run]
-    curves = {
-        "sweep_val_error": [(run.run, run.val_error) for run in records["runs"]],
-        "epoch_train_loss": [(epoch.epoch, epoch.train_loss) for epoch in chosen],
-        "epoch_val_error": [(epoch.epoch, epoch.val_error) for epoch in chosen],
-        "epoch_rate": [(epoch.epoch, epoch.rate) for epoch in chosen],
-    }
-    return View(
-        name=f"{row.part} {row.index}",
-        params={name: fields[name] for name in drawn},
-        metrics={name: float(fields[name]) for name in names if _finite(fields[name])},
-        curves={
-            name: [(step, float(value)) for step, value in points if _finite(value)]
-            for name, points in curves.items()
-        },
-        tags={name: str(fields[name]) for name in ("unit_id", "architecture_id", "part", "status", "reason")},
+def calibrate(spec: Spec, device: str) -> float:
+    """Times the architecture of median depth of every part; see `nlc_cost.seconds_per_cost`."""
+    parts = [spec.part(name) for name in spec.part_names()]
+    chosen = []
+    for part in parts:
+        every = [_sample(part, index, *data.dimensions(part.data)) for index in range(part.sampling.count)]
+        chosen.append(sorted(every, key=lambda architecture: architecture.depth)[len(every) // 2])
+    return seconds_per_cost(
+        [(part.training, architecture) for part, architecture in zip(parts, chosen, strict=True)],
+        device,
+        getattr(torch, spec.dtype),
     )
 
 
-def headline(rows: Sequence[ArchitectureRow]) -> dict[str, float]:
-    """The running correlation of log NLC with test error, and the best test error."""
-    points = [
-        (math.log(row.init_nlc), row.test_error)
-        for row in rows
-        if _finite(row.init_nlc) and row.init_nlc and row.init_nlc > 0 and _finite(row.test_error)
-    ]
-    shown: dict[str, float] = {}
-    if points:
-        shown["best_test_error"] = float(min(error for _, error in points))
-    logs, errors = np.array(points, dtype=float).reshape(-1, 2).T
-    if len(points) >= 3 and logs.std() > 0 and errors.std() > 0:
-        shown["correlation_log_nlc_test_error"] = float(np.corrcoef(logs, errors)[0, 1])
-    return shown
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def volume(spec: Spec) -> tuple[dict[str, int], float]:
+    """About how many rows each table will have, and their bytes on disk."""
+    parts = [spec.part(name) for name in spec.part_names()]
+    return table_sizes([(part.sampling.count, part.search) for part in parts])

@@ -13,10 +13,10 @@ def cross_entropy(outputs: Tensor, labels: Tensor, *, loss_scale: float) -> Tens
 def cross_entropy_and_delta(outputs: Tensor, one_hot: Tensor, *, loss_scale: float) -> tuple[Tensor, Tensor]:
     """A population's mean losses and their derivative by the outputs, without autograd.
 
-    outputs (population, batch, d_out), one_hot (batch, d_out) -> losses (population,), delta like outputs.
+    outputs (population, d_out, batch), one_hot (d_out, batch) -> losses (population,), delta like outputs.
     """
-    log_probabilities = torch.log_softmax(outputs / loss_scale, dim=-1)
-    batch = outputs.shape[1]
+    log_probabilities = torch.log_softmax(outputs / loss_scale, dim=1)
+    batch = outputs.shape[2]
     losses = torch.sum(log_probabilities * one_hot, dim=(1, 2)) / -batch
     delta = log_probabilities.exp_().sub_(one_hot).mul_(1 / (batch * loss_scale))
     return losses, delta

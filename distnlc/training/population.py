@@ -31,7 +31,7 @@ class Start:
 
     architecture: Architecture
     row: Tensor
-    """(parameters,) as `networks.population.flatten` orders them"""
+    """(parameters,) in the order of `MLP.parameters()`"""
     projection: Tensor | None
     loss_scale: float
     seed: int
@@ -68,16 +68,14 @@ class RunOutcome:
         return DIVERGED if self.diverged_epochs == len(self.history) else OK
 
 
-def train_population(
-    start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec
-) -> list[RunOutcome]:
+def train_population(start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec) -> list[RunOutcome]:
     """Trains one run per rate to its end.
 
     `data` must lie on the device and have the dtype of `start.row`; its training part must be a multiple of the
     batch size. Raises ValueError otherwise.
     """
     check_batches(data, spec.batch_size)
-    trainer = _Trainer(start, data, rates, spec)
+    trainer = PopulationTrainer(start, data, rates, spec)
     while trainer.members.size:
         trainer.epoch()
     trainer.measure()
@@ -96,12 +94,12 @@ def check_batches(data: Dataset, batch_size: int) -> None:
 
 
 def shuffled_batches(data: Dataset, *, seed: int, epoch: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training part's minibatches of one epoch: inputs (batch, d_in) and one-hot labels (batch, classes)."""
+    """The training part's minibatches of one epoch, as columns: inputs (d_in, batch), one-hot labels (classes, batch)."""
     order = np.random.default_rng(derive_seed("shuffle", seed, epoch)).permutation(len(data.train_inputs))
     index = torch.from_numpy(order).to(data.train_inputs.device)
-    inputs, labels = data.train_inputs[index], data.train_labels[index]
-    one_hot = functional.one_hot(labels, data.classes).to(inputs.dtype)
-    yield from zip(inputs.split(batch_size), one_hot.split(batch_size), strict=True)
+    one_hot = functional.one_hot(data.train_labels[index], data.classes).to(data.train_inputs.dtype)
+    inputs = data.train_inputs[index].T.contiguous()
+    yield from zip(inputs.split(batch_size, dim=1), one_hot.T.contiguous().split(batch_size, dim=1), strict=True)
 
 
 def classification_errors(
@@ -111,13 +109,13 @@ def classification_errors(
     wrong = torch.zeros(len(population.flat), dtype=torch.int64, device=inputs.device)
     finite = torch.ones(len(population.flat), dtype=torch.bool, device=inputs.device)
     for batch, target in zip(inputs.split(population.batch_size), labels.split(population.batch_size), strict=True):
-        outputs = population.forward(batch, training=False)
-        wrong += (outputs.argmax(-1) != target).sum(1)
+        outputs = population.forward(batch.T, training=False)
+        wrong += (outputs.argmax(1) != target).sum(1)
         finite &= outputs.isfinite().flatten(1).all(1)
     return wrong.double().cpu().numpy() / len(inputs), finite.cpu().numpy()
 
 
-class _Trainer:
+class PopulationTrainer:
     """A population in training. Row i of every tensor belongs to run `members[i]`."""
 
     def __init__(self, start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec) -> None:
@@ -125,9 +123,7 @@ class _Trainer:
         self.outcomes = [RunOutcome(rate) for rate in rates]
         self.members = np.arange(len(rates))
         initial = start.row.expand(len(rates), -1)
-        self.population = PopulationMLP(
-            start.architecture, initial, start.projection, batch_size=spec.batch_size
-        )
+        self.population = PopulationMLP(start.architecture, initial, start.projection, batch_size=spec.batch_size)
         self.best = initial.clone()
         self.adam = Adam.start(initial) if spec.optimizer == "adam" else None
         self.best_adam = Adam.start(initial) if spec.optimizer == "adam" else None

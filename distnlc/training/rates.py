@@ -17,6 +17,7 @@ from distnlc.spec import SearchSpec, TrainingSpec
 from distnlc.training.loss import cross_entropy_and_delta
 from distnlc.training.optimizers import Adam
 from distnlc.training.population import Start, check_batches, shuffled_batches
+import itertools
 
 ADAM_WARMUP_EPOCHS = 4
 
@@ -24,18 +25,14 @@ ADAM_WARMUP_EPOCHS = 4
 def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: SearchSpec) -> float:
     """The smallest starting rate. Raises ValueError if the updates have no finite positive size."""
     check_batches(data, training.batch_size)
-    population = PopulationMLP(
-        start.architecture, start.row[None], start.projection, batch_size=training.batch_size
-    )
+    population = PopulationMLP(start.architecture, start.row[None], start.projection, batch_size=training.batch_size)
     gradients = torch.empty_like(population.flat)
     adam = Adam.start(population.flat) if training.optimizer == "adam" else None
     warmup = 0 if adam is None else ADAM_WARMUP_EPOCHS
     square_sums = population.flat.new_zeros(start.architecture.depth)
     batches = 0
     for epoch in range(warmup + 1):
-        for inputs, one_hot in shuffled_batches(
-            data, seed=start.seed, epoch=epoch, batch_size=training.batch_size
-        ):
+        for inputs, one_hot in shuffled_batches(data, seed=start.seed, epoch=epoch, batch_size=training.batch_size):
             outputs = population.forward(inputs, training=True)
             _, delta = cross_entropy_and_delta(outputs, one_hot, loss_scale=start.loss_scale)
             population.backward(inputs, delta, gradients)
@@ -54,7 +51,7 @@ def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: S
 def _weight_norms(start: Start, row: torch.Tensor) -> torch.Tensor:
     """Frobenius norm of each layer's weight matrix in a (parameters,) row: (depth,)."""
     norms, position, widths = [], 0, start.architecture.widths
-    for d_in, d_out in zip(widths[:-1], widths[1:], strict=True):
+    for d_in, d_out in itertools.pairwise(widths):
         norms.append(torch.linalg.vector_norm(row[position : position + d_in * d_out]))
         position += d_in * d_out + d_out
     return torch.stack(norms)

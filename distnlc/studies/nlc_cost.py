@@ -1,0 +1,64 @@
+"""What units of the NLC study cost: to start the longest first, and to say how long a study takes before it runs."""
+
+import time
+from collections.abc import Sequence
+
+import torch
+from torch.nn.utils import parameters_to_vector
+
+from distnlc.data import Dataset
+from distnlc.networks.sampling import Architecture
+from distnlc.search import wave_sizes
+from distnlc.spec import DataSpec, SearchSpec, TrainingSpec
+from distnlc.training.population import PopulationTrainer, Start
+
+EPOCHS_PER_RUN = 85
+"""on average: 60 if it never improves, 100 and more if it learns"""
+BYTES_A_ROW = {"architectures": 500, "runs": 60, "epochs": 12}
+"""in compacted Parquet files"""
+TRAIN_POINTS = {"waveform-noise": 3_000, "mnist": 50_000, "cifar10": 40_000}
+
+
+def cost(data: DataSpec, search: SearchSpec, architecture: Architecture) -> float:
+    """Of a whole sweep, in floating-point operations or as much time as they take."""
+    points = data.train or TRAIN_POINTS[data.name]
+    return float(sum(wave_sizes(search)) * EPOCHS_PER_RUN * points * _cost_a_point(architecture))
+
+
+def _cost_a_point(architecture: Architecture) -> float:
+    """One datapoint forward and backward: six operations per parameter, and the element-wise work of normalization
+    and activation, which on a CPU takes the time of some 300 per neuron."""
+    return 6 * architecture.parameters + 300 * architecture.depth * architecture.width
+
+
+def seconds_per_cost(examples: Sequence[tuple[TrainingSpec, Architecture]], device: str, dtype: torch.dtype) -> float:
+    """Trains a population of each example for two short epochs of random data, and times the second."""
+    seconds, spent = 0.0, 0.0
+    for training, architecture in examples:
+        data = _random_data(architecture, 4 * training.batch_size).to(device, dtype)
+        network = architecture.build().to(device, dtype)
+        row = parameters_to_vector(network.parameters()).detach()
+        start = Start(architecture, row, network.projection, loss_scale=1.0, seed=0)
+        trainer = PopulationTrainer(start, data, [1e-9] * training.population, training)
+        trainer.epoch()
+        began = time.perf_counter()
+        trainer.epoch()
+        seconds += time.perf_counter() - began
+        spent += training.population * len(data.train_inputs) * _cost_a_point(architecture)
+    return seconds / spent
+
+
+def _random_data(architecture: Architecture, points: int) -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(points, architecture.d_in, dtype=torch.float64, generator=generator)
+    labels = torch.randint(architecture.d_out, (points,), generator=generator)
+    name = "waveform-noise" if architecture.d_out == 3 else "mnist"
+    return Dataset(name, inputs, labels, inputs[: points // 4], labels[: points // 4], inputs[:0], labels[:0])
+
+
+def table_sizes(parts: Sequence[tuple[int, SearchSpec]]) -> tuple[dict[str, int], float]:
+    """(architectures, search) of each part -> rows by table, bytes on disk."""
+    architectures = sum(count for count, _ in parts)
+    runs = sum(count * sum(wave_sizes(search)) for count, search in parts)
+    rows = {"architectures": architectures, "runs": runs, "epochs": runs * EPOCHS_PER_RUN}
+    return rows, float(sum(count * BYTES_A_ROW[name] for name, count in rows.items()))
