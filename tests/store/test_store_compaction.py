@@ -1,0 +1,128 @@
+"""Compaction changes what the files are, never what they say."""
+
+import errno
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_samples import SPEC, TABLES, Contents, at_boundary, contents, entry, expected
+
+from distnlc.store import Store, StoreError, read_table, reading, writing
+
+UNITS = [entry(unit, version=float(i), steps=i) for i, unit in enumerate("abcde")]
+ALL = expected(*UNITS)
+
+
+def files(folder: Path) -> dict[str, list[bytes]]:
+    """The files in the manifest's order; no others must be there."""
+    chunks = reading.read_manifest(folder).chunks
+    paths = {
+        table: [chunk.path(folder, table) for chunk in chunks if table in chunk.files] for table in TABLES
+    }
+    for table in TABLES:
+        assert set((folder / table).glob("*.parquet")) == set(paths[table])
+    return {table: [path.read_bytes() for path in paths[table]] for table in TABLES}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "study"
+
+
+@pytest.fixture(autouse=True)
+def two_units_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "COMPACTED_UNITS", 2)
+
+
+def test_the_compacted_files_know_no_order_of_commits(tmp_path: Path) -> None:
+    compacted = []
+    for number, order in enumerate(itertools.islice(itertools.permutations(UNITS), 0, None, 17)):
+        folder = tmp_path / str(number)
+        with Store.create_or_open(folder, SPEC, TABLES) as store:
+            for start in range(0, len(order), 1 + number % 3):
+                store.commit(order[start : start + 1 + number % 3])
+            store.compact()
+        assert contents(folder) == ALL
+        compacted.append(files(folder))
+    assert len(compacted[0]["units"]) == 3
+    assert all(other == compacted[0] for other in compacted)
+    order = read_table(tmp_path / "0", "units")["unit_id"].to_pylist()
+    assert order == ["e", "d", "c", "b", "a"]  # by index
+
+
+def test_superseded_rows_and_orphans_go(folder: Path) -> None:
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        store.commit([entry("a", version=9.0), entry("b", version=8.0)])
+        store.commit(UNITS)
+        (folder / "steps" / "00000099.parquet").write_bytes(b"orphan of a crash")
+        (folder / "steps" / "00000099.parquet.aside").write_bytes(b"the same")
+        (folder / "steps" / "00000098.parquet.bad").write_bytes(b"kept for the user")
+        store.compact()
+    assert contents(folder) == ALL
+    rows = sum(chunk.files["units"].rows for chunk in reading.read_manifest(folder).chunks)
+    assert rows == len(UNITS)
+    assert len(files(folder)["units"]) == 3
+    assert {path.name for path in (folder / "steps").glob("0000009*")} == {"00000098.parquet.bad"}
+
+
+def test_compacting_again_touches_nothing(folder: Path) -> None:
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        store.commit(UNITS)
+        store.compact()
+        before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+        store.compact()
+        assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_many_chunks_are_compacted_when_the_study_is_opened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "COMPACT_ABOVE", 4)
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        for unit in UNITS:
+            store.commit([unit])
+    assert len(files(folder)["units"]) == 5
+    Store.create_or_open(folder, SPEC, TABLES).close()
+    assert len(files(folder)["units"]) == 3
+    assert contents(folder) == ALL
+
+
+def test_a_full_disk_leaves_everything_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        for unit in UNITS:
+            store.commit([unit])
+        before = files(folder)
+
+        for boundary in (0, 4, 8):
+            countdown = iter(range(boundary, -1, -1))
+
+            def fail(countdown: Iterator[int] = countdown) -> None:
+                if next(countdown, None) == 0:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            with monkeypatch.context() as patch:
+                at_boundary(fail, patch.setattr)
+                with pytest.raises(StoreError, match="cannot compact: No space left on device"):
+                    store.compact()
+            assert files(folder) == before
+            assert contents(folder) == ALL
+
+
+def test_a_reader_overtaken_by_compaction_reads_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Contents] = []
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        for unit in UNITS:
+            store.commit([unit])
+        read_rows = reading.read_rows
+
+        def overtaken(*arguments: Any) -> Any:  # between the reader's look at the manifest and at the files
+            monkeypatch.undo()
+            store.compact()
+            return read_rows(*arguments)
+
+        monkeypatch.setattr(reading, "read_rows", overtaken)
+        seen.append(contents(folder))
+    assert seen == [ALL]

@@ -1,0 +1,57 @@
+"""Reading from outside: tables as single files, and folders of every schema version there ever was."""
+
+import csv
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import store_samples
+
+from distnlc.store import StoreError, export, read_spec_fields, read_statuses, read_table, read_tables
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def test_export_writes_one_file_per_table(tmp_path: Path) -> None:
+    store_samples.begin(tmp_path / "study")
+    store_samples.work(tmp_path / "study")
+    out = tmp_path / "out"
+    assert export(tmp_path / "study", out, "parquet") == [out / "units.parquet", out / "steps.parquet"]
+    assert pq.read_table(out / "steps.parquet").equals(read_table(tmp_path / "study", "steps"))
+    assert export(tmp_path / "study", out, "csv") == [out / "units.csv", out / "steps.csv"]
+    rows = list(csv.DictReader((out / "units.csv").read_text().splitlines()))
+    assert [row["unit_id"] for row in rows] == ["d", "c", "b", "a"]
+    assert rows[-1] == {"unit_id": "a", "part": "p", "index": "25", "good": "true", "value": "3"}
+
+
+def test_export_to_where_nothing_can_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    store_samples.begin(tmp_path / "study")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot export to this folder: File exists"):
+        export(tmp_path / "study", tmp_path / "file", "csv")
+
+
+def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    store_samples.begin(tmp_path / "study")
+    with pytest.raises(StoreError, match="no table 'epochs'; tables: units, steps"):
+        read_table(tmp_path / "study", "epochs")
+
+
+def test_the_store_of_schema_version_1_is_read() -> None:
+    """Written by data/make_store.py when SCHEMA_VERSION was 1; never to be written again."""
+    folder = DATA / "store_v1"
+    assert read_spec_fields(folder)["name"] == "tiny"
+    assert read_statuses(folder) == {"u0": "ok", "u1": "failed"}
+    tables = read_tables(folder)
+    assert {name: table.num_rows for name, table in tables.items()} == {
+        "architectures": 2,
+        "runs": 2,
+        "epochs": 4,
+    }
+    first, second = tables["architectures"].to_pylist()
+    assert (first["unit_id"], first["depth"], first["init_nlc"]) == ("u0", 5, 2.5)
+    assert first["best_at_edge"] is False
+    assert (second["status"], second["reason"], second["init_nlc"]) == ("failed", "out of memory", None)
+    assert tables["runs"]["val_error"].to_pylist() == [0.5, None]
+    assert tables["epochs"]["train_loss"].to_pylist()[:2] == [1.25, 1.0]
+    assert tables["epochs"].schema.metadata == {b"schema_version": b"1"}

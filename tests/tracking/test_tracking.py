@@ -1,0 +1,320 @@
+"""The mirror shows every committed unit once, follows the study live, and can neither slow nor stop it."""
+
+import logging
+import math
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distnlc import tracking
+from distnlc.records import View
+from distnlc.spec import StudySpec, spec_id, to_yaml
+from distnlc.tracking import Mirrored, Tracker, default_uri, ui_command
+
+pytestmark = [
+    # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
+]
+
+
+def view(name: str, **changes: Any) -> View:
+    base = View(
+        name=name,
+        params={"depth": 5, "activation": "relu", "debiased": True},
+        metrics={"init_nlc": 2.5, "test_error": 0.25},
+        curves={"rate_val_error": [(0, 0.9), (1, 0.5), (2, 0.7)]},
+        tags={"part": "main"},
+    )
+    return replace(base, **changes)
+
+
+def nothing_missing(_: Mapping[str, str]) -> Iterable[Mirrored]:
+    return []
+
+
+class Study:
+    """A study of its own in the shared database, and what MLflow says of it."""
+
+    def __init__(self, folder: Path, uri: str, seed: int) -> None:
+        self.folder, self.uri = folder, uri
+        self.spec = StudySpec(kind="nlc", name="tiny", seed=seed)
+
+    def tracker(
+        self, missing: Callable[[Mapping[str, str]], Iterable[Mirrored]] = nothing_missing
+    ) -> Tracker:
+        return Tracker(self.spec, self.folder, missing, uri=self.uri)
+
+    def client(self) -> Any:
+        from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+        return MlflowClient(tracking_uri=self.uri)
+
+    def runs(self) -> list[Any]:
+        name = f"tags.study_id = '{spec_id(self.spec)}'"
+        (experiment,) = self.client().search_experiments(filter_string=name)
+        return list(self.client().search_runs([experiment.experiment_id]))
+
+    def units(self) -> dict[str, Any]:
+        """Unit id -> its only run."""
+        runs = [run for run in self.runs() if "unit_id" in run.data.tags]
+        units = {run.data.tags["unit_id"]: run for run in runs}
+        assert len(units) == len(runs)
+        return units
+
+    def summary(self) -> Any:
+        (summary,) = [run for run in self.runs() if run.data.tags.get("role") == "summary"]
+        return summary
+
+    def curve(self, run: Any, key: str) -> list[tuple[int, float]]:
+        history = self.client().get_metric_history(run.info.run_id, key)
+        return sorted((point.step, point.value) for point in history)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Making the tables takes seconds: one file for all tests, in a folder whose name needs quoting."""
+    folder = tmp_path_factory.mktemp("shared") / "a study's folder"
+    folder.mkdir()
+    tracker = Tracker(StudySpec(kind="nlc"), folder, nothing_missing)
+    assert tracker.close(60)
+    return tracker.uri
+
+
+@pytest.fixture
+def study(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Study:
+    return Study(tmp_path, database, seed=sum(map(ord, request.node.name)))
+
+
+def test_units_appear_with_params_metrics_curves_and_tags(study: Study) -> None:
+    tracker = study.tracker()
+    tracker.unit("u0", "ok", view("first"))
+    tracker.unit(
+        "u1", "failed", view("second", params={}, metrics={}, curves={}, tags={"reason": "x" * 9000})
+    )
+    tracker.unit("u2", "ok", view("third"))
+    assert tracker.close(30)
+    units = study.units()
+    assert {unit: run.info.status for unit, run in units.items()} == {
+        "u0": "FINISHED",
+        "u1": "FAILED",
+        "u2": "FINISHED",
+    }
+    first = units["u0"]
+    assert first.info.run_name == "first"
+    assert first.data.params == {"depth": "5", "activation": "relu", "debiased": "True"}
+    assert first.data.metrics == {"init_nlc": 2.5, "test_error": 0.25, "rate_val_error": 0.7}
+    assert study.curve(first, "rate_val_error") == [(0, 0.9), (1, 0.5), (2, 0.7)]
+    tags = {key: value for key, value in first.data.tags.items() if not key.startswith("mlflow.")}
+    assert tags == {"part": "main", "unit_id": "u0", "status": "ok"}
+
+
+def test_the_summary_run_follows_the_study_and_is_reused_on_resume(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "PROGRESS_S", 0.0)
+    for done in (1, 2):
+        tracker = study.tracker()
+        tracker.progress(
+            done=done,
+            failed=1,
+            total=3,
+            units_per_hour=100.0,
+            seconds_left=None if done == 1 else 36.0,
+            headline={"correlation": done / 4, "undefined": math.nan},
+        )
+        assert tracker.close(30)
+        summary = study.summary()
+        assert summary.info.status == ("KILLED" if done == 1 else "FINISHED")
+    assert study.curve(summary, "done") == [(2, 1.0), (3, 2.0)]
+    assert study.curve(summary, "correlation") == [(2, 0.25), (3, 0.5)]
+    assert study.curve(summary, "seconds_left") == [(3, 36.0)]
+    assert "undefined" not in summary.data.metrics
+    assert summary.data.tags["study_id"] == spec_id(study.spec)
+    assert summary.data.tags["version.python"].startswith("3.")
+    artifacts = Path(summary.info.artifact_uri)
+    assert artifacts.is_relative_to(study.folder)
+    assert (artifacts / "study.yaml").read_text() == to_yaml(study.spec)
+
+
+def test_resume_mirrors_what_is_missing_and_nothing_twice(study: Study) -> None:
+    tracker = study.tracker()
+    tracker.unit("kept", "ok", view("kept"))
+    tracker.unit("repeated", "failed", view("old"))
+    assert tracker.close(30)
+    kept = study.units()["kept"].info.run_id
+    experiment = study.summary().info.experiment_id
+    study.client().create_run(experiment, tags={"unit_id": "cut short"})  # what a crash leaves behind
+
+    asked: list[dict[str, str]] = []
+
+    def missing(mirrored: Mapping[str, str]) -> Iterable[Mirrored]:
+        asked.append(dict(mirrored))
+        yield "cut short", "ok", view("whole")
+        yield "repeated", "ok", view("new")
+
+    tracker = study.tracker(missing)
+    tracker.unit("kept", "ok", view("once more"))
+    assert tracker.close(30)
+    assert asked == [{"kept": "ok", "repeated": "failed"}]
+    units = study.units()
+    assert {unit: run.info.run_name for unit, run in units.items()} == {
+        "kept": "kept",
+        "repeated": "new",
+        "cut short": "whole",
+    }
+    assert units["kept"].info.run_id == kept
+
+
+def test_limits_of_mlflow_are_kept(study: Study) -> None:
+    many = view(
+        "many",
+        params={f"p{i}": i for i in range(150)},
+        metrics={"nlc": math.inf, "bias": math.nan, "test_error": 0.5},
+        curves={"loss": [(i, i / 2) for i in range(2500)]},
+    )
+    tracker = study.tracker()
+    tracker.unit("u", "diverged", many)
+    assert tracker.close(30)
+    run = study.units()["u"]
+    assert len(run.data.params) == 150
+    assert set(run.data.metrics) == {"test_error", "loss"}
+    assert len(study.curve(run, "loss")) == 2500
+
+
+def test_what_mlflow_rejects_costs_that_value_only(study: Study, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = study.tracker()
+    tracker.unit("odd", "ok", view("odd", metrics={"what?": 1.0}, curves={}))
+    tracker.unit("next", "ok", view("next"))
+    assert tracker.close(30)
+    assert set(study.units()) == {"odd", "next"}
+    assert "MLflow rejects a value" in caplog.text
+
+
+def test_a_failure_amid_a_unit_is_repaired_from_the_store(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+    monkeypatch.setattr(tracking, "RETRY_S", 0.01)
+    log_batch, failures = MlflowClient.log_batch, iter([True, True])
+
+    def unreliable(*arguments: Any, **named: Any) -> None:
+        if next(failures, False):
+            raise ConnectionError("server gone")
+        log_batch(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", unreliable)
+    tracker = study.tracker(lambda mirrored: [("u0", "ok", view("again"))] if "u0" not in mirrored else [])
+    tracker.unit("u0", "ok", view("first"))
+    tracker.unit("u1", "ok", view("second"))
+    deadline = time.monotonic() + 20
+    while len(tracker._runs) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert tracker.close(30)
+    assert {run.info.status for run in study.units().values()} == {"FINISHED"}
+    assert set(study.units()) == {"u0", "u1"}
+    assert caplog.text.count("ConnectionError: server gone") == 1
+
+
+def test_units_that_do_not_fit_in_the_queue_come_from_the_store(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "QUEUED_UNITS", 2)
+    committed: dict[str, View] = {}
+
+    def missing(mirrored: Mapping[str, str]) -> Iterable[Mirrored]:
+        return [(unit, "ok", shown) for unit, shown in dict(committed).items() if unit not in mirrored]
+
+    tracker = study.tracker(missing)
+    for i in range(20):
+        committed[f"u{i}"] = view(f"unit {i}")
+        tracker.unit(f"u{i}", "ok", committed[f"u{i}"])
+    assert tracker.close(30)
+    assert set(study.units()) == set(committed)
+
+
+def test_a_locked_database_is_waited_for_without_holding_up_the_study(study: Study) -> None:
+    assert study.tracker().close(30)
+    with sqlite3.connect(study.uri.removeprefix("sqlite:///"), check_same_thread=False) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        tracker = study.tracker()
+        tracker.unit("u", "ok", view("patient"))
+        assert time.monotonic() - started < 0.5
+        assert tracker.close(1.0) is False
+        other.rollback()
+    other.close()
+    assert tracker.close(30)
+    assert set(study.units()) == {"u"}
+
+
+def test_a_dead_server_is_one_warning_and_close_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tracking, "RETRY_S", 0.1)
+    spec = StudySpec(kind="nlc")
+    started = time.monotonic()
+    tracker = Tracker(spec, tmp_path, nothing_missing, uri="http://127.0.0.1:9")
+    tracker.unit("u", "ok", view("unseen"))
+    tracker.progress(done=1, failed=0, total=1, units_per_hour=1.0, seconds_left=0.0, headline={})
+    assert time.monotonic() - started < 0.5
+    time.sleep(0.5)
+    with caplog.at_level(logging.DEBUG):
+        assert tracker.close(10.0) is False
+    assert time.monotonic() - started < 12
+    assert caplog.text.count("cannot mirror to http://127.0.0.1:9") == 1
+    assert "running the study again completes it" in caplog.text
+
+
+def test_close_does_not_wait_for_one_that_never_answers(study: Study) -> None:
+    answer = threading.Event()
+
+    def never(_: Mapping[str, str]) -> Iterable[Mirrored]:
+        answer.wait()
+        return []
+
+    tracker = study.tracker(never)
+    started = time.monotonic()
+    assert tracker.close(0.3) is False
+    assert time.monotonic() - started < 1.0
+    answer.set()
+    assert tracker.close(30)
+
+
+def test_without_mlflow_the_study_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for module in ("mlflow", "mlflow.tracking"):
+        monkeypatch.setitem(sys.modules, module, None)
+    tracker = Tracker(StudySpec(kind="nlc"), tmp_path, nothing_missing)
+    tracker.unit("u", "ok", view("unseen"))
+    assert tracker.close(10) is False
+    assert "ModuleNotFoundError" in caplog.text
+
+
+def test_importing_the_module_loads_no_mlflow() -> None:
+    program = "import sys, distnlc.tracking; sys.exit('mlflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_database_is_whole_and_in_write_ahead_mode(database: str) -> None:
+    path = Path(database.removeprefix("sqlite:///"))
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    assert not list(path.parent.glob(".mlflow-*"))
+
+
+def test_the_command_that_shows_the_mirror_can_be_pasted() -> None:
+    uri = default_uri(Path("/data/my study"))
+    assert uri == "sqlite:////data/my study/mlflow.db"
+    assert ui_command(uri) == "mlflow ui --backend-store-uri 'sqlite:////data/my study/mlflow.db'"
+    assert ui_command("http://host:5000") == "http://host:5000"
