@@ -67,9 +67,7 @@ def correlate(
     """
     x_all, y_all = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x_all.ndim != 1 or x_all.shape != y_all.shape:
-        raise ValueError(
-            f"correlate: x and y must be of one shape (n,), but got {x_all.shape} and {y_all.shape}"
-        )
+        raise ValueError(f"correlate: x and y must be of one shape (n,), but got {x_all.shape} and {y_all.shape}")
     kept, left_out = usable_rows(x_all, y_all, log_x=log_x, log_y=log_y, failed=failed, names=names)
     x_kept = np.log(x_all[kept]) if log_x else x_all[kept]
     y_kept = np.log(y_all[kept]) if log_y else y_all[kept]

@@ -25,9 +25,7 @@ STATED_NLC: dict[Key, float] = {
 }
 """The paper's correlation of log initial NLC with the part's error, at the paper's size."""
 
-PAPER_SIZE = (
-    "The paper's values are of 250 architectures a dataset, about 1,000,000 parameters each, 40 rates each."
-)
+PAPER_SIZE = "The paper's values are of 250 architectures a dataset, about 1,000,000 parameters each, 40 rates each."
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 import yaml
 from pydantic import Field, model_validator
+from pydantic.config import JsonDict
 
-HOW = {"how": True}
+HOW: JsonDict = {"how": True}
 """`json_schema_extra` of a field that says where or how, and so takes no part in ids."""
 
 PositiveInt = Annotated[int, Field(gt=0)]

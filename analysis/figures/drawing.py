@@ -88,13 +88,9 @@ def main(draw: Draw, arguments: list[str] | None = None) -> int:
 
     Exit codes: 0 written, 1 no records for it, 2 wrong usage or not a study folder.
     """
-    parser = argparse.ArgumentParser(
-        description=(sys.modules[draw.__module__].__doc__ or "").strip().split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(description=(sys.modules[draw.__module__].__doc__ or "").strip().split("\n")[0])
     parser.add_argument("folder", metavar="DIR", type=Path, help="a study folder")
-    parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="a file whose name ends in .png, .svg or .pdf"
-    )
+    parser.add_argument("--out", metavar="FILE", type=Path, help="a file whose name ends in .png, .svg or .pdf")
     options = parser.parse_args(arguments)
     if options.out is not None and options.out.suffix.lower() not in {".png", ".svg", ".pdf"}:
         parser.error(f"--out {options.out}: expected a name that ends in .png, .svg or .pdf")

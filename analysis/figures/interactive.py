@@ -20,8 +20,7 @@ PANEL_HEIGHT = 400  # pixels
 def figure2_html(tables: Tables) -> str:
     """The HTML of one interactive panel per part (about 5 MB), or "" if there is nothing to show."""
     shown = [
-        (part, plotted(part, NLC, TEST_ERROR))
-        for part in parts_of(tables.architectures, criterion="validation-error")
+        (part, plotted(part, NLC, TEST_ERROR)) for part in parts_of(tables.architectures, criterion="validation-error")
     ]
     shown = [(part, rows) for part, rows in shown if len(rows)]
     if not shown:

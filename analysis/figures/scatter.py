@@ -166,9 +166,7 @@ def _marker_size(rows: pd.DataFrame) -> float:
     return float(np.clip(5000 / max(len(rows), 1), 9, 30))
 
 
-def _draw_inset(
-    axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, limits: tuple[float, float]
-) -> None:
+def _draw_inset(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, limits: tuple[float, float]) -> None:
     """The range `limits` of x enlarged, as large as fits into a corner without points (log x only)."""
     inside = rows[rows[x.column].between(*limits, inclusive="neither")]
     if inside.empty:

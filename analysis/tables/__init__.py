@@ -31,9 +31,7 @@ def read_measured(path: Path = MEASURED) -> dict[str, Any]:
         raise MeasuredError(f"{path}: not readable as JSON: {error}") from None
     for table in ("table1", "table2"):
         if not isinstance(measured, dict) or not isinstance(measured.get(table), dict):
-            raise MeasuredError(
-                f"{path}: expected a mapping with the entries 'table1' and 'table2', each a mapping"
-            )
+            raise MeasuredError(f"{path}: expected a mapping with the entries 'table1' and 'table2', each a mapping")
     return dict(measured)
 
 
@@ -51,15 +49,11 @@ def beside(
     for name, paper in stated.items():
         given = measured.get(name)
         if given is not None and len(given) != len(columns):
-            raise MeasuredError(
-                f"row {name}: expected {len(columns)} values ({', '.join(columns)}), got {len(given)}"
-            )
+            raise MeasuredError(f"row {name}: expected {len(columns)} values ({', '.join(columns)}), got {len(given)}")
         values = [nan if value is None else float(value) for value in given or [nan] * len(columns)]
         rows[name, "measured"] = values
         rows[name, "paper"] = list(paper)
-        rows[name, "ratio"] = [
-            value / stated_value for value, stated_value in zip(values, paper, strict=True)
-        ]
+        rows[name, "ratio"] = [value / stated_value for value, stated_value in zip(values, paper, strict=True)]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns))
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["quantity", ""])
     return frame

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from distnlc.spec import derive_seed
-import itertools
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def initialize(
     """
     generator = np.random.default_rng(derive_seed("parameters", seed))
     weights, biases = [], []
-    for d_in, d_out in itertools.pairwise(widths):
+    for d_in, d_out in pairwise(widths):
         weights.append(orthogonal(d_out, d_in, generator) * (math.sqrt(1 - bias_variance) * initial_scale))
         bias = torch.from_numpy(generator.standard_normal(d_out))
         biases.append(bias * (math.sqrt(bias_variance) * initial_scale))

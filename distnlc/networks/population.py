@@ -10,13 +10,13 @@ as `mlp.MLP`, which the tests hold it to.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from distnlc.networks.mlp import EPSILON
 from distnlc.networks.sampling import Architecture
-import itertools
 
 NORMALIZED_DIMENSION = {"batch": -1, "layer": -2}
 """over which dimension of (population, width, batch) mean and variance are taken"""
@@ -44,17 +44,16 @@ class PopulationMLP:
         self.architecture = architecture
         self.activation = architecture.activation_function
         self.batch_size = batch_size
-        options = {"dtype": flat.dtype, "device": flat.device}
-        self.projection = None if projection is None else projection.to(**options)  # (d_out, width)
+        self.projection = None if projection is None else projection.to(flat)  # (d_out, width)
         members, hidden, width = len(flat), architecture.depth - 1, architecture.width
         layer_norm = architecture.normalization == "layer"
         statistic = (1, batch_size) if layer_norm else (width, 1)
-        self._signals = torch.empty(hidden, members, width, batch_size, **options)
+        self._signals = flat.new_empty(hidden, members, width, batch_size)
         self._values = torch.empty_like(self._signals)
         self._slopes = torch.empty_like(self._signals)
-        self._inverse_stds = torch.empty(hidden, members, *statistic, **options)
-        self._scratch = torch.empty(4, members, width, batch_size, **options)
-        self._outputs = torch.empty(members, architecture.d_out, batch_size, **options)
+        self._inverse_stds = flat.new_empty(hidden, members, *statistic)
+        self._scratch = flat.new_empty(4, members, width, batch_size)
+        self._outputs = flat.new_empty(members, architecture.d_out, batch_size)
         self._storage = flat.clone()
         self._bind(members)
 
@@ -65,7 +64,7 @@ class PopulationMLP:
         self.carried, self.delta, self.delta_below, self.delta_carried = self._scratch[:, :members]
         self.layers: list[_Layer] = []
         start, widths, hidden = 0, self.architecture.widths, self.architecture.depth - 1
-        for index, (d_in, d_out) in enumerate(itertools.pairwise(widths)):
+        for index, (d_in, d_out) in enumerate(pairwise(widths)):
             end = start + d_in * d_out
             weight = self.flat[:, start:end].view(members, d_out, d_in)
             bias = self.flat[:, end : end + d_out].view(members, d_out, 1)

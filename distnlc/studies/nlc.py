@@ -207,8 +207,8 @@ def _sweep(part: Spec, start: Start, dataset: Dataset, lowest: float) -> Sweep[_
 
 
 def _sweep_rows(row: ArchitectureRow, found: Sweep[_Run]) -> dict[str, list[Any]]:
-    ids = {"unit_id": row.unit_id, "architecture_id": row.architecture_id}
-    runs, epochs = [], []
+    ids: dict[str, Any] = {"unit_id": row.unit_id, "architecture_id": row.architecture_id}
+    runs, epochs = list[RunRow](), list[EpochRow]()
     for index, result in found.results.items():
         outcome = result.outcome
         runs.append(

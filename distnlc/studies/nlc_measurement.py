@@ -1,6 +1,7 @@
 """What the NLC study measures of a network before and after training: columns of `ArchitectureRow` by name."""
 
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -29,7 +30,7 @@ def measure_initial(
     spec: MetricsSpec,
     loss_scale: float,
     training: TrainingSpec,
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """All quantities of section 3 at initialization, on the training part."""
     inputs, size = data.train_inputs, training.batch_size
     seed = partial(derive_seed, "metrics", architecture.seed)
@@ -66,7 +67,7 @@ def measure_initial(
 
 def measure_trained(
     network: nn.Module, architecture: Architecture, data: Dataset, spec: MetricsSpec, training: TrainingSpec
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """NLC and bias on the training part; NLC and error-preserving perturbation on the test part."""
     size = training.batch_size
     seed = partial(derive_seed, "metrics", architecture.seed)

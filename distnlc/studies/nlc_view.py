@@ -48,11 +48,11 @@ def headline(rows: Sequence[ArchitectureRow]) -> dict[str, float]:
     points = [
         (math.log(row.init_nlc), row.test_error)
         for row in rows
-        if _finite(row.init_nlc) and row.init_nlc and row.init_nlc > 0 and _finite(row.test_error)
+        if row.init_nlc is not None and row.test_error is not None and 0 < row.init_nlc < math.inf
     ]
     shown: dict[str, float] = {}
     if points:
-        shown["best_test_error"] = float(min(error for _, error in points))
+        shown["best_test_error"] = min(error for _, error in points)
     logs, errors = np.array(points, dtype=float).reshape(-1, 2).T
     if len(points) >= 3 and logs.std() > 0 and errors.std() > 0:
         shown["correlation_log_nlc_test_error"] = float(np.corrcoef(logs, errors)[0, 1])

@@ -94,7 +94,7 @@ def check_batches(data: Dataset, batch_size: int) -> None:
 
 
 def shuffled_batches(data: Dataset, *, seed: int, epoch: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training part's minibatches of one epoch, as columns: inputs (d_in, batch), one-hot labels (classes, batch)."""
+    """The training part's minibatches of one epoch, as columns: inputs (d_in, batch), one-hot (classes, batch)."""
     order = np.random.default_rng(derive_seed("shuffle", seed, epoch)).permutation(len(data.train_inputs))
     index = torch.from_numpy(order).to(data.train_inputs.device)
     one_hot = functional.one_hot(data.train_labels[index], data.classes).to(data.train_inputs.dtype)

@@ -8,6 +8,7 @@ epochs, likewise without applying updates, to warm its averages.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 
@@ -17,7 +18,6 @@ from distnlc.spec import SearchSpec, TrainingSpec
 from distnlc.training.loss import cross_entropy_and_delta
 from distnlc.training.optimizers import Adam
 from distnlc.training.population import Start, check_batches, shuffled_batches
-import itertools
 
 ADAM_WARMUP_EPOCHS = 4
 
@@ -43,7 +43,8 @@ def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: S
     relative = ((square_sums / batches).sqrt() / _weight_norms(start, start.row)).sum().item()
     if not 0 < relative < math.inf:
         raise ValueError(
-            f"the first updates must have a finite positive size to set the range of rates, got {relative} times the weights"
+            "the first updates must have a finite positive size relative to the weights to set the range of rates, "
+            f"got {relative}"
         )
     return search.smallest_update / relative
 
@@ -51,7 +52,7 @@ def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: S
 def _weight_norms(start: Start, row: torch.Tensor) -> torch.Tensor:
     """Frobenius norm of each layer's weight matrix in a (parameters,) row: (depth,)."""
     norms, position, widths = [], 0, start.architecture.widths
-    for d_in, d_out in itertools.pairwise(widths):
+    for d_in, d_out in pairwise(widths):
         norms.append(torch.linalg.vector_norm(row[position : position + d_in * d_out]))
         position += d_in * d_out + d_out
     return torch.stack(norms)
