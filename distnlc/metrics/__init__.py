@@ -10,7 +10,7 @@ from distnlc.metrics.bias import output_bias
 from distnlc.metrics.correlation import correlation_preservation
 from distnlc.metrics.gradients import InputGradients, input_gradients
 from distnlc.metrics.lipschitz import local_lipschitz
-from distnlc.metrics.nlc import jacobian_norm, nlc
+from distnlc.metrics.nlc import jacobian_norm, nlc, nlc_from
 from distnlc.metrics.perturbation import error_preserving_perturbation
 from distnlc.metrics.region import relative_diameter
 from distnlc.metrics.spread import Moments, input_moments, output_moments
@@ -27,6 +27,7 @@ __all__ = [
     "linear_approximation_error",
     "local_lipschitz",
     "nlc",
+    "nlc_from",
     "output_bias",
     "output_moments",
     "relative_diameter",

@@ -12,7 +12,7 @@ import math
 import torch
 
 from distnlc.metrics.batches import Network, gaussian, measurable, random_batches
-from distnlc.metrics.spread import input_moments, output_moments
+from distnlc.metrics.spread import Moments, input_moments, output_moments
 
 
 def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0) -> float:
@@ -27,6 +27,11 @@ def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batche
     inside = input_moments(inputs, batch_size=batch_size)
     outside = output_moments(network, inputs, batch_size=batch_size)
     jacobian = jacobian_norm(network, inputs, batch_size=batch_size, batches=batches, seed=seed)
+    return nlc_from(jacobian, inside, outside)
+
+
+def nlc_from(jacobian: float, inside: Moments, outside: Moments) -> float:
+    """Return the coefficient of a measured Q_x ||J(x)||_F and the moments of inputs and outputs."""
     return float(jacobian * inside.spread / (math.sqrt(len(outside.mean)) * outside.spread))
 
 

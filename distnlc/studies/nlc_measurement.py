@@ -11,11 +11,14 @@ from distnlc.metrics import (
     correlation_preservation,
     error_preserving_perturbation,
     input_gradients,
+    input_moments,
     jacobian_norm,
     linear_approximation_error,
     local_lipschitz,
     nlc,
+    nlc_from,
     output_bias,
+    output_moments,
     relative_diameter,
 )
 from distnlc.networks.sampling import Architecture
@@ -34,16 +37,17 @@ def measure_initial(
     """All quantities of section 3 at initialization, on the training part."""
     inputs, size = data.train_inputs, training.batch_size
     seed = partial(derive_seed, "metrics", architecture.seed)
-    random = {"batch_size": size, "batches": spec.nlc_batches, "seed": seed("nlc")}
+    jacobian = jacobian_norm(network, inputs, batch_size=size, batches=spec.nlc_batches, seed=seed("nlc"))
+    outside = output_moments(network, inputs, batch_size=size)
     loss = partial(cross_entropy, loss_scale=loss_scale)
     gradients = input_gradients(network, inputs, data.train_labels, loss, batch_size=size)
     cosines = correlation_preservation(network, inputs, batch_size=size, seed=seed("cosine"))
     activation, kinks = architecture.activation_function, (-architecture.shift / architecture.dilation,)
     return {
-        "init_nlc": nlc(network, inputs, **random),
-        "init_bias": output_bias(network, inputs, batch_size=size),
+        "init_nlc": nlc_from(jacobian, input_moments(inputs, batch_size=size), outside),
+        "init_bias": float(outside.bias),
         "init_loss_scale": loss_scale,
-        "init_jacobian_norm": jacobian_norm(network, inputs, **random),
+        "init_jacobian_norm": jacobian,
         "init_gradient_component": gradients.component_size,
         "init_gradient_length": gradients.length,
         "init_lipschitz": local_lipschitz(network, inputs, batch_size=size, seed=seed("lipschitz")),
