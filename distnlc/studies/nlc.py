@@ -94,8 +94,8 @@ def units(spec: Spec) -> list[Unit]:
     found = []
     for name in spec.part_names():
         part = spec.part(name)
-        fixed = identity(part)
-        fixed.get("sampling", {}).pop("count", None)  # more architectures do not rename those there are
+        sampling = part.sampling.model_copy(update={"count": SamplingSpec().count})
+        fixed = identity(part.model_copy(update={"sampling": sampling}))  # more architectures rename none
         for index in range(part.sampling.count):
             architecture = _sample(part, index, *data.dimensions(part.data))
             found.append(
