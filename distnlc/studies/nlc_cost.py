@@ -16,6 +16,8 @@ EPOCHS_PER_RUN = 85
 """on average: 60 if it never improves, 100 and more if it learns"""
 BYTES_A_ROW = {"architectures": 500, "runs": 60, "epochs": 12}
 """in compacted Parquet files"""
+CPU_MEMBERS = 4
+"""that a calibration trains on a CPU, where the time of a run hardly depends on its company"""
 TRAIN_POINTS = {"waveform-noise": 3_000, "mnist": 50_000, "cifar10": 40_000}
 
 
@@ -39,12 +41,13 @@ def seconds_per_cost(examples: Sequence[tuple[TrainingSpec, Architecture]], devi
         network = architecture.build().to(device, dtype)
         row = parameters_to_vector(network.parameters()).detach()
         start = Start(architecture, row, network.projection, loss_scale=1.0, seed=0)
-        trainer = PopulationTrainer(start, data, [1e-9] * training.population, training)
+        members = training.population if device == "cuda" else min(training.population, CPU_MEMBERS)
+        trainer = PopulationTrainer(start, data, [1e-9] * members, training)
         trainer.epoch()
         began = time.perf_counter()
         trainer.epoch()
         seconds += time.perf_counter() - began
-        spent += training.population * len(data.train_inputs) * _cost_a_point(architecture)
+        spent += members * len(data.train_inputs) * _cost_a_point(architecture)
     return seconds / spent
 
 
