@@ -19,7 +19,8 @@ SELU_RIGHT, SELU_LEFT = 1.0507, 1.75814  # slope for s > 0, height of the expone
 
 
 def _selu(s: Tensor) -> Tensor:
-    return SELU_RIGHT * s.clamp(min=0) + SELU_LEFT * torch.expm1(s.clamp(max=0))
+    # not the sum of two clamped parts: autograd would add both of their slopes at exactly 0
+    return torch.where(s > 0, SELU_RIGHT * s, SELU_LEFT * torch.expm1(s.clamp(max=0)))
 
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
