@@ -62,8 +62,13 @@ def sweep(spec: SearchSpec, train: Callable[[Sequence[int]], Sequence[R]]) -> Sw
 
 
 def choose(results: dict[int, R]) -> int:
-    """The selection rule. Diverged runs are chosen only if there is no other."""
-    return min(results, key=lambda index: (results[index].diverged, results[index].error, index))
+    """The selection rule. Diverged runs are chosen only if there is no other, and then the one with the lowest rate."""
+
+    def rank(index: int) -> tuple[bool, float, int]:
+        result = results[index]
+        return result.diverged, 0.0 if result.diverged else result.error, index  # a diverged run's error may be nan
+
+    return min(results, key=rank)
 
 
 def wave_sizes(spec: SearchSpec) -> list[int]:
