@@ -105,25 +105,25 @@ class TrainingSpec(SpecModel):
     patience: PositiveInt = 5
     """the same, from the first division on"""
     divisions: NonNegativeInt = 10
-    divisor: Annotated[float, Field(gt=1)] = 3.0
+    divisor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     population: PositiveInt = 8
     """runs trained together as one batched program; part of the spec, since kernels round by batch size"""
 
 
 class SearchSpec(SpecModel):
-    """The learning-rate search of one architecture and the rule that chooses its trained network.
-
-    Rule, frozen before any data: the run with the lowest error of the criterion; ties go to the lower starting
-    rate. A best run among the first or last `edge` rates is flagged.
-    """
+    """The learning-rate search of one architecture and the rule that chooses its trained network."""
 
     method: Literal["grid", "refine"] = "grid"
     """grid: all rates. refine: `coarse` evenly spaced rates, then `waves` x `wave` around the best so far"""
     rates: Annotated[int, Field(ge=2)] = 40
-    factor: Annotated[float, Field(gt=1)] = 3.0
+    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
     smallest_update: PositiveFloat = 1e-8
     """size of the smallest rate's updates relative to the weights (E.2: 1e-8; training-error variant: 1e-16)"""
+    selection: Literal["lowest-error-then-lowest-rate"] = "lowest-error-then-lowest-rate"
+    """the rule, frozen before any data: the run with the lowest error of the training criterion; ties go to the lower
+    starting rate; diverged runs only if there are no others"""
     edge: NonNegativeInt = 5
+    """a chosen run among the first or last so many rates of the series is flagged (E.2 expects none)"""
     coarse: PositiveInt = 8
     wave: PositiveInt = 4
     waves: NonNegativeInt = 2
@@ -237,7 +237,8 @@ def _show(values: dict[str, Any], key: str) -> str:
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, item in value.items():
-        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
+        deeper = isinstance(item, Mapping) and item  # an empty mapping is a value, such as a part that changes nothing
+        flat |= _flat(item, f"{prefix}{key}.") if deeper else {f"{prefix}{key}": item}
     return flat
 
 
