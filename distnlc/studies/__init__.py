@@ -74,9 +74,11 @@ def resolve(source: str, assignments: Sequence[str] = ()) -> StudySpec:
     path = Path(source)
     if path.suffix in {".yaml", ".yml"}:
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise SpecError(f"{source}: cannot read the study file: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SpecError(f"{source}: cannot read the study file: expected text in UTF-8") from None
         fields = read_yaml(text, where=source)
     else:
         named = resources.files("distnlc.studies") / "presets" / f"{source}.yaml"
