@@ -1,4 +1,4 @@
-"""The measured numbers of tables 1 and 2 of the NLC study (section 5, sections E.4 and A.2): networks at initialization.
+"""The measured numbers of tables 1 and 2 of the NLC study (sections 5, E.4 and A.2): networks at initialization.
 
 In: the training inputs of a dataset, or isotropic Gaussian inputs. Out: the mapping that `analysis/tables` shows
 beside the stated values, {"table1": {row: values}, "table2": {depth: value}, "settings": {...}}.
@@ -11,6 +11,8 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,28 +45,21 @@ def measure_tables(inputs: Tensor, d_out: int, *, batches: int, initializations:
     """
     d_in, rows = inputs.shape[1], activation_rows()
 
-    def median_nlc(build: Callable[[int], MLP], name: str) -> float:
+    def median_nlc(build: Callable[..., MLP], name: str) -> float:
         seeds = [derive_seed("tables", seed, initialization) for initialization in range(initializations)]
-        value = median(nlc(build(own), inputs, batches=batches, seed=own) for own in seeds)
+        value = median(nlc(build(seed=own), inputs, batches=batches, seed=own) for own in seeds)
         log.info("%s: %.4g", name, value)
         return value
 
     for row, depth in (("B", 2), ("D", 49)):
         width = table1_width(depth, d_in, d_out)
+        sizes = {"depth": depth, "width": width, "d_in": d_in, "d_out": d_out}
         rows[row] = [
-            median_nlc(
-                lambda own, name=name, depth=depth, width=width: study_network(
-                    name, depth=depth, width=width, d_in=d_in, d_out=d_out, seed=own
-                ),
-                f"table 1, row {row}: {name}, depth {depth}, width {width}",
-            )
+            median_nlc(partial(study_network, name, **sizes), f"table 1, row {row}: {name}, depth {depth}")
             for name in FUNCTIONS
         ]
     table2 = {
-        str(depth): median_nlc(
-            lambda own, depth=depth: he_network(depth=depth, d_in=d_in, d_out=d_out, seed=own),
-            f"table 2: depth {depth}",
-        )
+        str(depth): median_nlc(partial(he_network, depth=depth, d_in=d_in, d_out=d_out), f"table 2: depth {depth}")
         for depth in TABLE2_DEPTHS
     }
     settings = {
@@ -117,7 +112,7 @@ def he_network(*, depth: int, d_in: int, d_out: int, seed: int) -> MLP:
     widths = [d_in, *[TABLE2_WIDTH] * (depth - 1), d_out]
     weights = [
         torch.from_numpy(generator.standard_normal((fan_out, fan_in))) * (2 / fan_in) ** 0.5
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
+        for fan_in, fan_out in pairwise(widths)
     ]
     biases = [torch.zeros(fan_out, dtype=torch.float64) for fan_out in widths[1:]]
     return MLP(
@@ -139,7 +134,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m distnlc.studies.nlc_tables", description=__doc__.split("\n")[0])
     parser.add_argument("--data", choices=("cifar10", "mnist", "gaussian"), default="gaussian")
     parser.add_argument("--root", help="folder with the image files; not needed where the study's data are found")
-    parser.add_argument("--batches", type=int, default=20, help="per Jacobian norm")
+    parser.add_argument("--points", type=int, default=5_000, help="inputs that the networks are measured on")
+    parser.add_argument("--batches", type=int, default=10, help="of 250, per Jacobian norm")
     parser.add_argument("--initializations", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
@@ -147,14 +143,14 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if arguments.data == "gaussian":
         d_in, d_out = data.dimensions(DataSpec(name="cifar10"))
-        inputs, described = gaussian_inputs(10_000, d_in, arguments.seed), "isotropic Gaussian"
+        inputs, described = gaussian_inputs(arguments.points, d_in, arguments.seed), "isotropic Gaussian"
     else:
         try:
             dataset = data.load(DataSpec(name=arguments.data, root=arguments.root), arguments.seed)
         except data.DataError as error:
             print(error, file=sys.stderr)
             return 1
-        inputs, d_out = dataset.train_inputs, dataset.classes
+        inputs, d_out = dataset.train_inputs[: arguments.points].clone(), dataset.classes  # in random order already
         described = f"{arguments.data}, training part, prepared as in the study"
     measured = measure_tables(
         inputs,
