@@ -133,12 +133,12 @@ def test_the_network_computes_its_layers(kind: tuple[int, str], normalization: s
 
 def test_the_network_starts_from_the_architectures_parameters() -> None:
     drawn = architecture(5, "batch", "linear")
-    network, parameters = drawn.build(), drawn.initial_parameters()
-    for linear, weight, bias in zip(network.linears, parameters.weights, parameters.biases, strict=True):
-        assert torch.equal(linear.weight, weight)
-        assert torch.equal(linear.bias, bias)
+    network, initial = drawn.build(), drawn.initial_parameters()
+    expected = [tensor for layer in zip(initial.weights, initial.biases, strict=True) for tensor in layer]
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), expected, strict=True))
     assert network.projection is not None
-    assert torch.equal(network.projection, parameters.projection)
+    assert initial.projection is not None
+    assert torch.equal(network.projection, initial.projection)
 
 
 def test_the_projection_is_kept_with_the_network_but_not_trained() -> None:
@@ -174,9 +174,10 @@ def test_layer_norm_and_no_norm_treat_each_datapoint_alone(normalization: str, s
 @pytest.mark.parametrize("normalization", ["batch", "layer"])
 def test_a_constant_signal_is_normalized_to_zero_and_not_to_nan(normalization: str) -> None:
     network = architecture(3, normalization).build()
+    weight, bias, *_ = network.parameters()
     with torch.no_grad():
-        network.linears[0].weight.zero_()
-        network.linears[0].bias.fill_(0.25)
+        weight.zero_()
+        bias.fill_(0.25)
     inputs = torch.ones(10, 4, dtype=torch.float64)
     outputs = network(inputs)
     outputs.sum().backward()

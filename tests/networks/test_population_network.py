@@ -40,13 +40,16 @@ class Case:
 
     def __init__(self, drawn: Architecture) -> None:
         generator = torch.Generator().manual_seed(0)
-        options = {"generator": generator, "dtype": torch.float64}
+
+        def random(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
         self.network = drawn.build()
         row = parameters_to_vector(self.network.parameters()).detach()
-        self.flat = row * (1 + 0.1 * torch.randn(MEMBERS, len(row), **options))
-        self.inputs = torch.randn(BATCH, drawn.d_in, **options)
+        self.flat = row * (1 + 0.1 * random(MEMBERS, len(row)))
+        self.inputs = random(BATCH, drawn.d_in)
         self.columns = self.inputs.T.contiguous()
-        self.delta = torch.randn(MEMBERS, drawn.d_out, BATCH, **options)
+        self.delta = random(MEMBERS, drawn.d_out, BATCH)
         self.population = PopulationMLP(drawn, self.flat, self.network.projection, batch_size=BATCH)
 
     def by_autograd(self) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,12 @@ from distnlc.networks.sampling import Architecture, count_parameters, sample_arc
 DRAWS = 20_000
 SIZES = {"waveform-noise": (40, 3), "mnist": (334, 10), "cifar10": (810, 10)}
 ODD_DEPTHS = range(3, 50, 2)
+
+
+def skips(drawn: Architecture) -> str:
+    return "none" if drawn.skip_strength == 0 else "full" if drawn.skip_strength == 1 else "drawn"
+
+
 PROPERTIES: dict[str, Callable[[Architecture], Hashable]] = {
     "depth": lambda drawn: drawn.depth,
     "bias variance": lambda drawn: drawn.bias_variance,
@@ -25,12 +31,8 @@ PROPERTIES: dict[str, Callable[[Architecture], Hashable]] = {
     "dilation": lambda drawn: drawn.dilation,
     "shift": lambda drawn: drawn.shift,
     "debiased": lambda drawn: drawn.debiased,
-    "skips": lambda drawn: skips(drawn),
+    "skips": skips,
 }
-
-
-def skips(drawn: Architecture) -> str:
-    return "none" if drawn.skip_strength == 0 else "full" if drawn.skip_strength == 1 else "drawn"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ def test_the_width_comes_nearest_to_the_budget(d_in: int, d_out: int) -> None:
         off = {
             near: abs(count_parameters(depth, near, d_in, d_out) - 1_000_000) for near in range(width - 2, width + 3)
         }
-        assert min(off, key=lambda near: off[near]) == width
+        assert min(off, key=lambda other: off[other]) == width
         assert off[width] <= 0.03 * 1_000_000
 
 
