@@ -46,7 +46,7 @@ def measure_tables(inputs: Tensor, d_out: int, *, batches: int, initializations:
     d_in, rows = inputs.shape[1], activation_rows()
 
     def median_nlc(build: Callable[..., MLP], name: str) -> float:
-        seeds = [derive_seed("tables", seed, initialization) for initialization in range(initializations)]
+        seeds = [derive_seed("tables", seed, name, initialization) for initialization in range(initializations)]
         value = median(nlc(build(seed=own), inputs, batches=batches, seed=own) for own in seeds)
         log.info("%s: %.4g", name, value)
         return value
