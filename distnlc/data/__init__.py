@@ -23,7 +23,7 @@ from distnlc.data.images import DataError, Images, find_image_files
 from distnlc.data.preparation import normalize_features, prepare_images
 from distnlc.spec import DataSpec, derive_seed, identity, short_id
 
-__all__ = ["DataError", "Dataset", "dimensions", "load", "prepare"]
+__all__ = ["DataError", "Dataset", "dimensions", "load", "part_sizes", "prepare"]
 
 CACHE_VARIABLE = "DISTNLC_CACHE"
 FORMAT_VERSION = 1
@@ -117,7 +117,7 @@ def prepare(spec: DataSpec, seed: int) -> Path:
 
 def _waveform_noise(spec: DataSpec, seed: int) -> Dataset:
     """All three parts are drawn from one pool of generated points."""
-    counts = _counts(spec)
+    counts = part_sizes(spec)
     inputs, labels = waveform.generate(derive_seed(seed, "waveform"), max(waveform.POINTS, sum(counts)))
     parts = _draw(len(labels), counts, derive_seed(seed, "split"))
     train, validation, test = normalize_features(*(inputs[part] for part in parts))
@@ -126,7 +126,7 @@ def _waveform_noise(spec: DataSpec, seed: int) -> Dataset:
 
 def _images(spec: DataSpec, seed: int, train_files: Images, test_files: Images) -> Dataset:
     """Training and validation part are drawn from the training files, the test part from the test files."""
-    train_count, validation_count, test_count = _counts(spec)
+    train_count, validation_count, test_count = part_sizes(spec)
     for field, asked, held in (
         ("train + validation", train_count + validation_count, len(train_files[1])),
         ("test", test_count, len(test_files[1])),
@@ -150,7 +150,7 @@ def _images(spec: DataSpec, seed: int, train_files: Images, test_files: Images) 
     return _dataset(spec, inputs, [train_files[1][train], train_files[1][validation], test_files[1][test]])
 
 
-def _counts(spec: DataSpec) -> tuple[int, int, int]:
+def part_sizes(spec: DataSpec) -> tuple[int, int, int]:
     """Points of the training, validation and test part: the spec's, else the paper's."""
     paper = _PAPER[spec.name]
     return spec.train or paper.train, spec.validation or paper.validation, spec.test or paper.test

@@ -83,9 +83,15 @@ class Spec(StudySpec):
 
 
 def prepare(spec: Spec) -> None:
-    """Finds or generates, prepares and caches the data of all parts. Raises DataError."""
+    """Finds or generates, prepares and caches the data of all parts. Raises DataError and SpecError."""
     for name in spec.part_names():
-        part = spec.part(name)
+        part, size = spec.part(name), spec.part(name).training.batch_size
+        for field, count in zip(("train", "validation", "test"), data.part_sizes(part.data), strict=True):
+            if count % size:
+                raise SpecError(
+                    f"part {name}: data.{field} must be a multiple of training.batch_size = {size} (batch norm in a "
+                    f"smaller last batch is another function), but it is {count}"
+                )
         data.prepare(part.data, part.seed)
 
 
