@@ -114,7 +114,7 @@ class Tracker:
         self._closing.set()
         self._thread.join(timeout_s)
         if not self._whole:
-            self._warn("close", "the MLflow mirror is not complete; running the study again completes it")
+            self._warn("failure", "the MLflow mirror is not complete; running the study again completes it")
         return self._whole
 
     def _work(self) -> None:
@@ -127,7 +127,11 @@ class Tracker:
                 self._whole = True
                 return
             except Exception as error:
-                self._warn("failure", f"cannot mirror to {self.uri}: {_short(error)} (the study goes on)")
+                self._warn(
+                    "failure",
+                    f"cannot mirror to {self.uri}: {_short(error)} "
+                    "(the study goes on; if the mirror stays behind, running the study again completes it)",
+                )
             if last_try:
                 return
             self._closing.wait(RETRY_S)
