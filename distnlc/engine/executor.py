@@ -147,7 +147,7 @@ class SerialExecutor:
         return [finished]
 
     def running(self) -> Mapping[str, float]:
-        return {}
+        return {self._unit.unit_id: 0.0} if self._unit else {}  # it begins with the next `wait`
 
     def cancel(self, unit_id: str) -> None:  # noqa: ARG002
         self._unit = None
