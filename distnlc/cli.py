@@ -1,35 +1,43 @@
 """The command line, and the only place that wires store, tracking and display to the engine.
 
 Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interrupted. A user's mistake gets one
-message and no traceback.
+message and no traceback. Whatever is slow to import is imported where it is used.
 """
 
 import importlib.util
-import logging
+import os
+import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console as Terminal
-from rich.table import Table
-from rich.text import Text
 
-from distnlc.console import Console, duration, read_progress
+from distnlc.console import NOTHING_YET, Console, duration, failure, named_numbers, pace, read_progress, say
+from distnlc.engine.driver import Progress, run_units
+from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
 from distnlc.records import FAILED, OK, Records, View
 from distnlc.spec import SpecError, StudySpec, Unit, spec_id, to_yaml
-from distnlc.store import Store, StoreError, read_spec_fields, read_statuses, read_tables
+from distnlc.store import Store, StoreError, read_records, read_spec_fields, read_statuses, read_table
 from distnlc.store import export as export_tables
 from distnlc.studies import StudyKind, from_fields, kind_of, resolve
 from distnlc.studies import presets as named_studies
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-terminal = Terminal(highlight=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Which property of a neural network, measured before training, predicts how well it will generalize?",
+    epilog="Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interrupted.",
+)
 
 USAGE, WITH_FAILURES, INTERRUPTED = 2, 3, 130
 UNIT_HOURS = 24.0
+FAILURES_SHOWN = 10
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a preset's name or a YAML file's path")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="change a field of the spec")]
@@ -38,17 +46,15 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="a study fol
 
 def main() -> None:
     """Entry point of the `distnlc` command."""
-    from distnlc.data import DataError  # noqa: PLC0415 (torch takes a second to import, and `--help` needs none)
-    from distnlc.engine.executor import EngineError  # noqa: PLC0415
-
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        app()
-    except (SpecError, StoreError, DataError, EngineError) as error:
-        Terminal(stderr=True, highlight=False).print(Text(f"error: {error}"), soft_wrap=True)
+        app(prog_name="distnlc")
+    except Exception as error:
+        from distnlc.data import DataError  # noqa: PLC0415
+
+        if not isinstance(error, SpecError | StoreError | DataError | EngineError):
+            raise
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(USAGE)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 @app.command()
@@ -57,10 +63,15 @@ def run(
     out: Annotated[Path | None, typer.Option(help="study folder; default studies/NAME")] = None,
     assignments: SetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="default: one per GPU, else one per core")] = None,
-    executor: Annotated[Literal["ray", "serial"], typer.Option(help="serial: in this process")] = "ray",
+    executor: Annotated[
+        Literal["ray", "serial"],
+        typer.Option(help="serial: in this process, without workers; it cannot enforce --unit-hours"),
+    ] = "ray",
     address: Annotated[str | None, typer.Option(help="of a running Ray cluster, such as auto")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="of MLflow; default DIR/mlflow.db")] = None,
-    unit_hours: Annotated[float, typer.Option(min=0.001, help="a unit that takes longer is retried")] = UNIT_HOURS,
+    unit_hours: Annotated[
+        float, typer.Option(min=0.001, help="a unit that takes longer is stopped and tried once more")
+    ] = UNIT_HOURS,
     unit: Annotated[str | None, typer.Option(metavar="ID", help="do this unit alone, done before or not")] = None,
     retry_failed: Annotated[bool, typer.Option(help="do the failed units again")] = False,
 ) -> None:
@@ -68,41 +79,52 @@ def run(
     study = resolve(spec, assignments or ())
     kind = kind_of(study.kind)
     folder = out or Path("studies") / study.name
-    kind.prepare(study)
     units = kind.units(study)
+    kind.prepare(study)
     with ExitStack() as stack:
         store = stack.enter_context(Store.create_or_open(folder, study, kind.TABLES))
         todo = _todo(units, store.statuses(), unit, retry_failed)
-        from distnlc.engine.driver import run_units  # noqa: PLC0415
-
-        terminal.print(Text(f"{study.name} ({spec_id(study)}): {len(todo)} of {len(units)} units to do, in {folder}"))
-        console = Console(kind, len(units), _rows(kind, folder), folder, terminal)
+        what = f"{len(todo)} of {len(units)} units to do" if todo else f"nothing to do, all {len(units)} units are done"
+        say(f"{study.name} ({spec_id(study)}) in {folder}: {what}")
+        console = Console(kind, len(units), _rows(kind, folder), folder, _same_command)
         mirror = _Mirror(study, kind, folder, tracking_uri, console)
         stack.callback(mirror.close)
         mirror.announce()
+        interrupted = False
         if todo:
-            workforce = _executor(executor, study, workers, address)
-            with console:
-                outcome = run_units(
-                    todo,
-                    executor=workforce,
-                    store=store,
-                    kind=kind,
-                    spec=study,
-                    sinks=[console, mirror],
-                    time_limit_s=unit_hours * 3600,
-                )
-            if outcome.interrupted:
-                terminal.print(
-                    f"interrupted: {len(console.rows)} of {len(units)} units are kept; run the same command to go on"
-                )
-                sys.exit(INTERRUPTED)
+            try:
+                with console:
+                    interrupted = run_units(
+                        todo,
+                        executor=_executor(executor, study, workers, address),
+                        store=store,
+                        kind=kind,
+                        spec=study,
+                        sinks=[console, mirror],
+                        time_limit_s=unit_hours * 3600,
+                    ).interrupted
+            except KeyboardInterrupt:  # while the workers were being started
+                interrupted = True
+        if interrupted:
+            say(f"interrupted: {len(console.rows)} of {len(units)} units are kept; go on: {_same_command()}")
+            raise typer.Exit(INTERRUPTED)
+        mirror.progress(NOTHING_YET)
         store.compact()
-        mirror.summarize()
-    _write_report(folder)
-    _print_summary(folder, units)
+        _summarize(folder)
+        _say_failures(console.rows.values(), units, _same_command)
+        _write_report(folder)
     mirror.announce()
-    sys.exit(WITH_FAILURES if FAILED in read_statuses(folder).values() else 0)
+    raise typer.Exit(WITH_FAILURES if console.failed else 0)
+
+
+def _same_command(*options: str) -> str:
+    """What was typed, with more options."""
+    return shlex.join(["distnlc", *sys.argv[1:], *options])
+
+
+def _command(folder: Path, *options: str) -> str:
+    """What to type to go on with the study in a folder."""
+    return shlex.join(["distnlc", "run", str(folder / "study.yaml"), "--out", str(folder), *options])
 
 
 def _todo(units: Sequence[Unit], statuses: Mapping[str, str], only: str | None, retry_failed: bool) -> list[Unit]:
@@ -115,35 +137,23 @@ def _todo(units: Sequence[Unit], statuses: Mapping[str, str], only: str | None, 
     return [unit for unit in units if unit.unit_id not in statuses or statuses[unit.unit_id] in repeated]
 
 
-def _executor(name: str, study: StudySpec, workers: int | None, address: str | None) -> Any:
-    from distnlc.engine.executor import SerialExecutor, study_work  # noqa: PLC0415
-
+def _executor(name: str, study: StudySpec, workers: int | None, address: str | None) -> Executor:
     if name == "serial":
         return SerialExecutor(study_work(study))
     from distnlc.engine.ray_executor import RayExecutor  # noqa: PLC0415
 
+    say(f"joining Ray at {address}" if address else "starting Ray, which takes some seconds")
     return RayExecutor(study_work(study), workers=workers, address=address)
 
 
 def _rows(kind: StudyKind, folder: Path) -> list[Any]:
     """The first table's rows that are in the store."""
     name, row_type = next(iter(kind.TABLES.items()))
-    return [row_type(**fields) for fields in read_tables(folder)[name].to_pylist()]
-
-
-def _records(kind: StudyKind, folder: Path, wanted: set[str]) -> Iterator[tuple[str, Records]]:
-    """The records of some committed units."""
-    grouped: dict[str, dict[str, list[Any]]] = {unit_id: {name: [] for name in kind.TABLES} for unit_id in wanted}
-    for name, table in read_tables(folder).items():
-        row_type = kind.TABLES[name]
-        for fields in table.to_pylist():
-            if fields["unit_id"] in wanted:
-                grouped[fields["unit_id"]][name].append(row_type(**fields))
-    yield from grouped.items()
+    return [row_type(**fields) for fields in read_table(folder, name).to_pylist()]
 
 
 class _Mirror:
-    """The MLflow sink; silent where MLflow is not installed."""
+    """The sink that feeds the tracker; idle where MLflow is not installed."""
 
     def __init__(self, study: StudySpec, kind: StudyKind, folder: Path, uri: str | None, console: Console) -> None:
         self.kind, self.folder, self.console = kind, folder, console
@@ -157,21 +167,20 @@ class _Mirror:
         """Committed units whose status is not in the mirror; called in the tracker's thread."""
         statuses = read_statuses(self.folder)
         wanted = {unit_id for unit_id, status in statuses.items() if mirrored.get(unit_id) != status}
-        if wanted:
-            for unit_id, records in _records(self.kind, self.folder, wanted):
-                yield unit_id, statuses[unit_id], self.kind.view(records)
+        for unit_id, records in read_records(self.folder, self.kind.TABLES, wanted):
+            yield unit_id, statuses[unit_id], self.kind.view(records)
 
     def committed(self, unit: Unit, records: Records) -> None:
         if self.tracker is not None:
             row = next(iter(records.values()))[0]
             self.tracker.unit(unit.unit_id, FAILED if row.status == FAILED else OK, self.kind.view(records))
 
-    def progress(self, progress: Any) -> None:
+    def progress(self, progress: Progress) -> None:
         if self.tracker is not None:
-            done = len(self.console.rows) - self.console.failed
+            failed = self.console.failed
             self.tracker.progress(
-                done=done,
-                failed=self.console.failed,
+                done=len(self.console.rows) - failed,
+                failed=failed,
                 total=self.console.total,
                 units_per_hour=progress.units_per_hour,
                 seconds_left=progress.seconds_left,
@@ -179,91 +188,89 @@ class _Mirror:
             )
 
     def announce(self) -> None:
-        if self.tracker is not None:
+        if self.tracker is None:
+            say("tracking is off: MLflow is not installed")
+        else:
             from distnlc.tracking import ui_command  # noqa: PLC0415
 
-            terminal.print(Text(f"watch it live: {ui_command(self.tracker.uri)}"), soft_wrap=True)
-
-    def summarize(self) -> None:
-        """The last progress, for the summary run of a finished study."""
-        if self.tracker is not None and self.console.last is not None:
-            self.progress(self.console.last)
+            say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
 
     def close(self) -> None:
         if self.tracker is not None:
             self.tracker.close()
 
 
-def _write_report(folder: Path) -> None:
-    from analysis.report import write_report  # noqa: PLC0415
-
-    terminal.print(Text(f"report: {write_report(folder)}"), soft_wrap=True)
-
-
-def _print_summary(folder: Path, units: Sequence[Unit]) -> None:
+def _summarize(folder: Path) -> None:
     from analysis.headline import sentences, summary  # noqa: PLC0415
 
     found = summary(folder)
-    terminal.print(Text(f"{found.architectures} architectures ({found.failed} failed), {found.runs} training runs"))
+    say(f"{found.architectures} architectures ({found.failed} failed), {found.runs:,} training runs")
     for part in found.parts:
-        for sentence in sentences(part):
-            terminal.print(Text(sentence))
+        for sentence in [f"{part.title}:", *sentences(part)] if len(found.parts) > 1 else sentences(part):
+            say(sentence)
+
+
+def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..., str]) -> None:
+    """One line for each of the first failed units, and how to do them all again."""
+    failed = [row for row in rows if row.status == FAILED]
     labels = {unit.unit_id: unit.label for unit in units}
-    for unit_id, status in read_statuses(folder).items():
-        if status == FAILED:
-            again = f"distnlc run {folder}/study.yaml --out {folder} --unit {unit_id}"
-            terminal.print(Text(f"failed: {labels[unit_id]}; again: {again}"), soft_wrap=True)
+    for row in failed[:FAILURES_SHOWN]:
+        say(failure(labels[row.unit_id], row.reason, again("--unit", row.unit_id)), style="red")
+    if len(failed) > 1:
+        say(f"all {len(failed)} failed units again: {again('--retry-failed')}", style="red")
 
 
-def _study_in(folder: Path) -> tuple[StudySpec, StudyKind]:
-    study = from_fields(read_spec_fields(folder), where=str(folder / "study.yaml"))
-    return study, kind_of(study.kind)
+def _write_report(folder: Path) -> None:
+    from analysis.report import write_report  # noqa: PLC0415
+
+    say(f"report: {write_report(folder)}")
 
 
 @app.command()
 def plan(
     spec: SpecArgument,
     assignments: SetOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="workers to estimate the time for")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="default: one per core, or one with a GPU")] = None,
 ) -> None:
     """Says what a study would do and how long it would take here, after a short calibration; does no unit."""
     study = resolve(spec, assignments or ())
     kind = kind_of(study.kind)
-    units = kind.units(study)
-    from distnlc.engine.executor import best_device, one_thread  # noqa: PLC0415
-
+    units, device, by_cost = kind.units(study), best_device(), attrgetter("cost")
+    workers = workers or (1 if device == "cuda" else os.cpu_count() or 1)
+    say(to_yaml(study).rstrip(), style="dim")
     with one_thread():
-        seconds_per_cost = kind.calibrate(study, best_device())
+        seconds_per_cost = kind.calibrate(study, device)
+    for name in dict.fromkeys(unit.part for unit in units):
+        part = [unit for unit in units if unit.part == name]
+        work_s = sum(map(by_cost, part)) * seconds_per_cost
+        say(f"{name}: {len(part)} units, {duration(work_s)} of work, unit by unit")
+        for unit in min(part, key=by_cost), max(part, key=by_cost):
+            say(f"    {duration(unit.cost * seconds_per_cost)} for {unit.label}")
     rows, size = kind.volume(study)
-    terminal.print(Text(to_yaml(study).rstrip(), style="dim"))
-    table = Table("part", "units", f"time, {workers} worker{'s' if workers > 1 else ''}")
-    for part in dict.fromkeys(unit.part for unit in units):
-        costs = [unit.cost for unit in units if unit.part == part]
-        table.add_row(part, str(len(costs)), duration(sum(costs) * seconds_per_cost / workers))
-    terminal.print(table)
-    total = sum(unit.cost for unit in units) * seconds_per_cost / workers
-    expected = ", ".join(f"about {count:,} {name}" for name, count in rows.items())
-    terminal.print(f"{len(units)} units on {best_device()}: {duration(total)}; {expected}; about {size / 1e6:.1f} MB")
+    say(f"about {', '.join(f'{count:,} {name}' for name, count in rows.items())}; {size / 1e6:.1f} MB on disk")
+    study_s = max(*map(by_cost, units), sum(map(by_cost, units)) / workers) * seconds_per_cost
+    say(f"about {duration(study_s)} with {workers} worker{'s' if workers > 1 else ''} on {device}")
 
 
 @app.command()
 def status(folder: FolderArgument) -> None:
     """Done, running, failed, rate, time left and best so far; from any shell, also while the study runs."""
-    study, kind = _study_in(folder)
-    units, statuses, running = kind.units(study), read_statuses(folder), read_progress(folder)
-    failed = sum(status == FAILED for status in statuses.values())
-    terminal.print(
-        f"{study.name} ({spec_id(study)}): {len(statuses) - failed} done, {failed} failed, {len(units)} in all"
-    )
-    if running:
-        left = running["seconds_left"]
-        time_left = "time left unknown" if left is None else f"{duration(left)} left"
-        where = f"process {running['pid']} on {running['host']}"
-        terminal.print(f"{running['running']} running in {where}; {running['units_per_hour']:.0f} units/h, {time_left}")
-    elif len(statuses) < len(units):
-        terminal.print(f"not running; go on with: distnlc run {folder}/study.yaml --out {folder}", soft_wrap=True)
-    for name, value in kind.headline(_rows(kind, folder)).items():
-        terminal.print(f"{name.replace('_', ' ')}: {value:.4g}")
+    study = from_fields(read_spec_fields(folder), where=str(folder / "study.yaml"))
+    kind = kind_of(study.kind)
+    units, rows, progress = kind.units(study), _rows(kind, folder), read_progress(folder)
+    failed = sum(row.status == FAILED for row in rows)
+    running = f"{progress['running']} running, " if progress else ""
+    say(f"{study.name} ({spec_id(study)}): {len(rows) - failed} of {len(units)} units done, {running}{failed} failed")
+    for number in named_numbers(kind.headline(rows)):
+        say(number)
+    _say_failures(rows, units, partial(_command, folder))
+    if progress:
+        pace_now = pace(progress["units_per_hour"], progress["seconds_left"])
+        say(f"at work: process {progress['pid']} on {progress['host']}; {pace_now}")
+    elif len(rows) < len(units):
+        say(f"not at work; go on: {_command(folder)}")
+    else:
+        say(f"finished; {folder / 'report' / 'index.html'}")
 
 
 @app.command()
@@ -276,17 +283,16 @@ def report(folder: FolderArgument) -> None:
 def export(
     folder: FolderArgument,
     out: Annotated[Path | None, typer.Option(help="where to; default DIR/export")] = None,
-    form: Annotated[Literal["parquet", "csv"], typer.Option("--format")] = "parquet",
+    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="of the files")] = "parquet",
 ) -> None:
     """Writes each table as one Parquet or CSV file."""
+    read_spec_fields(folder)  # says best what is wrong with a folder that is no study
     for path in export_tables(folder, out or folder / "export", form):
-        terminal.print(Text(str(path)), soft_wrap=True)
+        say(str(path))
 
 
 @app.command()
 def presets() -> None:
     """Lists the named studies."""
-    table = Table("SPEC", "what it is", box=None)
     for name, summary in named_studies().items():
-        table.add_row(name, summary)
-    terminal.print(table)
+        say(f"{name:<24} {summary}")

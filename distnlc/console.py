@@ -1,22 +1,23 @@
 """What people see of a running study: a live line in a terminal, one quiet line every 30 seconds elsewhere.
 
-`Console` is a sink of the driver. It also leaves `progress.json` in the study folder, which `distnlc status` reads from
-another shell.
+`Console` is a sink of the driver. It also leaves `progress.json` in the study folder, which `distnlc status` reads
+from another shell.
 """
 
 import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console as Terminal
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.text import Text
 
 from distnlc.engine.driver import Progress
@@ -27,62 +28,74 @@ from distnlc.studies import StudyKind
 QUIET_LINE_S = 30.0
 PROGRESS_FILE_S = 2.0
 PROGRESS_FILE = "progress.json"
+SILENCE_S = 120.0
+"""after which a driver on another host is taken for dead"""
+NOTHING_YET = Progress(
+    total=0, done=0, failed=0, running=0, elapsed_s=0.0, units_per_hour=float("nan"), seconds_left=None, latest=""
+)
+
+terminal = Terminal(highlight=False)
+
+
+def say(text: str, style: str = "") -> None:
+    """One message; its lines are never broken, so that paths and commands in it can be copied."""
+    terminal.print(Text(text, style), soft_wrap=True)
 
 
 class Console:
-    """Shows progress over the whole study: `rows` are those of the first table that were there before."""
+    """Shows progress over the whole study; in use as a context while the units are done."""
 
-    def __init__(self, kind: StudyKind, total: int, rows: Sequence[Any], folder: Path, terminal: Terminal) -> None:
-        self.kind, self.total, self.folder, self.terminal = kind, total, folder, terminal
+    def __init__(
+        self, kind: StudyKind, total: int, rows: Sequence[Any], folder: Path, again: Callable[..., str]
+    ) -> None:
+        """`rows`: those of the first table that were there before. `again`: options -> command."""
+        self.kind, self.total, self.folder, self.again = kind, total, folder, again
         self.rows = {row.unit_id: row for row in rows}
-        self.last: Progress | None = None
         self.said_at = time.monotonic()
         self.written_at = 0.0
-        columns: list[str | ProgressColumn] = [SpinnerColumn(), BarColumn(), MofNCompleteColumn()]
-        self.bar = Bar(*columns, TextColumn("{task.description}"), console=terminal, transient=True)
-        self.task = self.bar.add_task("starting workers", total=total, completed=len(self.rows))
+        text = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+        self.bar = Bar(SpinnerColumn(), BarColumn(10), MofNCompleteColumn(), text, console=terminal, transient=True)
+        self.task = self.bar.add_task("starting", total=total, completed=len(self.rows))
 
     def __enter__(self) -> "Console":
-        if self.terminal.is_terminal:
+        self.write(NOTHING_YET)
+        if terminal.is_terminal:
             self.bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        if terminal.is_terminal:
+            self.bar.stop()
         (self.folder / PROGRESS_FILE).unlink(missing_ok=True)
 
     @property
     def failed(self) -> int:
         return sum(row.status == FAILED for row in self.rows.values())
 
-    def headline(self) -> dict[str, float]:
+    def headline(self) -> Mapping[str, float]:
         return self.kind.headline(list(self.rows.values()))
 
     def committed(self, unit: Unit, records: Records) -> None:
         row = next(iter(records.values()))[0]
         self.rows[unit.unit_id] = row
         if row.status == FAILED:
-            self.terminal.print(Text(f"failed: {unit.label}: {row.reason}", style="red"))
+            say(failure(unit.label, row.reason, self.again("--unit", unit.unit_id)), style="red")
 
     def progress(self, progress: Progress) -> None:
-        self.last = progress
         now = time.monotonic()
-        line = self.line(progress)
-        if self.terminal.is_terminal:
-            self.bar.update(self.task, completed=len(self.rows), description=line)
+        if terminal.is_terminal:
+            self.bar.update(self.task, completed=len(self.rows), description=self.line(progress))
         elif now - self.said_at >= QUIET_LINE_S:
             self.said_at = now
-            self.terminal.print(Text(f"{len(self.rows)}/{self.total} {line}"), soft_wrap=True)
+            say(f"{len(self.rows)}/{self.total} {self.line(progress)}")
         if now - self.written_at >= PROGRESS_FILE_S:
             self.written_at = now
             self.write(progress)
 
     def line(self, progress: Progress) -> str:
-        left = "time left unknown" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left"
-        numbers = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in self.headline().items()]
+        counts = [f"{progress.running} running", pace(progress.units_per_hour, progress.seconds_left)]
         failed = [f"{self.failed} failed"] if self.failed else []
-        counts = [f"{progress.running} running", f"{progress.units_per_hour:.0f}/h", left]
-        return ", ".join([*counts, *failed, *numbers])
+        return ", ".join([*counts, *failed, *named_numbers(self.headline())])
 
     def write(self, progress: Progress) -> None:
         """Aside and renamed, so that a reader never sees half of it. A full disk must not stop the study here."""
@@ -96,12 +109,44 @@ class Console:
 
 
 def read_progress(folder: Path) -> dict[str, Any] | None:
-    """What a running driver last wrote, or None if none is running (or it was killed over a minute ago)."""
+    """What the driver at work on this study knows, its `seconds_left` counted from now; None if none is at work."""
     try:
         facts: dict[str, Any] = json.loads((folder / PROGRESS_FILE).read_text())
     except (OSError, ValueError):
         return None
-    return facts if time.time() - facts["written_at"] < 60 else None
+    age_s = time.time() - facts["written_at"]
+    here = facts["host"] == socket.gethostname()
+    if not (_process_exists(facts["pid"]) if here else age_s < SILENCE_S):
+        return None
+    if facts["seconds_left"] is not None:
+        facts["seconds_left"] = max(0.0, facts["seconds_left"] - age_s)
+    return facts
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def failure(label: str, reason: str | None, command: str) -> str:
+    """The line about a unit that was given up."""
+    return f"failed: {label}: {reason}; again: {command}"
+
+
+def pace(units_per_hour: float, seconds_left: float | None) -> str:
+    """Such as '120/h, 3:20 min left'."""
+    if seconds_left is None:
+        return "time left not known yet"
+    return f"{units_per_hour:.0f}/h, {duration(seconds_left)} left"
+
+
+def named_numbers(numbers: Mapping[str, float]) -> list[str]:
+    return [f"{name.replace('_', ' ')} {value:.3g}" for name, value in numbers.items()]
 
 
 def duration(seconds: float) -> str:
@@ -111,5 +156,5 @@ def duration(seconds: float) -> str:
     whole = timedelta(seconds=round(seconds))
     hours, rest = divmod(whole.seconds, 3600)
     if whole.days:
-        return f"{whole.days} days {hours} h"
+        return f"{whole.days} {'day' if whole.days == 1 else 'days'} {hours} h"
     return f"{hours}:{rest // 60:02d} h" if hours else f"{rest // 60}:{rest % 60:02d} min"

@@ -13,6 +13,7 @@ from distnlc.store.manifest import StoreError
 from distnlc.store.reading import (
     arrow_schema,
     export,
+    read_records,
     read_spec_fields,
     read_statuses,
     read_table,
@@ -25,6 +26,7 @@ __all__ = [
     "StoreError",
     "arrow_schema",
     "export",
+    "read_records",
     "read_spec_fields",
     "read_statuses",
     "read_table",

@@ -8,7 +8,7 @@ import io
 import types
 import typing
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from distnlc.records import SCHEMA_VERSION
+from distnlc.records import SCHEMA_VERSION, Records
 from distnlc.spec import SpecError, read_yaml
 from distnlc.store.manifest import Chunk, DamagedFile, Manifest, StoreError, clear_errors, read_manifest
 
@@ -70,6 +70,24 @@ def read_table(folder: Path, table: str) -> pa.Table:
 def read_tables(folder: Path) -> dict[str, pa.Table]:
     """All tables as of one moment: each holds the rows of the same units. Raises as `read_table`."""
     return _read_tables(folder, None)
+
+
+def read_records(folder: Path, tables: Mapping[str, type], wanted: Collection[str]) -> Iterator[tuple[str, Records]]:
+    """(unit id, records) of the wanted units that are committed, one by one; `tables` as for `Store`.
+
+    Raises StoreError; also if the study is compacted meanwhile.
+    """
+    manifest = read_manifest(folder)
+    for chunk, units in manifest.owned():
+        for unit in [unit for unit in units if unit in wanted]:
+            rows = {table: read_rows(folder, manifest, table, [(chunk, {unit: units[unit]})]) for table in tables}
+            yield (
+                unit,
+                {
+                    table: [row_type(**fields) for fields in rows[table].to_pylist()]
+                    for table, row_type in tables.items()
+                },
+            )
 
 
 def _read_tables(folder: Path, only: str | None) -> dict[str, pa.Table]:
