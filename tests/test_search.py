@@ -67,6 +67,8 @@ def test_the_first_wave_is_spread_evenly_and_the_next_lie_around_the_best() -> N
     assert trainer.calls[0] == [2, 7, 12, 17, 22, 27, 32, 37]
     assert trainer.calls[1] == [20, 21, 23, 24]
     assert trainer.calls[2] == [18, 19, 25, 26]
+    _, trainer = found(SearchSpec(method="refine", wave=3, waves=1), parabola(22))
+    assert trainer.calls[1] == [20, 21, 23]  # of two equally near, the lower rate first
 
 
 def test_refining_follows_a_minimum_that_the_first_wave_missed() -> None:
