@@ -111,14 +111,10 @@ def realistic_rows(
     rows = []
     for index in range(count):
         nlc = float(
-            1
-            + np.exp(generator.normal(0.3, 1.6))
-            + (10 ** generator.uniform(2, 17)) * (generator.random() < 0.2)
+            1 + np.exp(generator.normal(0.3, 1.6)) + (10 ** generator.uniform(2, 17)) * (generator.random() < 0.2)
         )
         skip = float(generator.choice([0.0, 0.0, 1.0, generator.random()]))
-        bias = float(
-            10 ** generator.uniform(-1, 2) if generator.random() < 0.85 else 10 ** generator.uniform(3, 9)
-        )
+        bias = float(10 ** generator.uniform(-1, 2) if generator.random() < 0.85 else 10 ** generator.uniform(3, 9))
         shape = 1 / (1 + np.exp(-(np.log(nlc) - 3 + 2 * generator.normal())))
         error = float(np.clip(floor + (guessing - floor) * shape + 0.01 * generator.normal(), 0, 1))
         fields = {
@@ -137,9 +133,7 @@ def realistic_rows(
             "best_at_edge": bool(generator.random() < 0.02),
         } | changes
         make = failed_row if generator.random() < failures else architecture_row
-        keep = {
-            key: fields[key] for key in ("part", "dataset", "d_out", "depth", "activation", "skip_strength")
-        }
+        keep = {key: fields[key] for key in ("part", "dataset", "d_out", "depth", "activation", "skip_strength")}
         rows.append(make(index, **(keep | changes if make is failed_row else fields)))
     return rows
 

@@ -99,9 +99,7 @@ def test_the_inset_shows_its_range_and_covers_no_point(tables: Tables) -> None:
 
 
 def test_the_inset_finds_room_where_points_are_everywhere(tmp_path: Path) -> None:
-    tables = of(
-        tmp_path, *({"init_nlc": n, "test_error": e} for n in (1.0, 3.0, 9.0, 30.0) for e in (0.1, 0.4, 0.6))
-    )
+    tables = of(tmp_path, *({"init_nlc": n, "test_error": e} for n in (1.0, 3.0, 9.0, 30.0) for e in (0.1, 0.4, 0.6)))
     (axes,) = (drawn := figure2.draw(tables)).figure.axes
     drawn.figure.draw_without_rendering()
     box = axes.child_axes[0].get_tightbbox()

@@ -28,9 +28,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._hidden = tag in {"script", "style"}
         self.scripts += tag == "script"
-        self.loads += [
-            str(value) for key, value in attrs if key in {"src", "srcset", "href", "data", "action"}
-        ]
+        self.loads += [str(value) for key, value in attrs if key in {"src", "srcset", "href", "data", "action"}]
 
     def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
         self._hidden = False
@@ -46,10 +44,7 @@ def page(two_datasets: Path) -> Page:
 
 def test_needs_no_network(page: Page, two_datasets: Path) -> None:
     # Data addresses, and links to the figures' files beside the page; nothing else.
-    assert all(
-        address.startswith("data:") or re.fullmatch(r"figure\w+\.(png|svg)", address)
-        for address in page.loads
-    )
+    assert all(address.startswith("data:") or re.fullmatch(r"figure\w+\.(png|svg)", address) for address in page.loads)
     text = (two_datasets / "report" / "index.html").read_text(encoding="utf-8")
     assert "@import" not in text.split("</style>")[0]
     assert text.count("plotly.js v") == 1
@@ -103,16 +98,10 @@ def test_an_empty_study_says_so(tmp_path: Path) -> None:
     [
         [architecture_row(0)],
         [failed_row(0), failed_row(1)],
-        [
-            architecture_row(i, init_nlc=float(v), test_error=0.5)
-            for i, v in enumerate(("inf", "nan", "-1", "0"))
-        ],
+        [architecture_row(i, init_nlc=float(v), test_error=0.5) for i, v in enumerate(("inf", "nan", "-1", "0"))],
         [architecture_row(i, init_nlc=10.0**i, init_bias=float("inf")) for i in range(5)],
         [architecture_row(i, init_nlc=2.0 + i, test_error=None, status="diverged") for i in range(3)],
-        [
-            architecture_row(i, init_nlc=2.0 + i, criterion="training-error", train_error=0.1 * i)
-            for i in range(5)
-        ],
+        [architecture_row(i, init_nlc=2.0 + i, criterion="training-error", train_error=0.1 * i) for i in range(5)],
     ],
     ids=["one row", "all failed", "no usable NLC", "constant error", "diverged", "training error"],
 )
@@ -123,9 +112,7 @@ def test_odd_studies_have_a_report(tmp_path: Path, rows: list[object]) -> None:
     assert re.search(r"\bnan\b", page.text) is None
 
 
-def test_tables_of_the_paper_are_shown_beside_measured_values(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_of_the_paper_are_shown_beside_measured_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = tmp_path / "measured.json"
     measured.write_text(
         json.dumps(
@@ -157,9 +144,7 @@ def test_a_report_that_cannot_be_written_says_where(two_datasets: Path, tmp_path
 
 def test_summary_counts(tmp_path: Path) -> None:
     rows = [
-        architecture_row(
-            i, init_nlc=1.0 + i, test_error=0.1 + 0.02 * i, best_at_edge=i in {0, 29}, seconds=2.0
-        )
+        architecture_row(i, init_nlc=1.0 + i, test_error=0.1 + 0.02 * i, best_at_edge=i in {0, 29}, seconds=2.0)
         for i in range(30)
     ]
     folder = write_study(tmp_path / "study", [*rows, failed_row(30, seconds=40.0)])

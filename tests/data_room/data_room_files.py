@@ -57,11 +57,7 @@ def write_batch(path: Path, images: np.ndarray, labels: np.ndarray, *, kind: byt
         return b"J" + struct.pack("<i", value)
 
     array = (
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
-        + integer(0)
-        + b"\x85"
-        + text(b"b")
-        + b"\x87R"
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n" + integer(0) + b"\x85" + text(b"b") + b"\x87R"
         b"(" + integer(1) + integer(len(images)) + integer(images.shape[1]) + b"\x86"
         b"cnumpy\ndtype\n" + text(kind) + integer(0) + integer(1) + b"\x87R"
         b"(" + integer(3) + text(b"|") + b"NNN" + integer(-1) + integer(-1) + integer(0) + b"tb"

@@ -156,9 +156,7 @@ def test_a_hostile_pickle_is_refused_and_none_of_it_runs(tmp_path, protocol) -> 
     assert not witness.exists()
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"garbage", pickle.dumps([1, 2]), pickle.dumps({b"data": 1, b"labels": [1]})]
-)
+@pytest.mark.parametrize("content", [b"", b"garbage", pickle.dumps([1, 2]), pickle.dumps({b"data": 1, b"labels": [1]})])
 def test_a_broken_batch_is_named(tmp_path, content) -> None:
     write_batches(tmp_path)
     (tmp_path / "test_batch").write_bytes(content)

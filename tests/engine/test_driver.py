@@ -80,9 +80,7 @@ class ScriptedExecutor:
 
 
 def drive(executor: ScriptedExecutor, work: list[Unit], store: MemoryStore, **settings: object) -> Outcome:
-    return run_units(
-        work, executor=executor, store=store, kind=KIND, spec=SPEC, clock=lambda: executor.now, **settings
-    )
+    return run_units(work, executor=executor, store=store, kind=KIND, spec=SPEC, clock=lambda: executor.now, **settings)
 
 
 def test_units_are_done_longest_first_and_told_after_commit() -> None:
@@ -235,9 +233,7 @@ def test_an_executor_without_workers_ends_the_study() -> None:
     assert executor.closed == 1
 
 
-def serially(
-    work: Callable[[Unit, str], Records], todo: list[Unit], store: MemoryStore, **settings: object
-) -> Outcome:
+def serially(work: Callable[[Unit, str], Records], todo: list[Unit], store: MemoryStore, **settings: object) -> Outcome:
     return run_units(todo, executor=SerialExecutor(work), store=store, kind=KIND, spec=SPEC, **settings)
 
 
@@ -296,9 +292,7 @@ def test_the_stop_event_ends_a_study_that_runs_in_another_thread() -> None:
         return square(unit, device)
 
     outcomes: list[Outcome] = []
-    thread = threading.Thread(
-        target=lambda: outcomes.append(serially(stop_at_two, units([1] * 5), store, stop=stop))
-    )
+    thread = threading.Thread(target=lambda: outcomes.append(serially(stop_at_two, units([1] * 5), store, stop=stop)))
     thread.start()
     thread.join(timeout=30)
     assert outcomes[0].interrupted

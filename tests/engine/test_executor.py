@@ -65,9 +65,7 @@ def test_a_study_goes_out_as_plain_data_and_is_rebuilt_there(monkeypatch: pytest
             return {"toys": [spec, unit, device]}
 
     monkeypatch.setattr(executor_module, "kind_of", lambda name: {"toy": Kind}[name])
-    monkeypatch.setattr(
-        executor_module, "from_fields", lambda fields, where: StudySpec.parse(fields, where=where)
-    )
+    monkeypatch.setattr(executor_module, "from_fields", lambda fields, where: StudySpec.parse(fields, where=where))
     spec = StudySpec(kind="toy", seed=5)
     sent = pickle.dumps(study_work(spec))
     assert b"StudySpec" not in sent
@@ -85,8 +83,6 @@ def test_the_serial_engine_works_where_ray_and_mlflow_are_not_installed() -> Non
         "try:\n    RayExecutor(print)\n"
         "except EngineError as error:\n    print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "Ray is not installed here: install it, or use the serial executor"

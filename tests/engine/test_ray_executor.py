@@ -99,9 +99,7 @@ def test_a_worker_without_gpu_has_one_thread_sees_no_gpu_and_ignores_ctrl_c() ->
     executor.submit(units([1])[0])
     (finished,) = finish(executor, 1)
     executor.close()
-    assert finished.records == {
-        "toys": [{"device": "cpu", "ignores Ctrl-C": True, "threads": ("1", "1"), "gpus": ""}]
-    }
+    assert finished.records == {"toys": [{"device": "cpu", "ignores Ctrl-C": True, "threads": ("1", "1"), "gpus": ""}]}
 
 
 def test_a_unit_whose_worker_is_killed_is_finished_by_a_replacement(tmp_path: Path) -> None:
@@ -122,9 +120,7 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tm
 
 def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
     store = MemoryStore()
-    outcome = on_ray(
-        partial(mishap, "hangs", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1
-    )
+    outcome = on_ray(partial(mishap, "hangs", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
     assert (outcome.done, outcome.failed) == (4, 0)
     assert attempts(tmp_path, "u1") == 2
     assert is_gone(tmp_path / "u1-0")

@@ -21,9 +21,7 @@ def test_linear_network_with_isotropic_inputs_has_nlc_1(normal):
     whitened = inputs @ torch.linalg.inv(torch.linalg.cholesky(inputs.T @ inputs / len(inputs))).T
     matrix, offset = normal(4, 6, seed=1), normal(4, seed=2)
     # relative variance of one ||uA||^2 is 2 tr((A A^T)^2) / tr(A A^T)^2, at most 2; 25,000 of them
-    assert nlc(lambda x: x @ matrix.T + offset, whitened) == pytest.approx(
-        1, abs=4 * math.sqrt(2 / 25_000) / 2
-    )
+    assert nlc(lambda x: x @ matrix.T + offset, whitened) == pytest.approx(1, abs=4 * math.sqrt(2 / 25_000) / 2)
 
 
 def test_linear_network_with_any_inputs_agrees_with_the_closed_form(normal):
@@ -33,9 +31,7 @@ def test_linear_network_with_any_inputs_agrees_with_the_closed_form(normal):
     covariance = torch.cov(inputs.T, correction=0)
     exact = (matrix.square().sum() * covariance.trace() / 6 / (matrix @ covariance @ matrix.T).trace()).sqrt()
     assert abs(float(exact) - 1) > 0.1
-    assert nlc(lambda x: x @ matrix.T, inputs) == pytest.approx(
-        float(exact), rel=4 * math.sqrt(2 / 25_000) / 2
-    )
+    assert nlc(lambda x: x @ matrix.T, inputs) == pytest.approx(float(exact), rel=4 * math.sqrt(2 / 25_000) / 2)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

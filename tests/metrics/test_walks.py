@@ -75,9 +75,7 @@ def test_the_region_agrees_with_a_slow_loop_over_datapoints(mlp, normal):
                 break
             last, k = k, k * 10**0.1
         largest.append(last)
-    assert relative_diameter(network, inputs, seed=7, **settings) == pytest.approx(
-        sorted(largest)[7], rel=1e-9
-    )
+    assert relative_diameter(network, inputs, seed=7, **settings) == pytest.approx(sorted(largest)[7], rel=1e-9)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

@@ -104,9 +104,7 @@ def test_a_unit_committed_again_supersedes_its_rows(folder: Path) -> None:
         ),
     ],
 )
-def test_records_that_do_not_fit_are_refused_and_change_nothing(
-    folder: Path, records: Records, message: str
-) -> None:
+def test_records_that_do_not_fit_are_refused_and_change_nothing(folder: Path, records: Records, message: str) -> None:
     with Store.create_or_open(folder, SPEC, TABLES) as store:
         with pytest.raises(StoreError, match=message):
             store.commit([entry("c"), ("a", "ok", records)])
@@ -144,9 +142,7 @@ def test_kill_at_every_write_boundary_loses_and_doubles_nothing(
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # what is checked here needs no slow disk
     subprocess.run([sys.executable, store_samples.__file__, str(tmp_path)], check=True, timeout=60)
-    killed = sorted(
-        (path for path in tmp_path.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
-    )
+    killed = sorted((path for path in tmp_path.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
     assert len(killed) > 30
     for folder in killed:
         returned = folder.with_name(folder.name + ".returned").read_bytes().count(b".")

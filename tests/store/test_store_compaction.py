@@ -19,9 +19,7 @@ ALL = expected(*UNITS)
 def files(folder: Path) -> dict[str, list[bytes]]:
     """The files in the manifest's order; no others must be there."""
     chunks = reading.read_manifest(folder).chunks
-    paths = {
-        table: [chunk.path(folder, table) for chunk in chunks if table in chunk.files] for table in TABLES
-    }
+    paths = {table: [chunk.path(folder, table) for chunk in chunks if table in chunk.files] for table in TABLES}
     for table in TABLES:
         assert set((folder / table).glob("*.parquet")) == set(paths[table])
     return {table: [path.read_bytes() for path in paths[table]] for table in TABLES}
@@ -77,9 +75,7 @@ def test_compacting_again_touches_nothing(folder: Path) -> None:
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_many_chunks_are_compacted_when_the_study_is_opened(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_chunks_are_compacted_when_the_study_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "COMPACT_ABOVE", 4)
     with Store.create_or_open(folder, SPEC, TABLES) as store:
         for unit in UNITS:

@@ -141,9 +141,7 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize(
-    ("damage", "found"), [(truncate, "bytes, found"), (flip, "CRC"), (Path.unlink, "is missing")]
-)
+@pytest.mark.parametrize(("damage", "found"), [(truncate, "bytes, found"), (flip, "CRC"), (Path.unlink, "is missing")])
 def test_a_damaged_file_is_named_to_readers_and_set_aside_by_the_writer(
     folder: Path, damage: Callable[[Path], None], found: str, caplog: pytest.LogCaptureFixture
 ) -> None:

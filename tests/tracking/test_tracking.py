@@ -47,9 +47,7 @@ class Study:
         self.folder, self.uri = folder, uri
         self.spec = StudySpec(kind="nlc", name="tiny", seed=seed)
 
-    def tracker(
-        self, missing: Callable[[Mapping[str, str]], Iterable[Mirrored]] = nothing_missing
-    ) -> Tracker:
+    def tracker(self, missing: Callable[[Mapping[str, str]], Iterable[Mirrored]] = nothing_missing) -> Tracker:
         return Tracker(self.spec, self.folder, missing, uri=self.uri)
 
     def client(self) -> Any:
@@ -96,9 +94,7 @@ def study(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Stud
 def test_units_appear_with_params_metrics_curves_and_tags(study: Study) -> None:
     tracker = study.tracker()
     tracker.unit("u0", "ok", view("first"))
-    tracker.unit(
-        "u1", "failed", view("second", params={}, metrics={}, curves={}, tags={"reason": "x" * 9000})
-    )
+    tracker.unit("u1", "failed", view("second", params={}, metrics={}, curves={}, tags={"reason": "x" * 9000}))
     tracker.unit("u2", "ok", view("third"))
     assert tracker.close(30)
     units = study.units()
@@ -224,9 +220,7 @@ def test_a_failure_amid_a_unit_is_repaired_from_the_store(
     assert caplog.text.count("ConnectionError: server gone") == 1
 
 
-def test_units_that_do_not_fit_in_the_queue_come_from_the_store(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_units_that_do_not_fit_in_the_queue_come_from_the_store(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "QUEUED_UNITS", 2)
     committed: dict[str, View] = {}
 

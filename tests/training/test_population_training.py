@@ -146,7 +146,6 @@ def test_data_that_does_not_split_into_whole_batches_is_refused(data: Dataset) -
         train_population(start_of(architecture("relu", "none", SKIPS[0]), data), data, [0.1], spec)
 
 
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_trains_as_the_plain_loop_on_the_cpu_does(data: Dataset) -> None:
