@@ -190,6 +190,8 @@ TINY = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_study_runs_serially_where_ray_and_mlflow_are_not_installed(tmp_path: Path) -> None:
     folder, assignments = tmp_path / "study", [f"--set={field}={value}" for field, value in TINY.items()]
     arguments = ["run", "quick", "--executor", "serial", "--out", str(folder), *assignments]
