@@ -46,6 +46,17 @@ class SpecModel(pydantic.BaseModel):
             lines = [_explain(cls, problem) for problem in error.errors()]
             raise SpecError("\n".join(f"{where}: {line}" for line in lines)) from None
 
+    def fixing_fields(self) -> dict[str, Any]:
+        """See `identity`; a kind of spec in which different fields can say the same says it in one way here."""
+        kept: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            value = getattr(self, name)
+            how = isinstance(extra, dict) and extra.get("how")
+            if not how and value != field.get_default(call_default_factory=True) and (plain := _plain(value)) != {}:
+                kept[name] = plain
+        return kept
+
 
 def _explain(model: type[SpecModel], problem: Any) -> str:
     """One line for one pydantic error; an unknown field is answered with the fields there are."""
@@ -182,16 +193,7 @@ def canonical_json(value: Any) -> str:
 
 def identity(model: SpecModel) -> dict[str, Any]:
     """The fields that fix the result and differ from their defaults, as plain data."""
-    kept: dict[str, Any] = {}
-    for name, field in type(model).model_fields.items():
-        extra = field.json_schema_extra
-        value = getattr(model, name)
-        if (isinstance(extra, dict) and extra.get("how")) or value == field.get_default(call_default_factory=True):
-            continue
-        nested = identity(value) if isinstance(value, SpecModel) else _plain(value)
-        if nested != {}:
-            kept[name] = nested
-    return kept
+    return model.fixing_fields()
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ from distnlc.spec import (
     spec_id,
     to_yaml,
 )
-from distnlc.studies import from_fields
+from distnlc.studies import from_fields, resolve
 from distnlc.studies.nlc import Spec, units
 
 HOW_FIELDS = {"name", "summary", "data.root"}
@@ -343,3 +343,17 @@ def test_a_part_that_changes_nothing_is_still_a_difference() -> None:
 def test_parse_needs_no_study() -> None:
     assert DataSpec.parse({"name": "mnist", "train": 500}) == DataSpec(name="mnist", train=500)
     assert TrainingSpec.parse({}) == TrainingSpec()
+
+
+def test_a_study_of_parts_is_named_by_what_its_parts_come_to() -> None:
+    paper = resolve("paper")
+    assert spec_id(resolve("paper", ["parts.mnist.data.root=/elsewhere"])) == spec_id(paper)
+    assert spec_id(resolve("paper", ["parts.mnist.search.rates=40"])) == spec_id(paper)
+    assert spec_id(resolve("paper", ["data.root=/elsewhere"])) == spec_id(paper)
+    assert spec_id(resolve("paper", ["parts.mnist.search.rates=41"])) != spec_id(paper)
+    assert spec_id(resolve("paper", ["seed=1"])) != spec_id(paper)
+
+
+def test_parts_that_would_do_the_same_units_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"parts \['a', 'b'\] would train the same architectures"):
+        resolve("quick", ["parts={a: {}, b: {sampling: {count: 30}}}"])

@@ -29,6 +29,7 @@ from distnlc.spec import (
     StudySpec,
     TrainingSpec,
     Unit,
+    canonical_json,
     derive_seed,
     identity,
     merge,
@@ -65,11 +66,20 @@ class Spec(StudySpec):
             unknown = fields.keys() - {"data", "sampling", "training", "search", "metrics", "dtype"}
             if unknown:
                 raise ValueError(f"part {name!r} sets {sorted(unknown)}, which a part cannot")
-            try:
-                self.part(name)
-            except SpecError as error:
-                raise ValueError(str(error)) from None
+        try:
+            studies = {name: canonical_json(_without_count(self.part(name))) for name in self.parts}
+        except SpecError as error:
+            raise ValueError(str(error)) from None
+        if len(set(studies.values())) < len(studies):
+            same = [name for name in studies if list(studies.values()).count(studies[name]) > 1]
+            raise ValueError(f"the parts {same} would train the same architectures in the same way; keep one of them")
         return self
+
+    def fixing_fields(self) -> dict[str, Any]:
+        """Parts count as what they come to, not as they are written."""
+        if not self.parts:
+            return super().fixing_fields()
+        return {"parts": {name: identity(self.part(name)) for name in self.parts}}
 
     def part(self, name: str) -> "Spec":
         """The spec of one part, without parts."""
@@ -100,8 +110,7 @@ def units(spec: Spec) -> list[Unit]:
     found = []
     for name in spec.part_names():
         part = spec.part(name)
-        sampling = part.sampling.model_copy(update={"count": SamplingSpec().count})
-        fixed = identity(part.model_copy(update={"sampling": sampling}))  # more architectures rename none
+        fixed = _without_count(part)
         for index in range(part.sampling.count):
             architecture = _sample(part, index, *data.dimensions(part.data))
             found.append(
@@ -114,6 +123,12 @@ def units(spec: Spec) -> list[Unit]:
                 )
             )
     return found
+
+
+def _without_count(part: Spec) -> dict[str, Any]:
+    """What fixes a part's units: more architectures rename none."""
+    sampling = part.sampling.model_copy(update={"count": SamplingSpec().count})
+    return identity(part.model_copy(update={"sampling": sampling}))
 
 
 def _sample(part: Spec, index: int, d_in: int, d_out: int) -> Architecture:
