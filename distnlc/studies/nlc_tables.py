@@ -41,12 +41,14 @@ def measure_tables(inputs: Tensor, d_out: int, *, batches: int, initializations:
     """Both tables on `inputs` (points, d_in); every network's value is a median over `initializations`.
 
     `batches` is the number of batches of 250 that each Jacobian norm is estimated from; the spreads take all
-    inputs. Logs one line per value. Raises ValueError for inputs of a wrong shape.
+    inputs. All columns of a row have the same initial weights, so that they differ by the activation function
+    alone; what chance adds to them, a few percent, is mostly common to the row. Logs one line per value.
+    Raises ValueError for inputs of a wrong shape.
     """
     d_in, rows = inputs.shape[1], activation_rows()
 
     def median_nlc(build: Callable[..., MLP], name: str) -> float:
-        seeds = [derive_seed("tables", seed, name, initialization) for initialization in range(initializations)]
+        seeds = [derive_seed("tables", seed, initialization) for initialization in range(initializations)]
         value = median(nlc(build(seed=own), inputs, batches=batches, seed=own) for own in seeds)
         log.info("%s: %.4g", name, value)
         return value
@@ -64,7 +66,8 @@ def measure_tables(inputs: Tensor, d_out: int, *, batches: int, initializations:
     }
     settings = {
         "measured on": f"{len(inputs)} inputs of {d_in} features, {d_out} outputs, batches of 250",
-        "values": f"median of {initializations} initializations; {batches} batches per Jacobian norm; seed {seed}",
+        "values": f"median of {initializations} initializations; {batches} batches per Jacobian norm; seed {seed}; "
+        "the same initial weights in all columns of a row of table 1",
         "networks of table 1": "batch norm before every activation, orthogonal initialization, zero biases; "
         f"about {PARAMETERS:,} parameters: width {table1_width(2, d_in, d_out)} at depth 2, "
         f"{table1_width(49, d_in, d_out)} at depth 49",

@@ -7,6 +7,8 @@ its NLC_tau(1), and ones whose spectrum decays as 1/i. With 200 features these h
 
 import json
 import math
+from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -36,7 +38,7 @@ def decaying() -> torch.Tensor:
     return gaussian_inputs(2000, 200, seed=1) / torch.arange(1, 201, dtype=torch.float64).sqrt()
 
 
-def median_nlc(inputs: torch.Tensor, build, *, initializations: int) -> float:
+def median_nlc(inputs: torch.Tensor, build: Callable[[int], torch.nn.Module], *, initializations: int) -> float:
     return median(nlc(build(seed), inputs, batches=5, seed=seed) for seed in range(initializations))
 
 
@@ -83,15 +85,15 @@ def test_batch_norm_relu_networks_come_near_table_2(depth: int, decaying: torch.
 
 def test_he_networks_have_the_stated_shape_and_scale() -> None:
     network = he_network(depth=5, d_in=400, d_out=10, seed=0)
-    shapes = [tuple(linear.weight.shape) for linear in network.linears]
-    assert shapes == [(100, 400), (100, 100), (100, 100), (100, 100), (10, 100)]
+    weights = [value.detach() for value in network.parameters() if value.ndim == 2]
+    biases = [value.detach() for value in network.parameters() if value.ndim == 1]
     assert network.normalization == "batch"
-    for linear in network.linears:
-        weight = linear.weight.detach()
-        fan_out, fan_in = weight.shape
+    assert [tuple(weight.shape) for weight in weights] == [(100, 400), (100, 100), (100, 100), (100, 100), (10, 100)]
+    assert not torch.cat(biases).any()
+    for weight in weights:
         # the mean of n squared Gaussians has the relative error sqrt(2 / n)
-        assert float(weight.square().mean() * fan_in / 2) == pytest.approx(1, abs=4 * math.sqrt(2 / weight.numel()))
-        assert not linear.bias.detach().any()
+        scale = float(weight.square().mean()) * weight.shape[1] / 2
+        assert scale == pytest.approx(1, abs=4 * math.sqrt(2 / weight.numel()))
 
 
 @pytest.mark.parametrize("depth", [2, 49])
@@ -103,7 +105,7 @@ def test_the_width_is_the_one_nearest_to_the_budget(depth: int) -> None:
     assert miss(width) < min(miss(width - 1), miss(width + 1))
 
 
-def test_the_written_file_is_what_the_tables_read(monkeypatch, tmp_path) -> None:
+def test_the_written_file_is_what_the_tables_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(nlc_tables, "PARAMETERS", 20_000)
     out = tmp_path / "measured.json"
     line = f"nlc_tables --points 60 --batches 1 --initializations 1 --out {out}"
@@ -118,9 +120,12 @@ def test_the_written_file_is_what_the_tables_read(monkeypatch, tmp_path) -> None
     assert out.read_text() == first
 
 
-def test_missing_data_is_a_message_and_exit_code_1(monkeypatch, tmp_path, capsys) -> None:
+def test_missing_data_is_a_message_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "measured.json"
-    monkeypatch.setattr("sys.argv", f"nlc_tables --data mnist --root {tmp_path / 'none'} --out {out}".split())
+    line = f"nlc_tables --data mnist --root {tmp_path / 'none'} --out {out}"
+    monkeypatch.setattr("sys.argv", line.split())
     assert nlc_tables.main() == 1
     assert "mnist" in capsys.readouterr().err
     assert not out.exists()
