@@ -4,13 +4,13 @@ Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interru
 message and no traceback. Whatever is slow to import is imported where it is used.
 """
 
-import importlib.util
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -80,6 +80,8 @@ def run(
     kind = kind_of(study.kind)
     folder = out or Path("studies") / study.name
     units = kind.units(study)
+    if unit is not None and unit not in {each.unit_id for each in units}:
+        raise SpecError(f"--unit {unit}: this study has no such unit; ids are in the column unit_id")
     kind.prepare(study)
     with ExitStack() as stack:
         store = stack.enter_context(Store.create_or_open(folder, study, kind.TABLES))
@@ -108,7 +110,8 @@ def run(
         if interrupted:
             say(f"interrupted: {len(console.rows)} of {len(units)} units are kept; go on: {_same_command()}")
             raise typer.Exit(INTERRUPTED)
-        mirror.progress(NOTHING_YET)
+        if not todo:
+            mirror.progress(NOTHING_YET)
         store.compact()
         _summarize(folder)
         _say_failures(console.rows.values(), units, _same_command)
@@ -129,10 +132,7 @@ def _command(folder: Path, *options: str) -> str:
 
 def _todo(units: Sequence[Unit], statuses: Mapping[str, str], only: str | None, retry_failed: bool) -> list[Unit]:
     if only is not None:
-        chosen = [unit for unit in units if unit.unit_id == only]
-        if not chosen:
-            raise SpecError(f"--unit {only}: this study has no such unit; ids are in the column unit_id")
-        return chosen
+        return [unit for unit in units if unit.unit_id == only]
     repeated = {FAILED} if retry_failed else set()
     return [unit for unit in units if unit.unit_id not in statuses or statuses[unit.unit_id] in repeated]
 
@@ -158,7 +158,7 @@ class _Mirror:
     def __init__(self, study: StudySpec, kind: StudyKind, folder: Path, uri: str | None, console: Console) -> None:
         self.kind, self.folder, self.console = kind, folder, console
         self.tracker: Any = None
-        if importlib.util.find_spec("mlflow") is not None:
+        if find_spec("mlflow") is not None:
             from distnlc.tracking import Tracker  # noqa: PLC0415
 
             self.tracker = Tracker(study, folder, self.missing, uri=uri)

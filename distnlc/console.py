@@ -53,8 +53,9 @@ class Console:
         self.rows = {row.unit_id: row for row in rows}
         self.said_at = time.monotonic()
         self.written_at = 0.0
-        text = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
-        self.bar = Bar(SpinnerColumn(), BarColumn(10), MofNCompleteColumn(), text, console=terminal, transient=True)
+        text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True))
+        columns = SpinnerColumn(), BarColumn(10), MofNCompleteColumn(), text
+        self.bar = Bar(*columns, console=terminal, transient=True, expand=True, refresh_per_second=4)
         self.task = self.bar.add_task("starting", total=total, completed=len(self.rows))
 
     def __enter__(self) -> "Console":

@@ -1,0 +1,57 @@
+"""A true but tiny study, run once for all tests that only read it; the command as a user types it."""
+
+from pathlib import Path
+
+import pytest
+from typed import TINY, distnlc, no_mlflow
+
+import analysis.report
+from distnlc import cli
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data, shared by all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, str]:
+    """The folder of a finished study, and what was said while it ran."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "tiny.yaml").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISTNLC_CACHE", str(cache))
+        patch.setattr(cli, "find_spec", no_mlflow)
+        answer = distnlc("run", home / "tiny.yaml", "--out", home / "study", "--executor", "serial")
+    assert answer.code == 0, answer.err
+    return home / "study", answer.out
+
+
+@pytest.fixture
+def finished(finished_study: tuple[Path, str]) -> Path:
+    """The folder of a finished study, to be read only."""
+    return finished_study[0]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in, with the tiny study's file; no MLflow, which takes seconds to start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISTNLC_CACHE", str(cache))
+    monkeypatch.delenv("DISTNLC_DATA", raising=False)
+    monkeypatch.setattr(cli, "find_spec", no_mlflow)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return tmp_path
+
+
+@pytest.fixture
+def full_report() -> None:
+    """For tests that need the report drawn, which takes seconds."""
+
+
+@pytest.fixture(autouse=True)
+def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere nothing is drawn."""
+    if "full_report" not in request.fixturenames:
+        monkeypatch.setattr(analysis.report, "write_report", lambda folder: folder / "report" / "index.html")

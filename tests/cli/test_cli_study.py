@@ -1,0 +1,200 @@
+"""What the commands do and say on a true study, done in this process; interruptions and failed units included."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typed import Answer, assert_same_rows, distnlc, rows
+
+import distnlc.studies.nlc as kind
+from analysis.headline import summary
+from distnlc import cli, console
+from distnlc.records import Records
+from distnlc.spec import Unit
+from distnlc.store import read_statuses
+from distnlc.studies import presets
+
+RUN = ("run", "tiny.yaml", "--out", "study", "--executor", "serial")
+do_unit = kind.run
+
+
+def typed_again(answer: Answer, before: str) -> Answer:
+    """Types the command that stands behind these words."""
+    command = next(line.partition(before)[2] for line in answer.out.splitlines() if before in line)
+    program, *words = shlex.split(command)
+    assert program == "distnlc"
+    return distnlc(*words)
+
+
+def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the unit after so many is worked on."""
+    done: list[Unit] = []
+
+    def run(spec: Any, unit: Unit, device: str) -> Records:
+        done.append(unit)
+        if len(done) > count:
+            raise KeyboardInterrupt
+        return do_unit(spec, unit, device)
+
+    monkeypatch.setattr(kind, "run", run)
+
+
+def test_the_summary_answers_the_question(finished_study: tuple[Path, str]) -> None:
+    folder, said = finished_study
+    found = summary(folder).parts[0].correlation
+    assert "3 of 3 units to do" in said
+    assert "3 architectures (0 failed), 12 training runs" in said
+    assert (
+        f"correlation of log initial NLC with test error is {found.pearson:.2f} "
+        f"(95% interval {found.low:.2f} to {found.high:.2f}, p = {found.p_value:.2f}, n = 3)"
+    ) in said
+    assert f"report: {folder}/report/index.html" in said
+    assert f"is {found.pearson:.2f} (95% interval" in (folder / "report" / "index.html").read_text()
+    assert "tracking is off: MLflow is not installed" in said
+
+
+@pytest.mark.usefixtures("full_report")
+def test_a_finished_study_is_not_done_again_but_reported_again(home: Path, finished: Path) -> None:
+    shutil.copytree(finished, home / "study")
+    shutil.rmtree(home / "study" / "report")
+    answer = distnlc(*RUN)
+    assert answer.code == 0
+    assert "nothing to do, all 3 units are done" in answer.out
+    assert "correlation of log initial NLC" in answer.out
+    assert (home / "study" / "report" / "index.html").exists()
+    assert_same_rows(rows(home / "study"), rows(finished))
+
+
+def test_after_ctrl_c_the_command_that_is_shown_goes_on(
+    home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(1, patch)
+        answer = distnlc(*RUN)
+    assert answer.code == 130
+    assert "interrupted: 1 of 3 units are kept" in answer.out
+    assert len(read_statuses(home / "study")) == 1
+    stopped = distnlc("status", "study")
+    assert "1 of 3 units done, 0 failed" in stopped.out
+    assert "not at work; go on: distnlc run study/study.yaml --out study\n" in stopped.out
+    assert typed_again(answer, "go on: ").code == 0
+    assert_same_rows(rows(home / "study"), rows(finished))
+
+
+def test_ctrl_c_while_the_workers_start_is_an_interruption_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_executor", start)
+    answer = distnlc(*RUN)
+    assert answer.code == 130
+    assert f"0 of 3 units are kept; go on: distnlc {shlex.join(RUN)}\n" in answer.out
+
+
+def test_a_failed_unit_is_shown_with_its_reason_and_done_again_by_the_command_shown(
+    home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(spec: Any, unit: Unit, device: str) -> Records:
+        if unit.index in {1, 2}:
+            raise MemoryError(f"no room for number {unit.index}")
+        return do_unit(spec, unit, device)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "run", run)
+        answer = distnlc(*RUN)
+    assert answer.code == 3
+    assert "3 architectures (2 failed), 4 training runs" in answer.out
+    row = rows(home / "study")["architectures"].iloc[1]
+    assert (row["status"], row["reason"], row["attempts"]) == ("failed", "MemoryError: no room for number 1", 2)
+    line = rf"failed: tiny 1: .*: MemoryError: no room for number 1; again: distnlc {shlex.join(RUN)} --unit (\w+)\n"
+    assert re.findall(line, answer.out) == [row["unit_id"]] * 2  # when it happened, and in the summary
+    again = typed_again(answer, "no room for number 1; again: ")
+    assert again.code == 3  # the other one is still failed
+    assert "1 of 3 units to do" in again.out
+    assert list(rows(home / "study")["architectures"]["status"]) == ["ok", "ok", "failed"]
+    status = distnlc("status", "study").out
+    assert "2 of 3 units done, 1 failed" in status
+    assert "again: distnlc run study/study.yaml --out study --unit " in status
+    assert distnlc(*RUN, "--retry-failed").code == 0
+    assert_same_rows(rows(home / "study"), rows(finished))
+
+
+def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def run(spec: Any, unit: Unit, device: str) -> Records:
+        seen.append(distnlc("status", "study").out)
+        return do_unit(spec, unit, device)
+
+    monkeypatch.setattr(kind, "run", run)
+    monkeypatch.setattr(console, "PROGRESS_FILE_S", 0.0)
+    assert distnlc(*RUN).code == 0
+    for done, said in enumerate(seen):
+        assert f"{done} of 3 units done, 1 running, 0 failed" in said
+        assert f"at work: process {os.getpid()} on " in said
+    assert "time left not known yet" in seen[0]
+    assert re.search(r"\d+/h, \d+ s left", seen[1])
+    assert "best test error" in seen[1]
+    assert "correlation" not in seen[1]
+    over = distnlc("status", "study").out
+    assert "3 of 3 units done, 0 failed" in over
+    assert "correlation" in over
+    assert "finished; study/report/index.html" in over
+
+
+def test_a_driver_that_was_killed_is_not_at_work(home: Path, finished: Path) -> None:
+    shutil.copytree(finished, home / "study")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    facts = {"host": os.uname().nodename, "pid": gone.pid, "running": 2, "units_per_hour": 1.0, "seconds_left": 1.0}
+    (home / "study" / "progress.json").write_text(json.dumps(facts | {"written_at": 2e9}))
+    assert "at work" not in distnlc("status", "study").out
+
+
+def test_plan_says_what_would_be_done_and_does_nothing(home: Path) -> None:
+    settings = ["--set", "data.name=mnist", "--set", "sampling.count=5", "--set", "sampling.parameters=4000"]
+    answer = distnlc("plan", "tiny.yaml", "--workers", "2", *settings)
+    assert answer.code == 0
+    assert "parameters: 4000" in answer.out  # the resolved spec
+    assert re.search(r"tiny: 5 units, .+ of work", answer.out)
+    assert re.search(r"about 5 architectures, 20 runs, [\d,]+ epochs; 0.\d MB on disk", answer.out)
+    assert re.search(r"about \d.* with 2 workers on (cpu|cuda)", answer.out)
+    assert [path.name for path in home.iterdir()] == ["tiny.yaml"]
+
+
+def test_export_writes_the_rows(home: Path, finished: Path) -> None:
+    expected = rows(finished)
+    for form, read in (("parquet", pd.read_parquet), ("csv", pd.read_csv)):
+        answer = distnlc("export", finished, "--out", home / form, "--format", form)
+        assert answer.out.splitlines() == [str(home / form / f"{name}.{form}") for name in expected]
+        for name, table in expected.items():
+            found = read(home / form / f"{name}.{form}")
+            assert list(found["unit_id"]) == list(table["unit_id"])
+            assert set(table.columns) <= set(found.columns)
+
+
+def test_presets_and_help_are_there_at_once() -> None:
+    """Without what is slow to import."""
+    heavy = ("torch", "ray", "mlflow", "pandas", "optuna")
+    code = f"""if True:
+        import atexit, sys
+        from distnlc.cli import main
+        atexit.register(lambda: print([name for name in {heavy} if name in sys.modules]))
+        main()"""
+    for words in ("presets", "--help", "run --help"):
+        typed = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=True)
+        assert typed.stdout.splitlines()[-1] == "[]"
+
+
+def test_presets_are_listed_one_a_line() -> None:
+    lines = distnlc("presets").out.splitlines()
+    assert [line.split()[0] for line in lines] == list(presets())
+    assert all(summary in line for line, summary in zip(lines, presets().values(), strict=True))

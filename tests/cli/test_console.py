@@ -1,0 +1,94 @@
+"""The display: quiet lines without a terminal, one live line in a terminal, nothing broken in two."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console as Terminal
+
+from distnlc import console
+from distnlc.console import Console, duration, say
+from distnlc.engine.driver import Progress
+from distnlc.spec import Unit
+
+UNIT = Unit("u1", "part", 0, 1.0, "part 0: a net")
+HALF = Progress(
+    total=4, done=2, failed=0, running=2, elapsed_s=60, units_per_hour=120, seconds_left=200, latest="part 1"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    unit_id: str
+    status: str
+    reason: str | None = None
+
+
+def headline(rows: Sequence[Row]) -> Mapping[str, float]:
+    return {"best_error": 0.125} if rows else {}
+
+
+def on(terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
+    monkeypatch.setattr(console, "terminal", terminal)
+    kind: Any = SimpleNamespace(headline=headline)
+    return Console(kind, 10, [Row("u0", "ok")], folder, lambda *options: " ".join(["distnlc again", *options]))
+
+
+def test_a_quiet_line_every_half_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
+    said = io.StringIO()
+    with on(Terminal(file=said, width=40), tmp_path, monkeypatch) as shown:
+        for _ in range(140):
+            now[0] += 0.5
+            shown.progress(HALF)
+    assert said.getvalue() == "1/10 2 running, 120/h, 3:20 min left, best error 0.125\n" * 2
+
+
+def test_a_terminal_has_one_live_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    with on(Terminal(file=said, width=80, force_terminal=True), tmp_path, monkeypatch) as shown:
+        shown.progress(HALF)
+        shown.bar.refresh()
+        shown.committed(UNIT, {"architectures": [Row("u1", "failed", "out of memory")]})
+    lines = said.getvalue()
+    assert "1/10" in lines
+    assert "2 running, 120/h, 3:20 min left, best error 0.125" in lines
+    assert "failed: part 0: a net: out of memory; again: distnlc again --unit u1" in lines
+
+
+def test_long_lines_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for in_terminal in (True, False):
+        said = io.StringIO()
+        monkeypatch.setattr(console, "terminal", Terminal(file=said, width=20, force_terminal=in_terminal))
+        say("distnlc run " + "a/very/long/path/" * 10 + " [1] --out x")
+        assert said.getvalue() == "distnlc run " + "a/very/long/path/" * 10 + " [1] --out x\n"
+
+
+def test_the_progress_file_is_there_while_the_study_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
+    with on(Terminal(file=io.StringIO()), tmp_path, monkeypatch) as shown:
+        now[0] += 10
+        shown.progress(HALF)
+        now[0] += 50
+        facts = console.read_progress(tmp_path)
+        assert facts is not None
+        assert (facts["running"], facts["seconds_left"]) == (2, 150)
+        now[0] += 1000  # a serial unit can take that long
+        assert console.read_progress(tmp_path) is not None
+        monkeypatch.setattr(console.socket, "gethostname", lambda: "elsewhere")
+        assert console.read_progress(tmp_path) is None
+    assert not (tmp_path / "progress.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (99.4, "99 s"), (100, "1:40 min"), (3599.6, "1:00 h"), (18_240, "5:04 h"), (90_000, "1 day 1 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
