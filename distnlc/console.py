@@ -1,4 +1,4 @@
-"""What people see of a running study: a live line in a terminal, one quiet line every 30 seconds elsewhere.
+"""What people see of a running study: a live display in a terminal, one quiet line every 30 seconds elsewhere.
 
 `Console` is a sink of the driver. It also leaves `progress.json` in the study folder, which `distnlc status` reads
 from another shell.
@@ -85,7 +85,7 @@ class Console:
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()
         if terminal.is_terminal:
-            self.bar.update(self.task, completed=len(self.rows), description=self.line(progress))
+            self.bar.update(self.task, completed=len(self.rows), description=self.line(progress, between="\n"))
         elif now - self.said_at >= QUIET_LINE_S:
             self.said_at = now
             say(f"{len(self.rows)}/{self.total} {self.line(progress)}")
@@ -93,10 +93,12 @@ class Console:
             self.written_at = now
             self.write(progress)
 
-    def line(self, progress: Progress) -> str:
+    def line(self, progress: Progress, between: str = ", ") -> str:
+        """Counts and pace, then the headline."""
         counts = [f"{progress.running} running", pace(progress.units_per_hour, progress.seconds_left)]
         failed = [f"{self.failed} failed"] if self.failed else []
-        return ", ".join([*counts, *failed, *named_numbers(self.headline())])
+        parts = ", ".join([*counts, *failed]), ", ".join(named_numbers(self.headline()))
+        return between.join(part for part in parts if part)
 
     def write(self, progress: Progress) -> None:
         """Aside and renamed, so that a reader never sees half of it. A full disk must not stop the study here."""

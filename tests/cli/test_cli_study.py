@@ -141,7 +141,7 @@ def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.Monk
         assert f"{done} of 3 units done, 1 running, 0 failed" in said
         assert f"at work: process {os.getpid()} on " in said
     assert "time left not known yet" in seen[0]
-    assert re.search(r"\d+/h, \d+ s left", seen[1])
+    assert re.search(r"\d+/h, .+ left", seen[1])
     assert "best test error" in seen[1]
     assert "correlation" not in seen[1]
     over = distnlc("status", "study").out

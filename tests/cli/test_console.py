@@ -1,4 +1,4 @@
-"""The display: quiet lines without a terminal, one live line in a terminal, nothing broken in two."""
+"""The display: quiet lines without a terminal, a live display in a terminal, nothing broken in two."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from distnlc.console import Console, duration, say
 from distnlc.engine.driver import Progress
 from distnlc.spec import Unit
 
+CORRELATION = "correlation log nlc test error 0.625"
 UNIT = Unit("u1", "part", 0, 1.0, "part 0: a net")
 HALF = Progress(
     total=4, done=2, failed=0, running=2, elapsed_s=60, units_per_hour=120, seconds_left=200, latest="part 1"
@@ -29,7 +30,7 @@ class Row:
 
 
 def headline(rows: Sequence[Row]) -> Mapping[str, float]:
-    return {"best_error": 0.125} if rows else {}
+    return {"best_test_error": 0.125, "correlation_log_nlc_test_error": 0.625} if rows else {}
 
 
 def on(terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
@@ -46,10 +47,10 @@ def test_a_quiet_line_every_half_minute(tmp_path: Path, monkeypatch: pytest.Monk
         for _ in range(140):
             now[0] += 0.5
             shown.progress(HALF)
-    assert said.getvalue() == "1/10 2 running, 120/h, 3:20 min left, best error 0.125\n" * 2
+    assert said.getvalue() == f"1/10 2 running, 120/h, 3:20 min left, best test error 0.125, {CORRELATION}\n" * 2
 
 
-def test_a_terminal_has_one_live_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_terminal_eighty_columns_hold_the_live_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = io.StringIO()
     with on(Terminal(file=said, width=80, force_terminal=True), tmp_path, monkeypatch) as shown:
         shown.progress(HALF)
@@ -57,7 +58,8 @@ def test_a_terminal_has_one_live_line(tmp_path: Path, monkeypatch: pytest.Monkey
         shown.committed(UNIT, {"architectures": [Row("u1", "failed", "out of memory")]})
     lines = said.getvalue()
     assert "1/10" in lines
-    assert "2 running, 120/h, 3:20 min left, best error 0.125" in lines
+    assert "2 running, 120/h, 3:20 min left" in lines
+    assert f"best test error 0.125, {CORRELATION}" in lines
     assert "failed: part 0: a net: out of memory; again: distnlc again --unit u1" in lines
 
 
