@@ -2,8 +2,8 @@
 
 Used at the top of the report and by the command line. "Best 10%" are the architectures with the lowest
 error of their part (ties: lower index), rounded up to at least one. "Better than guessing" is a test error
-below 1 - 1/classes; only such architectures say something about the range of learning rates (section 4's
-check).
+below the thresholds of the paper's section B.1 (0.5 of three classes, 0.8 of ten); only such architectures say
+something about the range of learning rates (section 4's check).
 """
 
 import math
@@ -18,6 +18,8 @@ from analysis.load import Tables, load
 from analysis.parts import STATED_NLC, Part, parts_of
 from distnlc.records import DIVERGED
 
+BETTER_THAN_GUESSING = {3: 0.5, 10: 0.8}
+"""classes -> test error; guessing gives 0.667 and 0.9"""
 GOOD_NLC = (1.0, 3.0)
 """the range in which the paper finds the initial NLC of the best networks"""
 
@@ -103,7 +105,7 @@ def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
     correlation = correlate(nlc, errors, log_x=True, failed=part.failed, names=("initial NLC", error))
     kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, failed=part.failed)
     best = rows[kept].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
-    better = rows[rows["test_error"] < 1 - 1 / rows["d_out"]]
+    better = rows[rows["test_error"] < rows["d_out"].map(BETTER_THAN_GUESSING)]
     own_runs = runs[runs["unit_id"].isin(rows["unit_id"])]
     return PartSummary(
         title=part.title,

@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 
 USAGE, WITH_FAILURES, INTERRUPTED = 2, 3, 130
-UNIT_HOURS = 24.0
+UNIT_HOURS = 72.0
 FAILURES_SHOWN = 10
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a preset's name or a YAML file's path")]

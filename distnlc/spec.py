@@ -154,7 +154,8 @@ class MetricsSpec(SpecModel):
 
     nlc_batches: PositiveInt = 100
     walk_batches: NonNegativeInt = 10
-    """batches for the linearly approximable region and the error-preserving perturbation; 0: not measured"""
+    """batches for what takes many passes each: the linearly approximable region, the error-preserving perturbation,
+    the local Lipschitz estimate; 0: not measured"""
     walk_inputs: PositiveInt = 10
     """random input directions a batch"""
     walk_outputs: PositiveInt = 10

@@ -12,7 +12,9 @@ import os
 import platform
 import queue
 import shlex
+import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -48,8 +50,11 @@ def default_uri(folder: Path) -> str:
 
 
 def ui_command(uri: str) -> str:
-    """The line to type to see the mirror; for a tracking server its own address."""
-    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    """The line to type to see the mirror, as it works in this shell; for a tracking server its own address."""
+    if uri.startswith("http"):
+        return uri
+    mlflow = "mlflow" if shutil.which("mlflow") else str(Path(sys.executable).with_name("mlflow"))
+    return shlex.join([mlflow, "ui", "--backend-store-uri", uri])
 
 
 class Tracker:

@@ -104,7 +104,7 @@ def width_for(parameters: int, depth: int, d_in: int, d_out: int) -> int:
     """The width whose parameter count comes nearest to `parameters` (at least 1)."""
     # (depth - 2) w^2 + (d_in + depth - 1 + d_out) w + d_out = parameters
     a, b, c = depth - 2, d_in + depth - 1 + d_out, d_out - parameters
-    root = (-b + math.sqrt(max(0, b * b - 4 * a * c))) / (2 * a)
+    root = 2 * -c / (b + math.sqrt(max(0, b * b - 4 * a * c)))  # this form of the formula also holds for a = 0
     candidates = [max(1, math.floor(root)), max(1, math.ceil(root))]
     return min(candidates, key=lambda width: abs(count_parameters(depth, width, d_in, d_out) - parameters))
 

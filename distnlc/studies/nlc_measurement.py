@@ -50,7 +50,11 @@ def measure_initial(
         "init_jacobian_norm": jacobian,
         "init_gradient_component": gradients.component_size,
         "init_gradient_length": gradients.length,
-        "init_lipschitz": local_lipschitz(network, inputs, batch_size=size, seed=seed("lipschitz")),
+        "init_lipschitz": local_lipschitz(
+            network, inputs, batch_size=size, batches=spec.walk_batches, seed=seed("lipschitz")
+        )
+        if spec.walk_batches
+        else None,
         "init_input_cosine": cosines[0],
         "init_output_cosine": cosines[1],
         "init_relative_diameter": relative_diameter(

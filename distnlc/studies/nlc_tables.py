@@ -54,7 +54,7 @@ def measure_tables(inputs: Tensor, d_out: int, *, batches: int, initializations:
         return value
 
     for row, depth in (("B", 2), ("D", 49)):
-        width = table1_width(depth, d_in, d_out)
+        width = width_for(PARAMETERS, depth, d_in, d_out)
         sizes = {"depth": depth, "width": width, "d_in": d_in, "d_out": d_out}
         rows[row] = [
             median_nlc(partial(study_network, name, **sizes), f"table 1, row {row}: {name}, depth {depth}")
@@ -69,8 +69,8 @@ def measure_tables(inputs: Tensor, d_out: int, *, batches: int, initializations:
         "values": f"median of {initializations} initializations; {batches} batches per Jacobian norm; seed {seed}; "
         "the same initial weights in all columns of a row of table 1",
         "networks of table 1": "batch norm before every activation, orthogonal initialization, zero biases; "
-        f"about {PARAMETERS:,} parameters: width {table1_width(2, d_in, d_out)} at depth 2, "
-        f"{table1_width(49, d_in, d_out)} at depth 49",
+        f"about {PARAMETERS:,} parameters: width {width_for(PARAMETERS, 2, d_in, d_out)} at depth 2, "
+        f"{width_for(PARAMETERS, 49, d_in, d_out)} at depth 49",
         "networks of table 2": "batch norm before every ReLU, independent Gaussian weights of variance 2 / fan-in, "
         f"zero biases; width {TABLE2_WIDTH}",
     }
@@ -83,13 +83,6 @@ def activation_rows() -> dict[str, list[float]]:
         "A": [activation_nlc(function) for function in FUNCTIONS.values()],
         "E": [linear_approximation_error(function) for function in FUNCTIONS.values()],
     }
-
-
-def table1_width(depth: int, d_in: int, d_out: int) -> int:
-    """The hidden width whose parameter count comes nearest to PARAMETERS."""
-    if depth == 2:  # no hidden-to-hidden matrix: (d_in + 1 + d_out) w + d_out parameters
-        return round((PARAMETERS - d_out) / (d_in + 1 + d_out))
-    return width_for(PARAMETERS, depth, d_in, d_out)
 
 
 def study_network(activation: str, *, depth: int, width: int, d_in: int, d_out: int, seed: int) -> MLP:

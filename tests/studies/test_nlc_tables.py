@@ -20,9 +20,9 @@ from analysis.tables.table2 import STATED as STATED2
 from analysis.tables.table2 import table2
 from distnlc.metrics import nlc
 from distnlc.networks.activations import FUNCTIONS
-from distnlc.networks.sampling import count_parameters
+from distnlc.networks.sampling import count_parameters, width_for
 from distnlc.studies import nlc_tables
-from distnlc.studies.nlc_tables import activation_rows, gaussian_inputs, he_network, study_network, table1_width
+from distnlc.studies.nlc_tables import activation_rows, gaussian_inputs, he_network, study_network
 
 STABLE = [name for name in FUNCTIONS if name not in {"square", "odd-square"}]
 """the paper: little variation between initializations "except for 49-layer networks with square or odd square" """
@@ -101,7 +101,7 @@ def test_the_width_is_the_one_nearest_to_the_budget(depth: int) -> None:
     def miss(width: int) -> int:
         return abs(count_parameters(depth, width, 621, 10) - nlc_tables.PARAMETERS)
 
-    width = table1_width(depth, 621, 10)
+    width = width_for(1_000_000, depth, 621, 10)
     assert miss(width) < min(miss(width - 1), miss(width + 1))
 
 

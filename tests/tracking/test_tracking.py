@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -307,8 +308,11 @@ def test_the_database_is_whole_and_in_write_ahead_mode(database: str) -> None:
     assert not list(path.parent.glob(".mlflow-*"))
 
 
-def test_the_command_that_shows_the_mirror_can_be_pasted() -> None:
+def test_the_command_that_shows_the_mirror_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/mlflow")
     uri = default_uri(Path("/data/my study"))
     assert uri == "sqlite:////data/my study/mlflow.db"
     assert ui_command(uri) == "mlflow ui --backend-store-uri 'sqlite:////data/my study/mlflow.db'"
     assert ui_command("http://host:5000") == "http://host:5000"
+    monkeypatch.setattr(shutil, "which", lambda _: None)  # the virtual environment is not active
+    assert ui_command(uri).startswith(f"{Path(sys.executable).parent}/mlflow ui")
