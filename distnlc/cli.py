@@ -49,7 +49,7 @@ def main() -> None:
     try:
         app(prog_name="distnlc")
     except Exception as error:
-        from distnlc.data import DataError  # noqa: PLC0415
+        from distnlc.data import DataError
 
         if not isinstance(error, SpecError | StoreError | DataError | EngineError):
             raise
@@ -140,7 +140,7 @@ def _todo(units: Sequence[Unit], statuses: Mapping[str, str], only: str | None, 
 def _executor(name: str, study: StudySpec, workers: int | None, address: str | None) -> Executor:
     if name == "serial":
         return SerialExecutor(study_work(study))
-    from distnlc.engine.ray_executor import RayExecutor  # noqa: PLC0415
+    from distnlc.engine.ray_executor import RayExecutor
 
     say(f"joining Ray at {address}" if address else "starting Ray, which takes some seconds")
     return RayExecutor(study_work(study), workers=workers, address=address)
@@ -159,7 +159,7 @@ class _Mirror:
         self.kind, self.folder, self.console = kind, folder, console
         self.tracker: Any = None
         if find_spec("mlflow") is not None:
-            from distnlc.tracking import Tracker  # noqa: PLC0415
+            from distnlc.tracking import Tracker
 
             self.tracker = Tracker(study, folder, self.missing, uri=uri)
 
@@ -191,7 +191,7 @@ class _Mirror:
         if self.tracker is None:
             say("tracking is off: MLflow is not installed")
         else:
-            from distnlc.tracking import ui_command  # noqa: PLC0415
+            from distnlc.tracking import ui_command
 
             say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
 
@@ -201,7 +201,7 @@ class _Mirror:
 
 
 def _summarize(folder: Path) -> None:
-    from analysis.headline import sentences, summary  # noqa: PLC0415
+    from analysis.headline import sentences, summary
 
     found = summary(folder)
     say(f"{found.architectures} architectures ({found.failed} failed), {found.runs:,} training runs")
@@ -221,7 +221,7 @@ def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..
 
 
 def _write_report(folder: Path) -> None:
-    from analysis.report import write_report  # noqa: PLC0415
+    from analysis.report import write_report
 
     say(f"report: {write_report(folder)}")
 

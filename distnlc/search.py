@@ -92,14 +92,14 @@ class NearestToBest(optuna.samplers.BaseSampler):
     def __init__(self, spec: SearchSpec) -> None:
         self.spec = spec
 
-    def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:  # noqa: ARG002
+    def infer_relative_search_space(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return {}
 
     def sample_relative(
         self,
-        study: optuna.Study,  # noqa: ARG002
-        trial: optuna.trial.FrozenTrial,  # noqa: ARG002
-        search_space: dict[str, Any],  # noqa: ARG002
+        study: optuna.Study,
+        trial: optuna.trial.FrozenTrial,
+        search_space: dict[str, Any],
     ) -> dict[str, Any]:
         return {}
 
@@ -108,7 +108,7 @@ class NearestToBest(optuna.samplers.BaseSampler):
         study: optuna.Study,
         trial: optuna.trial.FrozenTrial,
         param_name: str,
-        param_distribution: optuna.distributions.BaseDistribution,  # noqa: ARG002
+        param_distribution: optuna.distributions.BaseDistribution,
     ) -> int:
         coarse = first_wave(self.spec)
         if trial.number < len(coarse):

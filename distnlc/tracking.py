@@ -252,8 +252,8 @@ class Tracker:
 
     def _log(self, run_id: str, points: Iterable[tuple[str, float, int]], params: Mapping[str, Any]) -> None:
         """(name, value, step) points, the finite ones, and params, in calls that MLflow accepts."""
-        from mlflow.entities import Metric, Param  # noqa: PLC0415 (mlflow is loaded only where it is used)
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+        from mlflow.entities import Metric, Param
+        from mlflow.exceptions import MlflowException
 
         now_ms = int(1000 * time.time())
         metrics = [Metric(key, float(v), now_ms, step) for key, v, step in points if math.isfinite(v)]
@@ -275,7 +275,7 @@ def _client(uri: str) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+    from mlflow.tracking import MlflowClient
 
     for chatter in ("mlflow", "alembic", "urllib3.connectionpool"):  # what goes wrong is said here, once
         logging.getLogger(chatter).setLevel(logging.CRITICAL)

@@ -99,7 +99,7 @@ def attempt(work: Work, unit: Unit, device: str) -> Finished:
 
 def best_device() -> str:
     """'cuda' where this process sees a usable GPU, else 'cpu'."""
-    import torch  # noqa: PLC0415 (slow to import, and the driver of a cluster can do without)
+    import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -107,7 +107,7 @@ def best_device() -> str:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Within, torch computes with one thread."""
-    import torch  # noqa: PLC0415
+    import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -138,7 +138,7 @@ class SerialExecutor:
     def submit(self, unit: Unit) -> None:
         self._unit = unit
 
-    def wait(self, timeout_s: float) -> list[Finished]:  # noqa: ARG002 (nothing to wait for: the work is done here)
+    def wait(self, timeout_s: float) -> list[Finished]:
         if self._unit is None:
             return []
         with one_thread():
@@ -149,7 +149,7 @@ class SerialExecutor:
     def running(self) -> Mapping[str, float]:
         return {self._unit.unit_id: 0.0} if self._unit else {}  # it begins with the next `wait`
 
-    def cancel(self, unit_id: str) -> None:  # noqa: ARG002
+    def cancel(self, unit_id: str) -> None:
         self._unit = None
 
     def close(self) -> None:

@@ -200,8 +200,8 @@ def _import_ray() -> Any:
     for name, value in DRIVER_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
-        import ray  # noqa: PLC0415 (the serial executor does without it)
-        import ray.exceptions  # noqa: PLC0415
+        import ray
+        import ray.exceptions
     except ImportError:
         raise EngineError("Ray is not installed here: install it, or use the serial executor") from None
     return ray

@@ -30,7 +30,7 @@ class Page(HTMLParser):
         self.scripts += tag == "script"
         self.loads += [str(value) for key, value in attrs if key in {"src", "srcset", "href", "data", "action"}]
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+    def handle_endtag(self, tag: str) -> None:
         self._hidden = False
 
     def handle_data(self, data: str) -> None:

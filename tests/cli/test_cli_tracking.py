@@ -40,7 +40,7 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     assert answer.code == 0
     uri = f"sqlite:///{home}/study/mlflow.db"
     assert answer.out.count(f"mlflow ui --backend-store-uri {uri}\n") == 2
-    from mlflow import MlflowClient  # noqa: PLC0415
+    from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
     (experiment,) = client.search_experiments(filter_string="name != 'Default'")

@@ -89,7 +89,7 @@ def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
 
 def rounding(unit: Unit, device: str) -> Records:
     """A sum that rounds differently with another number of threads."""
-    import torch  # noqa: PLC0415 (most workers of the tests can do without)
+    import torch
 
     generator = torch.Generator().manual_seed(unit.index)
     matrix = torch.randn(300, 300, generator=generator, dtype=torch.float64, device=device)

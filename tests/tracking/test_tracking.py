@@ -52,7 +52,7 @@ class Study:
         return Tracker(self.spec, self.folder, missing, uri=self.uri)
 
     def client(self) -> Any:
-        from mlflow.tracking import MlflowClient  # noqa: PLC0415
+        from mlflow.tracking import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri)
 
@@ -198,7 +198,7 @@ def test_what_mlflow_rejects_costs_that_value_only(study: Study, caplog: pytest.
 def test_a_failure_amid_a_unit_is_repaired_from_the_store(
     study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+    from mlflow.tracking import MlflowClient
 
     monkeypatch.setattr(tracking, "RETRY_S", 0.01)
     log_batch, failures = MlflowClient.log_batch, iter([True, True])
