@@ -92,7 +92,8 @@ class Architecture:
     def label(self) -> str:
         """What it is, in a few words for people."""
         skips = f", skips x{self.skip_strength:.2g} from {self.skip_start}" if self.skip_strength > 0 else ""
-        return f"{self.activation} {self.depth} x {self.width}, {self.normalization} norm{skips}"
+        size = f"{self.depth} x {self.width} ({self.parameters:,} parameters)"
+        return f"{self.activation} {size}, {self.normalization} norm{skips}"
 
 
 def count_parameters(depth: int, width: int, d_in: int, d_out: int) -> int:

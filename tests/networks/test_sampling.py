@@ -198,7 +198,7 @@ def test_a_known_draw_and_its_id_never_drift() -> None:
         skip_start="linear",
     )
     assert drawn.architecture_id == "9e9d49bd3ebbc584"
-    assert drawn.label() == "relu 33 x 178, layer norm, skips x0.072 from linear"
+    assert drawn.label() == f"relu 33 x 178 ({drawn.parameters:,} parameters), layer norm, skips x0.072 from linear"
 
 
 def test_every_field_is_part_of_the_id() -> None:
