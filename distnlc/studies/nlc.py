@@ -132,6 +132,7 @@ def _without_count(part: Spec) -> dict[str, Any]:
 
 
 def _sample(part: Spec, index: int, d_in: int, d_out: int) -> Architecture:
+    """Datasets draw independent architectures, as in the paper; parts on one dataset (SGD, Adam) draw the same ones."""
     sampling = part.sampling
     return sample_architecture(
         index,
