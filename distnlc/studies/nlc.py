@@ -40,7 +40,8 @@ from distnlc.studies.nlc_cost import cost, seconds_per_cost, table_sizes
 from distnlc.studies.nlc_measurement import measure_initial, measure_trained
 from distnlc.studies.nlc_view import headline, view
 from distnlc.training.loss import loss_scale
-from distnlc.training.population import RunOutcome, Start, train_population
+from distnlc.training.population import RunOutcome, train_population
+from distnlc.training.program import Start
 from distnlc.training.rates import smallest_rate
 
 __all__ = ["TABLES", "Spec", "calibrate", "failed", "headline", "prepare", "run", "units", "view", "volume"]

@@ -10,7 +10,8 @@ from distnlc.data import Dataset
 from distnlc.networks.sampling import Architecture
 from distnlc.search import wave_sizes
 from distnlc.spec import DataSpec, SearchSpec, TrainingSpec
-from distnlc.training.population import PopulationTrainer, Start
+from distnlc.training.population import PopulationTrainer
+from distnlc.training.program import Start
 
 EPOCHS_PER_RUN = 85
 """on average (82 in the example study): 60 if it never improves, 100 and more if it learns"""

@@ -6,36 +6,20 @@ a run's course does not depend on which others it is trained with, but for round
 stops are each run's own; a run that has finished leaves the population. The host is asked once an epoch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from distnlc.data import Dataset
-from distnlc.networks.population import PopulationMLP
-from distnlc.networks.sampling import Architecture
 from distnlc.records import DIVERGED, OK
 from distnlc.spec import TrainingSpec, derive_seed
-from distnlc.training.loss import cross_entropy_and_delta
 from distnlc.training.optimizers import Adam
+from distnlc.training.program import Program, Start, make_program
 from distnlc.training.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Start:
-    """One architecture ready for training, on the device that will train it."""
-
-    architecture: Architecture
-    row: Tensor
-    """(parameters,) in the order of `MLP.parameters()`"""
-    projection: Tensor | None
-    loss_scale: float
-    seed: int
-    """of the minibatch shuffles"""
 
 
 @dataclass(frozen=True)
@@ -93,26 +77,11 @@ def check_batches(data: Dataset, batch_size: int) -> None:
             )
 
 
-def shuffled_batches(data: Dataset, *, seed: int, epoch: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training part's minibatches of one epoch, as columns: inputs (d_in, batch), one-hot (classes, batch)."""
+def shuffled_epoch(data: Dataset, *, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
+    """The training part in the order of one epoch: inputs as columns (d_in, points), labels (points,)."""
     order = np.random.default_rng(derive_seed("shuffle", seed, epoch)).permutation(len(data.train_inputs))
     index = torch.from_numpy(order).to(data.train_inputs.device)
-    one_hot = functional.one_hot(data.train_labels[index], data.classes).to(data.train_inputs.dtype)
-    inputs = data.train_inputs[index].T.contiguous()
-    yield from zip(inputs.split(batch_size, dim=1), one_hot.T.contiguous().split(batch_size, dim=1), strict=True)
-
-
-def classification_errors(
-    population: PopulationMLP, inputs: Tensor, labels: Tensor
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Each member's error fraction over whole batches in their fixed order, and whether all outputs were finite."""
-    wrong = torch.zeros(len(population.flat), dtype=torch.int64, device=inputs.device)
-    finite = torch.ones(len(population.flat), dtype=torch.bool, device=inputs.device)
-    for batch, target in zip(inputs.split(population.batch_size), labels.split(population.batch_size), strict=True):
-        outputs = population.forward(batch.T, training=False)
-        wrong += (outputs.argmax(1) != target).sum(1)
-        finite &= outputs.isfinite().flatten(1).all(1)
-    return wrong.double().cpu().numpy() / len(inputs), finite.cpu().numpy()
+    return data.train_inputs[index].T.contiguous(), data.train_labels[index]
 
 
 class PopulationTrainer:
@@ -122,61 +91,45 @@ class PopulationTrainer:
         self.start, self.data, self.spec = start, data, spec
         self.outcomes = [RunOutcome(rate) for rate in rates]
         self.members = np.arange(len(rates))
+        part = "train" if spec.criterion == "training-error" else "validation"
+        self.watched = columns(data, part)
+        """what the schedule looks at the error of"""
         initial = start.row.expand(len(rates), -1)
-        self.population = PopulationMLP(start.architecture, initial, start.projection, batch_size=spec.batch_size)
+        self.program = make_program(start, initial, spec)
         self.best = initial.clone()
-        self.adam = Adam.start(initial) if spec.optimizer == "adam" else None
         self.best_adam = Adam.start(initial) if spec.optimizer == "adam" else None
-        errors, _ = self.watched_errors()
+        errors, _ = error_fractions(self.program, *self.watched)
         self.schedule = Schedule(spec, np.array(rates, dtype=np.float64), errors)
-
-    def watched_errors(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The error that the schedule looks at, of the present parameters."""
-        part = "train" if self.spec.criterion == "training-error" else "validation"
-        inputs, labels = getattr(self.data, f"{part}_inputs"), getattr(self.data, f"{part}_labels")
-        return classification_errors(self.population, inputs, labels)
 
     def epoch(self) -> None:
         """One epoch of every run, then what the schedule decides."""
-        losses = self.train_epoch().cpu().numpy()
-        errors, finite = self.watched_errors()
+        inputs, labels = shuffled_epoch(self.data, seed=self.start.seed, epoch=self.schedule.epoch)
+        rates = torch.from_numpy(self.schedule.rates).to(self.best)
+        losses = self.program.train_epoch(inputs, labels, rates).double().cpu().numpy()
+        errors, finite = error_fractions(self.program, *self.watched)
         finite = finite & np.isfinite(losses)
         errors = np.where(finite, errors, np.nan)
         self.write_history(losses, errors)
         decision = self.schedule.step(errors, finite)
         if decision.improved.any():
-            rows = self.rows(decision.improved)
-            self.best[rows] = self.population.flat[rows]
-            if self.adam is not None and self.best_adam is not None:
-                self.best_adam.copy_rows(self.adam, rows)
+            self.save_best(self.rows(decision.improved))
         if decision.rewind.any():
-            rows = self.rows(decision.rewind)
-            self.population.flat[rows] = self.best[rows]
-            if self.adam is not None and self.best_adam is not None:
-                self.adam.copy_rows(self.best_adam, rows)
+            self.rewind(self.rows(decision.rewind))
         if decision.finished.any():
             self.finish(decision.finished)
 
     def rows(self, mask: NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(np.flatnonzero(mask)).to(self.best.device)
 
-    def train_epoch(self) -> Tensor:
-        """Mean loss of each run over the minibatches, (population,)."""
-        rates = torch.from_numpy(self.schedule.rates).to(self.best)[:, None, None]
-        loss_sum = self.best.new_zeros(len(self.members))
-        gradients = None if self.adam is None else torch.empty_like(self.best)
-        epoch, size = self.schedule.epoch, self.spec.batch_size
-        batches = shuffled_batches(self.data, seed=self.start.seed, epoch=epoch, batch_size=size)
-        for inputs, one_hot in batches:
-            outputs = self.population.forward(inputs, training=True)
-            losses, delta = cross_entropy_and_delta(outputs, one_hot, loss_scale=self.start.loss_scale)
-            loss_sum += losses
-            if self.adam is None or gradients is None:
-                self.population.backward(inputs, delta.mul_(rates))
-            else:
-                self.population.backward(inputs, delta, gradients)
-                self.population.flat.sub_(self.adam.update(gradients).mul_(rates[:, 0]))
-        return loss_sum / (len(self.data.train_inputs) // size)
+    def save_best(self, rows: Tensor) -> None:
+        self.best[rows] = self.program.flat[rows]
+        if self.program.adam is not None and self.best_adam is not None:
+            self.best_adam.copy_rows(self.program.adam, rows)
+
+    def rewind(self, rows: Tensor) -> None:
+        self.program.flat[rows] = self.best[rows]
+        if self.program.adam is not None and self.best_adam is not None:
+            self.program.adam.copy_rows(self.best_adam, rows)
 
     def write_history(self, losses: NDArray[np.float64], errors: NDArray[np.float64]) -> None:
         on_training_error = self.spec.criterion == "training-error"
@@ -195,19 +148,27 @@ class PopulationTrainer:
         kept, rows = np.flatnonzero(~finished), self.rows(~finished)
         self.members = self.members[kept]
         self.schedule.keep(kept)
-        self.population.keep(rows)
+        self.program.keep(rows)
         self.best = self.best[rows]
-        if self.adam is not None and self.best_adam is not None:
-            self.adam, self.best_adam = self.adam.take(rows), self.best_adam.take(rows)
+        if self.best_adam is not None:
+            self.best_adam = self.best_adam.take(rows)
 
     def measure(self) -> None:
         """The errors of every run's best state on all three parts of the data, in one pass."""
         best = torch.stack([outcome.row for outcome in self.outcomes if outcome.row is not None])
-        population = PopulationMLP(
-            self.start.architecture, best, self.start.projection, batch_size=self.spec.batch_size
-        )
+        program = make_program(self.start, best, self.spec)
         for part, name in (("validation", "val_error"), ("test", "test_error"), ("train", "train_error")):
-            inputs, labels = getattr(self.data, f"{part}_inputs"), getattr(self.data, f"{part}_labels")
-            errors, _ = classification_errors(population, inputs, labels)
+            errors, _ = error_fractions(program, *columns(self.data, part))
             for outcome, error in zip(self.outcomes, errors, strict=True):
                 setattr(outcome, name, float(error))
+
+
+def columns(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
+    """One part of the data as programs take it: inputs (d_in, points), labels (points,)."""
+    return getattr(data, f"{part}_inputs").T.contiguous(), getattr(data, f"{part}_labels")
+
+
+def error_fractions(program: Program, inputs: Tensor, labels: Tensor) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Each member's classification error, and whether all its outputs were finite."""
+    wrong, finite = program.count_errors(inputs, labels)
+    return wrong.double().cpu().numpy() / len(labels), finite.cpu().numpy()

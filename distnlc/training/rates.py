@@ -11,13 +11,15 @@ import math
 from itertools import pairwise
 
 import torch
+from torch.nn import functional
 
 from distnlc.data import Dataset
 from distnlc.networks.population import PopulationMLP
 from distnlc.spec import SearchSpec, TrainingSpec
 from distnlc.training.loss import cross_entropy_and_delta
 from distnlc.training.optimizers import Adam
-from distnlc.training.population import Start, check_batches, shuffled_batches
+from distnlc.training.population import check_batches, shuffled_epoch
+from distnlc.training.program import Start
 
 ADAM_WARMUP_EPOCHS = 4
 
@@ -30,9 +32,11 @@ def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: S
     adam = Adam.start(population.flat) if training.optimizer == "adam" else None
     warmup = 0 if adam is None else ADAM_WARMUP_EPOCHS
     square_sums = population.flat.new_zeros(start.architecture.depth)
-    batches = 0
+    batches, size = 0, training.batch_size
     for epoch in range(warmup + 1):
-        for inputs, one_hot in shuffled_batches(data, seed=start.seed, epoch=epoch, batch_size=training.batch_size):
+        points, labels = shuffled_epoch(data, seed=start.seed, epoch=epoch)
+        one_hots = functional.one_hot(labels, data.classes).to(points.dtype).T
+        for inputs, one_hot in zip(points.split(size, 1), one_hots.split(size, 1), strict=True):
             outputs = population.forward(inputs, training=True)
             _, delta = cross_entropy_and_delta(outputs, one_hot, loss_scale=start.loss_scale)
             population.backward(inputs, delta, gradients)

@@ -14,7 +14,8 @@ from distnlc.networks.sampling import Architecture
 from distnlc.records import DIVERGED, OK
 from distnlc.spec import TrainingSpec
 from distnlc.training.loss import loss_scale
-from distnlc.training.population import Start, train_population
+from distnlc.training.population import train_population
+from distnlc.training.program import Start
 
 SHORT = TrainingSpec(batch_size=20, first_patience=3, patience=2, divisions=3)
 SKIPS = [(0.0, "none"), (1.0, "linear"), (0.4, "normalization")]
