@@ -11,7 +11,8 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 
-OK, DIVERGED, FAILED = "ok", "diverged", "failed"
+OK, DIVERGED, PRUNED, FAILED = "ok", "diverged", "pruned", "failed"
+"""a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung); a unit: ok or failed"""
 
 Records = Mapping[str, Sequence[Any]]
 """What one unit gives: table name -> rows. The first table of a study kind holds exactly one row per unit."""

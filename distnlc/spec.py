@@ -13,11 +13,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
 HOW: JsonDict = {"how": True}
@@ -138,6 +139,16 @@ class SearchSpec(SpecModel):
     coarse: PositiveInt = 8
     wave: PositiveInt = 4
     waves: NonNegativeInt = 2
+    rungs: tuple[PositiveInt, ...] = ()
+    """successive halving: at the end of these epochs each population keeps the better half (rounded up) of the runs
+    that it still trains, by lowest error so far; the others are pruned"""
+
+    @field_validator("rungs")
+    @classmethod
+    def _rungs_rise(cls, rungs: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in pairwise(rungs)):
+            raise ValueError("epochs must rise, such as [5, 20, 40]")
+        return rungs
 
     @model_validator(mode="after")
     def _waves_fit_in_the_grid(self) -> Self:

@@ -55,6 +55,7 @@ CHANGED = {
     "search.coarse": 3,
     "search.wave": 2,
     "search.waves": 0,
+    "search.rungs": [5, 20],
     "metrics.nlc_batches": 10,
     "metrics.walk_batches": 0,
     "metrics.walk_inputs": 2,
@@ -171,6 +172,15 @@ def test_the_waves_must_fit_in_the_grid() -> None:
         SearchSpec.parse(fields)
     SearchSpec.parse(fields | {"rates": 11})
     SearchSpec.parse(fields | {"method": "grid"})
+
+
+def test_rungs_are_epochs_that_rise() -> None:
+    assert changed("search.rungs", [5, 20]).search.rungs == (5, 20)
+    for value in ([20, 5], [5, 5]):
+        with pytest.raises(SpecError, match=r"'search\.rungs': epochs must rise, such as \[5, 20, 40\], but got \["):
+            changed("search.rungs", value)
+    with pytest.raises(SpecError, match=r"'search\.rungs\.0': Input should be greater than 0, but got 0"):
+        changed("search.rungs", [0, 5])
 
 
 def test_a_part_is_checked_like_a_study() -> None:
