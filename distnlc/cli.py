@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from distnlc.console import NOTHING_YET, Console, duration, failure, named_numbers, pace, read_progress, say
+from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import Progress, run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
 from distnlc.records import FAILED, OK, Records, View
@@ -85,6 +86,7 @@ def run(
     kind.prepare(study)
     with ExitStack() as stack:
         store = stack.enter_context(Store.create_or_open(folder, study, kind.TABLES))
+        checkpoints = CheckpointCleaner(folder, store.statuses())
         todo = _todo(units, store.statuses(), unit, retry_failed)
         what = f"{len(todo)} of {len(units)} units to do" if todo else f"nothing to do, all {len(units)} units are done"
         say(f"{study.name} ({spec_id(study)}) in {folder}: {what}")
@@ -98,11 +100,11 @@ def run(
                 with console:
                     interrupted = run_units(
                         todo,
-                        executor=_executor(executor, study, workers, address),
+                        executor=_executor(executor, study, checkpoints.folder, workers, address),
                         store=store,
                         kind=kind,
                         spec=study,
-                        sinks=[console, mirror],
+                        sinks=[checkpoints, console, mirror],
                         time_limit_s=unit_hours * 3600,
                     ).interrupted
             except KeyboardInterrupt:  # while the workers were being started
@@ -137,13 +139,14 @@ def _todo(units: Sequence[Unit], statuses: Mapping[str, str], only: str | None, 
     return [unit for unit in units if unit.unit_id not in statuses or statuses[unit.unit_id] in repeated]
 
 
-def _executor(name: str, study: StudySpec, workers: int | None, address: str | None) -> Executor:
+def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | None, address: str | None) -> Executor:
+    work = study_work(study, checkpoints)
     if name == "serial":
-        return SerialExecutor(study_work(study))
+        return SerialExecutor(work)
     from distnlc.engine.ray_executor import RayExecutor
 
     say(f"joining Ray at {address}" if address else "starting Ray, which takes some seconds")
-    return RayExecutor(study_work(study), workers=workers, address=address)
+    return RayExecutor(work, workers=workers, address=address)
 
 
 def _rows(kind: StudyKind, folder: Path) -> list[Any]:

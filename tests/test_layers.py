@@ -63,6 +63,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("PIL", "distnlc/data/images.py"): "the hub's CIFAR10 holds encoded images",
     ("numpy", "analysis"): "correlations and figures work on arrays",
     ("numpy", "distnlc/studies/nlc_view.py"): "the running correlation that is shown while a study runs",
+    ("numpy", "distnlc/training/checkpoint.py"): "plain arrays in a file that cannot run code",
     ("numpy", "distnlc/training/population.py"): "reproducible shuffles, and the arrays of the schedule",
     ("numpy", "distnlc/training/schedule.py"): "the schedule decides on the host, once an epoch",
     ("torch", "distnlc/studies/nlc.py"): "a unit carries tensors from room to room",

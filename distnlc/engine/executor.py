@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from distnlc.records import Records
@@ -73,14 +74,17 @@ class Executor(Protocol):
         """Abandons what is in flight and lets go of everything; may be called again."""
 
 
-def study_work(spec: StudySpec) -> Work:
-    """The work of a study's units. It holds the spec as plain data, so that it can go to other machines."""
-    return partial(_run_unit, spec.model_dump(mode="json"))
+def study_work(spec: StudySpec, checkpoints: Path | None = None) -> Work:
+    """The work of a study's units. It holds the spec as plain data, so that it can go to other machines.
+
+    `checkpoints`: the absolute path of the folder where each unit may keep checkpoints in a folder of its own.
+    """
+    return partial(_run_unit, spec.model_dump(mode="json"), checkpoints)
 
 
-def _run_unit(fields: Mapping[str, Any], unit: Unit, device: str) -> Records:
+def _run_unit(fields: Mapping[str, Any], checkpoints: Path | None, unit: Unit, device: str) -> Records:
     spec = from_fields(fields, where="the study sent to this worker")
-    return kind_of(spec.kind).run(spec, unit, device)
+    return kind_of(spec.kind).run(spec, unit, device, checkpoints / unit.unit_id if checkpoints else None)
 
 
 def attempt(work: Work, unit: Unit, device: str) -> Finished:

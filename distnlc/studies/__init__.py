@@ -29,8 +29,12 @@ class StudyKind(Protocol):
     def units(self, spec: Any) -> list[Unit]:
         """All units of the study, in index order."""
 
-    def run(self, spec: Any, unit: Unit, device: str) -> Records:
-        """Does one unit's work on a torch device; the result depends on (spec, unit) alone."""
+    def run(self, spec: Any, unit: Unit, device: str, checkpoint_folder: Path | None = None) -> Records:
+        """Does one unit's work on a torch device; the result depends on (spec, unit) alone.
+
+        A long unit may keep its state in a folder of its own, whose parent may be missing too, and go on from what
+        a lost worker left there. It must do without (None, or a folder that cannot be made) just as well.
+        """
 
     def failed(self, spec: Any, unit: Unit, reason: str, seconds: float, attempts: int) -> Records:
         """The rows that stand for a unit which was given up: one row of the first table, status `failed`."""

@@ -2,14 +2,15 @@
 
 A unit is one architecture of one part: sampled, measured, swept over learning rates, the chosen run measured again.
 A study has one part, or several that differ in some fields (`parts`), as the whole paper does. Units, seeds and
-ids depend on the spec alone; `nlc_measurement.py` holds what is measured, `nlc_view.py` what is shown while it runs,
-`nlc_cost.py` what it costs, and `../search.py` how a run is chosen.
+ids depend on the spec alone; `nlc_sweep.py` trains the runs, `nlc_measurement.py` holds what is measured,
+`nlc_view.py` what is shown while it runs, and `nlc_cost.py` what it costs.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
@@ -18,8 +19,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from distnlc import data
 from distnlc.data import Dataset
 from distnlc.networks.sampling import Architecture, sample_architecture
-from distnlc.records import FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow
-from distnlc.search import Sweep, choose, sweep
+from distnlc.records import DIVERGED, FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow
+from distnlc.search import Sweep
 from distnlc.spec import (
     DataSpec,
     MetricsSpec,
@@ -38,9 +39,10 @@ from distnlc.spec import (
 )
 from distnlc.studies.nlc_cost import cost, seconds_per_cost, table_sizes
 from distnlc.studies.nlc_measurement import measure_initial, measure_trained
+from distnlc.studies.nlc_sweep import Run, sweep_rates
 from distnlc.studies.nlc_view import headline, view
+from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.loss import loss_scale
-from distnlc.training.population import RunOutcome, train_population
 from distnlc.training.program import Start
 from distnlc.training.rates import smallest_rate
 
@@ -152,23 +154,13 @@ def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset
     return data.load(spec, seed).to(device, dtype)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One training as the sweep sees it."""
-
-    index: int
-    outcome: RunOutcome
-    error: float
-
-    @property
-    def diverged(self) -> bool:
-        return self.outcome.status != OK
-
-
-def run(spec: Spec, unit: Unit, device: str) -> Records:
+def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = None) -> Records:
     """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
     began = time.perf_counter()
     part = spec.part(unit.part)
+    checkpoints = Checkpoints(
+        checkpoint_folder, {"unit_id": unit.unit_id, "part": _without_count(part), "device": device}
+    )
     dtype = getattr(torch, part.dtype)
     dataset = _load(part.data, part.seed, device, dtype)
     architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)
@@ -180,11 +172,29 @@ def run(spec: Spec, unit: Unit, device: str) -> Records:
         loss_scale=loss_scale(network, dataset.train_inputs, batch_size=part.training.batch_size),
         seed=derive_seed("training", architecture.seed),
     )
-    metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
-    lowest = smallest_rate(start, dataset, part.training, part.search)
-    found = _sweep(part, start, dataset, lowest)
+    saved = checkpoints.load(device)
+    if saved is None:
+        metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
+        lowest = smallest_rate(start, dataset, part.training, part.search)
+    else:
+        metrics, lowest = saved["metrics"], saved["smallest_rate"]
+        began -= saved["seconds"]
+
+    def after_epoch(state: Callable[[], dict[str, Any]]) -> None:
+        so_far = {"metrics": metrics, "smallest_rate": lowest, "seconds": time.perf_counter() - began}
+        checkpoints.offer(lambda: so_far | {"sweep": state()})
+
+    found = sweep_rates(
+        start,
+        dataset,
+        lowest,
+        part.training,
+        part.search,
+        saved=saved["sweep"] if saved else None,
+        after_epoch=after_epoch,
+    )
     best = found.results[found.best].outcome
-    assert best.row is not None  # `_sweep` keeps the best run's state
+    assert best.row is not None  # `sweep_rates` keeps the best run's state
     vector_to_parameters(best.row, network.parameters())
     metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
     outcomes = [result.outcome for result in found.results.values()]
@@ -193,7 +203,7 @@ def run(spec: Spec, unit: Unit, device: str) -> Records:
         **metrics,
         smallest_rate=lowest,
         runs=len(outcomes),
-        diverged_runs=sum(result.diverged for result in found.results.values()),
+        diverged_runs=sum(outcome.status == DIVERGED for outcome in outcomes),
         epochs=sum(len(outcome.history) for outcome in outcomes),
         best_run=found.best,
         best_rate=best.start_rate,
@@ -207,29 +217,7 @@ def run(spec: Spec, unit: Unit, device: str) -> Records:
     return {"architectures": [row], **_sweep_rows(row, found)}
 
 
-def _sweep(part: Spec, start: Start, dataset: Dataset, lowest: float) -> Sweep[_Run]:
-    """All runs, trained in populations of neighbouring rates; only the best run's state is kept."""
-    size, known = part.training.population, dict[int, _Run]()
-
-    def train(indices: Sequence[int]) -> list[_Run]:
-        for first in range(0, len(indices), size):
-            together = indices[first : first + size]
-            rates = [lowest * part.search.factor**index for index in together]
-            outcomes = train_population(start, dataset, rates, part.training)
-            for index, outcome in zip(together, outcomes, strict=True):
-                on_training_error = part.training.criterion == "training-error"
-                error = outcome.train_error if on_training_error else outcome.val_error
-                known[index] = _Run(index, outcome, error)
-            best = choose(known)
-            for index, result in known.items():
-                if index != best:
-                    result.outcome.row = None
-        return [known[index] for index in indices]
-
-    return sweep(part.search, train)
-
-
-def _sweep_rows(row: ArchitectureRow, found: Sweep[_Run]) -> dict[str, list[Any]]:
+def _sweep_rows(row: ArchitectureRow, found: Sweep[Run]) -> dict[str, list[Any]]:
     ids: dict[str, Any] = {"unit_id": row.unit_id, "architecture_id": row.architecture_id}
     runs, epochs = list[RunRow](), list[EpochRow]()
     for index, result in found.results.items():

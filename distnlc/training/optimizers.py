@@ -37,6 +37,11 @@ class Adam:
             source.steps[rows],
         )
 
+    def copy(self, source: "Adam") -> None:
+        """Overwrites all averages in place."""
+        for name, values in vars(source).items():
+            getattr(self, name).copy_(values)
+
     def take(self, rows: Tensor) -> "Adam":
         """These runs' averages as a new object."""
         return Adam(self.first[rows], self.second[rows], self.steps[rows])

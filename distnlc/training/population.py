@@ -6,8 +6,9 @@ a run's course does not depend on which others it is trained with, but for round
 stops are each run's own; a run that has finished leaves the population. The host is asked once an epoch.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distnlc.data import Dataset
-from distnlc.records import DIVERGED, OK
+from distnlc.records import DIVERGED, OK, PRUNED
 from distnlc.spec import TrainingSpec, derive_seed
 from distnlc.training.optimizers import Adam
 from distnlc.training.program import Program, Start, make_program
@@ -45,23 +46,51 @@ class RunOutcome:
     test_error: float = float("nan")
     train_error: float = float("nan")
     row: Tensor | None = None
+    pruned: bool = False
+    """it left at a rung, before its end"""
+
+    @property
+    def diverged(self) -> bool:
+        """The loss was finite at the end of no epoch, so the best state is the initial network."""
+        return self.diverged_epochs == len(self.history)
 
     @property
     def status(self) -> str:
-        """`diverged`: the loss was finite at the end of no epoch, so the best state is the initial network."""
-        return DIVERGED if self.diverged_epochs == len(self.history) else OK
+        return PRUNED if self.pruned else DIVERGED if self.diverged else OK
+
+    def state(self) -> dict[str, Any]:
+        """As plain data with a tensor, for `from_state`."""
+        return vars(self) | {"history": [astuple(epoch) for epoch in self.history]}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "RunOutcome":
+        return cls(**state | {"history": [Epoch(*values) for values in state["history"]]})
 
 
-def train_population(start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec) -> list[RunOutcome]:
-    """Trains one run per rate to its end.
+def train_population(
+    start: Start,
+    data: Dataset,
+    rates: Sequence[float],
+    spec: TrainingSpec,
+    *,
+    rungs: Sequence[int] = (),
+    saved: dict[str, Any] | None = None,
+    after_epoch: Callable[["PopulationTrainer"], None] = lambda _: None,
+) -> list[RunOutcome]:
+    """Trains one run per rate to its end, from the beginning or from a `saved` state of the same population.
 
     `data` must lie on the device and have the dtype of `start.row`; its training part must be a multiple of the
-    batch size. Raises ValueError otherwise.
+    batch size. Raises ValueError otherwise. `after_epoch` is called while there are runs left to train.
+    `rungs`: epochs after which only the better half goes on.
     """
     check_batches(data, spec.batch_size)
-    trainer = PopulationTrainer(start, data, rates, spec)
+    trainer = PopulationTrainer(start, data, rates, spec, rungs)
+    if saved is not None:
+        trainer.restore(saved)
     while trainer.members.size:
         trainer.epoch()
+        if trainer.members.size:
+            after_epoch(trainer)
     trainer.measure()
     return trainer.outcomes
 
@@ -87,8 +116,10 @@ def shuffled_epoch(data: Dataset, *, seed: int, epoch: int) -> tuple[Tensor, Ten
 class PopulationTrainer:
     """A population in training. Row i of every tensor belongs to run `members[i]`."""
 
-    def __init__(self, start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec) -> None:
-        self.start, self.data, self.spec = start, data, spec
+    def __init__(
+        self, start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec, rungs: Sequence[int] = ()
+    ) -> None:
+        self.start, self.data, self.spec, self.rungs = start, data, spec, rungs
         self.outcomes = [RunOutcome(rate) for rate in rates]
         self.members = np.arange(len(rates))
         part = "train" if spec.criterion == "training-error" else "validation"
@@ -117,6 +148,8 @@ class PopulationTrainer:
             self.rewind(self.rows(decision.rewind))
         if decision.finished.any():
             self.finish(decision.finished)
+        if self.schedule.epoch in self.rungs and self.members.size > 1:
+            self.prune()
 
     def rows(self, mask: NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(np.flatnonzero(mask)).to(self.best.device)
@@ -137,21 +170,63 @@ class PopulationTrainer:
             watched = (None, float(error)) if on_training_error else (float(error), None)
             self.outcomes[member].history.append(Epoch(float(rate), float(loss), *watched))
 
+    def prune(self) -> None:
+        """Lets the worse half go, rounded down: the higher lowest error so far, and of equal ones the higher rate;
+        runs that were never finite are the worst."""
+        diverged = self.schedule.diverged_epochs == self.schedule.epoch
+        rates = np.array([self.outcomes[member].start_rate for member in self.members])
+        worst_last = np.lexsort((rates, self.schedule.lowest, diverged))
+        worse = worst_last[(self.members.size + 1) // 2 :]
+        for member in self.members[worse]:
+            self.outcomes[member].pruned = True
+        self.finish(np.isin(np.arange(self.members.size), worse))
+
     def finish(self, finished: NDArray[np.bool_]) -> None:
-        """Lets the runs go that have ended; they stand rewound to their best state."""
+        """Lets runs go; their best states are kept."""
         for row in np.flatnonzero(finished):
             outcome = self.outcomes[self.members[row]]
             outcome.best_epoch = int(self.schedule.best_epoch[row])
             outcome.divisions = int(self.schedule.divisions[row])
             outcome.diverged_epochs = int(self.schedule.diverged_epochs[row])
             outcome.row = self.best[row].clone()
-        kept, rows = np.flatnonzero(~finished), self.rows(~finished)
+        self.keep(~finished)
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Goes on with these runs only."""
+        kept, rows = np.flatnonzero(mask), self.rows(mask)
         self.members = self.members[kept]
         self.schedule.keep(kept)
         self.program.keep(rows)
         self.best = self.best[rows]
         if self.best_adam is not None:
             self.best_adam = self.best_adam.take(rows)
+
+    def state(self) -> dict[str, Any]:
+        """Between two epochs: all that the next ones depend on and all that was found, as plain data with tensors."""
+        adam, best_adam = self.program.adam, self.best_adam
+        return {
+            "members": self.members.tolist(),
+            "flat": self.program.flat,
+            "best": self.best,
+            "adam": None if adam is None or best_adam is None else [vars(adam), vars(best_adam)],
+            "schedule": self.schedule.state(),
+            "outcomes": [outcome.state() for outcome in self.outcomes],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up the `state` of a trainer of the same start, data, rates and spec; this one has trained nothing.
+
+        The program of the whole population is cut to the members that were left, as it was then: in a smaller one
+        the buffers would begin elsewhere, and where a buffer begins can change how a sum is rounded.
+        """
+        self.keep(np.isin(self.members, state["members"]))
+        self.program.flat.copy_(state["flat"])
+        self.best.copy_(state["best"])
+        if self.program.adam is not None and self.best_adam is not None:
+            self.program.adam.copy(Adam(**state["adam"][0]))
+            self.best_adam.copy(Adam(**state["adam"][1]))
+        self.schedule.restore(state["schedule"])
+        self.outcomes = [RunOutcome.from_state(outcome) for outcome in state["outcomes"]]
 
     def measure(self) -> None:
         """The errors of every run's best state on all three parts of the data, in one pass."""

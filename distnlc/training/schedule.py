@@ -10,11 +10,15 @@ at once, since the waiting epochs could not change the outcome.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distnlc.spec import TrainingSpec
+
+ARRAYS = ("rates", "lowest", "best_epoch", "waited", "divisions", "diverged_epochs")
+"""of a `Schedule`, one value per run each"""
 
 
 @dataclass(frozen=True)
@@ -62,5 +66,15 @@ class Schedule:
 
     def keep(self, members: NDArray[np.int64]) -> None:
         """Goes on with these members only."""
-        for name in ("rates", "lowest", "best_epoch", "waited", "divisions", "diverged_epochs"):
+        for name in ARRAYS:
             setattr(self, name, getattr(self, name)[members])
+
+    def state(self) -> dict[str, Any]:
+        """As plain data, for `restore`."""
+        return {"epoch": self.epoch} | {name: getattr(self, name).tolist() for name in ARRAYS}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up a state with as many members."""
+        self.epoch = state["epoch"]
+        for name in ARRAYS:
+            getattr(self, name)[:] = state[name]

@@ -38,11 +38,11 @@ def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the unit after so many is worked on."""
     done: list[Unit] = []
 
-    def run(spec: Any, unit: Unit, device: str) -> Records:
+    def run(spec: Any, unit: Unit, device: str, checkpoint_folder: Path) -> Records:
         done.append(unit)
         if len(done) > count:
             raise KeyboardInterrupt
-        return do_unit(spec, unit, device)
+        return do_unit(spec, unit, device, checkpoint_folder)
 
     monkeypatch.setattr(kind, "run", run)
 
@@ -102,10 +102,10 @@ def test_ctrl_c_while_the_workers_start_is_an_interruption_too(monkeypatch: pyte
 def test_a_failed_unit_is_shown_with_its_reason_and_done_again_by_the_command_shown(
     home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(spec: Any, unit: Unit, device: str) -> Records:
+    def run(spec: Any, unit: Unit, device: str, checkpoint_folder: Path) -> Records:
         if unit.index in {1, 2}:
             raise MemoryError(f"no room for number {unit.index}")
-        return do_unit(spec, unit, device)
+        return do_unit(spec, unit, device, checkpoint_folder)
 
     with monkeypatch.context() as patch:
         patch.setattr(kind, "run", run)
@@ -130,9 +130,9 @@ def test_a_failed_unit_is_shown_with_its_reason_and_done_again_by_the_command_sh
 def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def run(spec: Any, unit: Unit, device: str) -> Records:
+    def run(spec: Any, unit: Unit, device: str, checkpoint_folder: Path) -> Records:
         seen.append(distnlc("status", "study").out)
-        return do_unit(spec, unit, device)
+        return do_unit(spec, unit, device, checkpoint_folder)
 
     monkeypatch.setattr(kind, "run", run)
     monkeypatch.setattr(console, "PROGRESS_FILE_S", 0.0)

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,15 +62,16 @@ def test_a_study_goes_out_as_plain_data_and_is_rebuilt_there(monkeypatch: pytest
         Spec = StudySpec
 
         @staticmethod
-        def run(spec: StudySpec, unit: Unit, device: str) -> Records:
-            return {"toys": [spec, unit, device]}
+        def run(spec: StudySpec, unit: Unit, device: str, checkpoint_folder: Path | None) -> Records:
+            return {"toys": [spec, unit, device, checkpoint_folder]}
 
     monkeypatch.setattr(executor_module, "kind_of", lambda name: {"toy": Kind}[name])
     monkeypatch.setattr(executor_module, "from_fields", lambda fields, where: StudySpec.parse(fields, where=where))
     spec = StudySpec(kind="toy", seed=5)
-    sent = pickle.dumps(study_work(spec))
+    sent = pickle.dumps(study_work(spec, Path("/study/checkpoints")))
     assert b"StudySpec" not in sent
-    assert pickle.loads(sent)(UNIT, "cpu") == {"toys": [spec, UNIT, "cpu"]}
+    assert pickle.loads(sent)(UNIT, "cpu") == {"toys": [spec, UNIT, "cpu", Path("/study/checkpoints/u0")]}
+    assert study_work(spec)(UNIT, "cpu") == {"toys": [spec, UNIT, "cpu", None]}
 
 
 def test_the_serial_engine_works_where_ray_and_mlflow_are_not_installed() -> None:

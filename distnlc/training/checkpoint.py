@@ -1,0 +1,143 @@
+"""Checkpoints of a long unit, so that a lost worker costs minutes and not the unit.
+
+In: the unit's own folder, what identifies the unit, and after each epoch the offer of its state: plain data that
+JSON can say, with tensors anywhere in it. Out: at most two files `<number>.npz`, and the state of the newest one
+that can be used. Short units write nothing. A file holds one JSON text and plain arrays, each with a checksum; no
+unpickling, so that nobody's study folder can run code when it is resumed. A file that is torn, or belongs to another
+unit or kind of device, is set aside and the older one is taken. Without a folder to write to, training goes on.
+"""
+
+import json
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+"""to be raised whenever an older state could not be taken up, or would give other rows"""
+EVERY_S = 120.0
+"""between two checkpoints, and before the first"""
+QUICK_S = 2.0
+"""a save that takes longer lengthens the wait in proportion: never more than a sixtieth of the time goes to saving"""
+KEPT = 2
+
+State = dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one unit, from the moment its work begins."""
+
+    def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
+        """`folder`: `<study folder>/<room>/<unit id>`, made by the first save; None: none are kept.
+        `identity`: plain data; a checkpoint with another one is refused."""
+        self.folder = folder
+        self.identity = json.loads(json.dumps({"format": FORMAT_VERSION, **identity}))
+        self._last = time.monotonic()
+        self._save_s = 0.0
+
+    def load(self, device: str) -> State | None:
+        """The state of the newest usable checkpoint, its tensors on the device; None if there is none."""
+        for path in reversed(self._files()):
+            try:
+                return self._read(path, device)
+            except Exception as error:  # a torn or forged file can make its readers raise anything
+                reason = f"{type(error).__name__}: {error}"
+                log.warning("%s: cannot be resumed (%s); set aside, work goes on from before it", path, reason)
+                _set_aside(path)
+        return None
+
+    def offer(self, state: Callable[[], State]) -> None:
+        """Saves the state if the last save, or the beginning, is long enough ago. Raises nothing."""
+        if self.folder is None or time.monotonic() - self._last < EVERY_S * max(1.0, self._save_s / QUICK_S):
+            return
+        began = time.monotonic()
+        try:
+            self._save(self.folder, state())
+        except OSError as error:
+            _warn_once(self.folder.parent, error.strerror or str(error))
+        self._last = time.monotonic()
+        self._save_s = self._last - began
+
+    def _files(self) -> list[Path]:
+        """The checkpoints there are, the oldest first."""
+        try:
+            found = [] if self.folder is None else list(self.folder.iterdir())
+        except OSError:  # there is no folder yet, or it cannot be read
+            return []
+        return sorted(path for path in found if re.fullmatch(r"\d{8}\.npz", path.name))
+
+    def _save(self, folder: Path, state: State) -> None:
+        folder.parent.mkdir(exist_ok=True)  # no further up: a machine that lacks the study folder does not share it
+        folder.mkdir(exist_ok=True)
+        for forgotten in folder.glob("*.aside"):  # by a worker that was killed while it saved
+            forgotten.unlink(missing_ok=True)
+        arrays: dict[str, Any] = {}
+
+        def place(tensor: Tensor) -> dict[str, str]:
+            name = f"tensor{len(arrays)}"
+            arrays[name] = tensor.detach().cpu().numpy()
+            return {"tensor": name}
+
+        text = json.dumps({"identity": self.identity, "state": state}, default=place)
+        aside = folder / f"{secrets.token_hex(8)}.aside"
+        try:
+            with aside.open("xb") as file:
+                np.savez(file, text=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            older = self._files()
+            for path in older[: -(KEPT - 1)]:
+                path.unlink(missing_ok=True)
+            number = int(older[-1].stem) + 1 if older else 1
+            os.replace(aside, folder / f"{number:08d}.npz")
+        finally:
+            aside.unlink(missing_ok=True)
+        _sync_folder(folder)
+
+    def _read(self, path: Path, device: str) -> State:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+
+            def fill(plain: dict[str, Any]) -> Any:
+                if plain.keys() != {"tensor"}:
+                    return plain
+                return torch.from_numpy(arrays[plain["tensor"]]).to(device)
+
+            text = arrays["text"].tobytes()
+            found = json.loads(text)["identity"]
+            if found != self.identity:
+                differing = sorted(key for key in found | self.identity if found.get(key) != self.identity.get(key))
+                raise ValueError(f"it was saved by other work: {', '.join(differing)} differ")
+            state: State = json.loads(text, object_hook=fill)["state"]
+            return state
+
+
+def _set_aside(path: Path) -> None:
+    try:
+        os.replace(path, path.with_name(path.name + ".bad"))
+    except OSError as error:
+        log.warning("%s: cannot be renamed: %s", path, error.strerror or error)
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@lru_cache
+def _warn_once(room: Path, reason: str) -> None:
+    """Cached, so that a process says it once and not with every save of every unit."""
+    log.warning("%s: cannot keep checkpoints here (%s); training goes on without them", room, reason)
