@@ -2,7 +2,7 @@
 
 In: the search spec and a function that trains the runs of some rate indices together. Out: all results, and the
 index of the chosen run by the rule stated in `SearchSpec`: lowest error, ties to the lower rate. Nothing here knows
-how training works, so the tests sweep a parabola.
+how training works, so the tests sweep a parabola. Pruning (`SearchSpec.rungs`) happens inside the trainer.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +26,14 @@ class Result(Protocol):
 
     @property
     def diverged(self) -> bool: ...
+
+    @property
+    def pruned(self) -> bool:
+        """it left its population at a rung; `error` is its lowest until then"""
+
+    @property
+    def epochs(self) -> int:
+        """how long it trained"""
 
 
 R = TypeVar("R", bound=Result)
@@ -56,17 +64,28 @@ def sweep(spec: SearchSpec, train: Callable[[Sequence[int]], Sequence[R]]) -> Sw
         indices = sorted(trials)
         for index, result in zip(indices, train(indices), strict=True):
             results[index] = result
-            study.tell(trials[index], DIVERGED_VALUE if result.diverged else result.error)
+            _tell(study, trials[index], result)
     best = choose(results)
     return Sweep(dict(sorted(results.items())), best, not spec.edge <= best < spec.rates - spec.edge)
 
 
-def choose(results: dict[int, R]) -> int:
-    """The selection rule. Diverged runs are chosen only if there is no other, and then the one with the lowest rate."""
+def _tell(study: optuna.Study, trial: optuna.Trial, result: Result) -> None:
+    value = DIVERGED_VALUE if result.diverged else result.error
+    if result.pruned:
+        trial.report(value, step=result.epochs)
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)  # its value is what was reported last
+    else:
+        study.tell(trial, value)
 
-    def rank(index: int) -> tuple[bool, float, int]:
+
+def choose(results: dict[int, R]) -> int:
+    """The selection rule. Diverged runs are chosen only if there is no other, and then the one with the lowest rate;
+    pruned runs never, since in every population a run trains to its end."""
+
+    def rank(index: int) -> tuple[bool, bool, float, int]:
         result = results[index]
-        return result.diverged, 0.0 if result.diverged else result.error, index  # a diverged run's error may be nan
+        error = 0.0 if result.diverged else result.error  # a diverged run's error may be nan
+        return result.pruned, result.diverged, error, index
 
     return min(results, key=rank)
 

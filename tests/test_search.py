@@ -19,6 +19,8 @@ REFINE = SearchSpec(method="refine")
 class Outcome:
     error: float
     diverged: bool = False
+    pruned: bool = False
+    epochs: int = 60
 
 
 @dataclass
@@ -109,6 +111,29 @@ def test_a_diverged_run_is_never_chosen_while_there_is_another(spec: SearchSpec)
     result, _ = found(spec, lambda index: Outcome(0.0, diverged=True) if index > 2 else Outcome(0.9))
     assert result.best == 0
     assert not result.results[result.best].diverged
+
+
+def test_a_pruned_run_is_never_chosen_and_its_rate_still_guides_the_search() -> None:
+    """In a real population one that ended is never worse than one that was pruned; here it is, to see the rule."""
+    result, trainer = found(REFINE, lambda index: Outcome(abs(index - 22) / 40, pruned=20 < index < 24))
+    assert result.best == 20
+    assert trainer.calls[1] == [20, 21, 23, 24]
+
+
+def test_optuna_is_told_that_a_run_was_pruned_when_and_at_what_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    studies: list[optuna.Study] = []
+    create = optuna.create_study
+    monkeypatch.setattr(optuna, "create_study", lambda **kinds: studies.append(create(**kinds)) or studies[-1])
+
+    def outcome(index: int) -> Outcome:
+        return Outcome(index / 40, diverged=index > 30, pruned=index % 2 == 1, epochs=20 if index % 2 else 80)
+
+    found(GRID, outcome)
+    for trial in studies[0].trials:
+        index = trial.params["rate_index"]
+        assert trial.state.name == ("PRUNED" if index % 2 else "COMPLETE")
+        assert trial.value == (DIVERGED_VALUE if index > 30 else index / 40)
+        assert trial.intermediate_values == ({20: trial.value} if index % 2 else {})
 
 
 @pytest.mark.parametrize("error", [0.66, math.nan])
