@@ -121,7 +121,7 @@ def units(spec: Spec) -> list[Unit]:
                     unit_id=short_id({"part": fixed, "index": index}),
                     part=name,
                     index=index,
-                    cost=cost(part.data, part.search, architecture),
+                    cost=cost(part.data, part.training, part.search, architecture),
                     label=f"{name} {index}: {architecture.label()}",
                 )
             )
@@ -283,4 +283,4 @@ def calibrate(spec: Spec, device: str) -> float:
 def volume(spec: Spec) -> tuple[dict[str, int], float]:
     """About how many rows each table will have, and their bytes on disk."""
     parts = [spec.part(name) for name in spec.part_names()]
-    return table_sizes([(part.sampling.count, part.search) for part in parts])
+    return table_sizes([(part.sampling.count, part.training, part.search) for part in parts])

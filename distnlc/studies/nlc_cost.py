@@ -22,10 +22,23 @@ CPU_MEMBERS = 4
 TRAIN_POINTS = {"waveform-noise": 3_000, "mnist": 50_000, "cifar10": 40_000}
 
 
-def cost(data: DataSpec, search: SearchSpec, architecture: Architecture) -> float:
+def cost(data: DataSpec, training: TrainingSpec, search: SearchSpec, architecture: Architecture) -> float:
     """Of a whole sweep, in floating-point operations or as much time as they take."""
     points = data.train or TRAIN_POINTS[data.name]
-    return float(sum(wave_sizes(search)) * EPOCHS_PER_RUN * points * _cost_a_point(architecture))
+    return float(sweep_epochs(search, training.population) * points * _cost_a_point(architecture))
+
+
+def sweep_epochs(search: SearchSpec, population: int) -> int:
+    """About how many epochs all runs of a sweep take together; half of each population leaves at each rung."""
+    epochs = 0
+    for wave in wave_sizes(search):
+        for first in range(0, wave, population):
+            members, trained = min(population, wave - first), 0
+            for rung in (rung for rung in search.rungs if rung < EPOCHS_PER_RUN):
+                epochs += members * (rung - trained)
+                members, trained = (members + 1) // 2, rung
+            epochs += members * (EPOCHS_PER_RUN - trained)
+    return epochs
 
 
 def _cost_a_point(architecture: Architecture) -> float:
@@ -60,9 +73,11 @@ def _random_data(architecture: Architecture, points: int) -> Dataset:
     return Dataset(name, inputs, labels, inputs[: points // 4], labels[: points // 4], inputs[:0], labels[:0])
 
 
-def table_sizes(parts: Sequence[tuple[int, SearchSpec]]) -> tuple[dict[str, int], float]:
-    """(architectures, search) of each part -> rows by table, bytes on disk."""
-    architectures = sum(count for count, _ in parts)
-    runs = sum(count * sum(wave_sizes(search)) for count, search in parts)
-    rows = {"architectures": architectures, "runs": runs, "epochs": runs * EPOCHS_PER_RUN}
+def table_sizes(parts: Sequence[tuple[int, TrainingSpec, SearchSpec]]) -> tuple[dict[str, int], float]:
+    """(architectures, training, search) of each part -> rows by table, bytes on disk."""
+    rows = {
+        "architectures": sum(count for count, _, _ in parts),
+        "runs": sum(count * sum(wave_sizes(search)) for count, _, search in parts),
+        "epochs": sum(count * sweep_epochs(search, training.population) for count, training, search in parts),
+    }
     return rows, float(sum(count * BYTES_A_ROW[name] for name, count in rows.items()))
