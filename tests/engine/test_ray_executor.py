@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from toys import (
     MemoryStore,
     Unloadable,
     Watcher,
+    dies_once_with_a_checkpoint,
     mishap,
     process_state,
     rounding,
@@ -26,9 +28,12 @@ from toys import (
 )
 
 from distnlc.engine.driver import MAX_LOSSES, Outcome, Progress, run_units
-from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work
+from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
+from distnlc.records import Records
 from distnlc.spec import Unit
+from distnlc.studies import from_fields, kind_of
+from distnlc.training.checkpoint import Checkpoints
 
 pytestmark = pytest.mark.slow
 HERE = str(Path(__file__).parent)
@@ -173,6 +178,48 @@ def test_one_worker_per_gpu_and_the_loss_of_their_node_is_survived(cluster: Clus
     assert max(state.running for state in watcher.states) == 2
     assert (outcome.done, outcome.failed) == (4, 0)
     assert attempts(tmp_path, "u1") == 2
+
+
+LONG = {
+    "kind": "nlc",
+    "sampling": {"count": 1, "parameters": 300, "depth_max": 7},
+    "search": {"rates": 6},
+    "training": {"first_patience": 2, "patience": 1, "divisions": 2, "batch_size": 50, "population": 3},
+    "data": {"train": 200, "validation": 100, "test": 100},
+    "metrics": {"nlc_batches": 2, "walk_batches": 0},
+}
+
+
+def test_a_unit_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, spec = kind_of("nlc"), from_fields(LONG, where="test")
+    (unit,) = kind.units(spec)
+    offers: list[object] = []
+    with monkeypatch.context() as patch, one_thread():
+        patch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
+        patch.setattr(Checkpoints, "offer", lambda _, state: offers.append(state))
+        undisturbed = kind.run(spec, unit, "cpu")
+
+    (tmp_path / "study").mkdir()
+    executor = RayExecutor(partial(dies_once_with_a_checkpoint, LONG, tmp_path), workers=1)
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(unit)
+    (killed,) = finish(executor, 1)
+    assert killed.lost
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(unit)
+    (finished,) = finish(executor, 1)
+    executor.close()
+    assert finished.records is not None, finished
+    assert without_seconds(finished.records) == without_seconds(undisturbed)
+    saves = [len((tmp_path / f"{unit.unit_id}-{attempt}").read_text()) for attempt in (0, 1)]
+    assert saves == [3, len(offers) - 3], "epochs were trained again"
+
+
+def without_seconds(records: Records) -> str:
+    (row,) = records["architectures"]
+    return repr({**records, "architectures": [replace(row, seconds=0.0)]})
 
 
 STUDY = """

@@ -113,6 +113,29 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
     return square(unit, device)
 
 
+def dies_once_with_a_checkpoint(fields: dict[str, Any], folder: Path, unit: Unit, device: str) -> Records:
+    """A true unit, whose worker is killed at its third checkpoint. Leaves a file per attempt, one byte per save."""
+    from distnlc.engine.executor import study_work
+    from distnlc.studies import from_fields
+    from distnlc.training import checkpoint
+
+    os.environ["DISTNLC_CACHE"] = str(folder / "cache")
+    attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
+    save = checkpoint.Checkpoints._save
+
+    def counting(checkpoints: checkpoint.Checkpoints, *of: Any) -> None:
+        save(checkpoints, *of)
+        saves = folder / f"{unit.unit_id}-{attempts}"
+        with saves.open("a") as file:
+            file.write(".")
+        if attempts == 0 and saves.stat().st_size == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoint.EVERY_S, checkpoint.Checkpoints._save = 0.0, counting  # type: ignore[method-assign]
+    work = study_work(from_fields(fields, where="test"), folder / "study" / "checkpoints")
+    return work(unit, device)
+
+
 def process_state(unit: Unit, device: str) -> Records:  # noqa: ARG001
     state = {
         "device": device,
