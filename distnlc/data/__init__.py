@@ -104,7 +104,7 @@ def prepare(spec: DataSpec, seed: int) -> Path:
     files = None if spec.name == "waveform-noise" else find_image_files(spec.name, spec.root)
     sources = [_digest(path) for path in files.train + files.test] if files else []
     key = short_id([identity(spec), seed, FORMAT_VERSION, sources])
-    path = _cache_folder() / f"{spec.name}-{key}.npz"
+    path = cache_folder() / f"{spec.name}-{key}.npz"
     if path.exists():
         return path
     if files is None:
@@ -175,7 +175,7 @@ def _digest(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named).expanduser().absolute()

@@ -6,14 +6,19 @@ rewinds, stops) is `population.py`'s. There are two, with the same results but f
 every device, and `native_program.py`, faster on CPUs, where a C compiler is at hand.
 """
 
+import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from torch import Tensor
 
 from distnlc.networks.sampling import Architecture
 from distnlc.spec import TrainingSpec
+from distnlc.training.native_library import NoLibrary
 from distnlc.training.optimizers import Adam
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,17 @@ class Program(Protocol):
 
 def make_program(start: Start, rows: Tensor, spec: TrainingSpec) -> Program:
     """The fastest program for the device and dtype of `rows` (population, parameters), which it copies."""
+    from distnlc.training.native_program import NativeProgram
     from distnlc.training.torch_program import TorchProgram
 
+    if rows.device.type == "cpu":
+        try:
+            return NativeProgram(start, rows, spec)
+        except NoLibrary as reason:
+            _warn_once(str(reason))
     return TorchProgram(start, rows, spec)
+
+
+@cache
+def _warn_once(reason: str) -> None:
+    log.warning("training on the CPU goes on in plain torch, two to four times slower: %s", reason)

@@ -1,0 +1,118 @@
+"""The C code of the native program, compiled for this machine on first use, and the BLAS that it calls.
+
+Out: a `Library` of three C functions for a dtype, or the reason why there is none (no compiler, no OpenBLAS). One
+compilation serves every width, depth and architecture; it takes about a second and is cached per user, keyed by the
+source, the compiler and the processor, so that machines of a cluster may share a home folder.
+
+The products come from OpenBLAS's own package rather than from torch, whose MKL uses only half of the vector units of
+AMD's processors with AVX-512. (The variable OPENBLAS_CORETYPE, where it is set, chooses OpenBLAS's kernels.)
+"""
+
+import ctypes
+import hashlib
+import importlib.util
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distnlc.data import cache_folder
+
+log = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).with_name("native.c")
+REALS = {torch.float64: ("double", "d"), torch.float32: ("float", "s")}
+"""dtype -> C type, BLAS letter"""
+FLAGS = ["-O3", "-march=native", "-std=c11", "-fPIC", "-shared", "-fopenmp-simd", "-fno-math-errno"]
+FLAGS += ["-fno-trapping-math"]  # together with the one before: loops with square roots and comparisons vectorize
+COMPILE_LIMIT_S = 60
+
+
+class NoLibrary(RuntimeError):
+    """The native program cannot be used here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The functions of native.c for one dtype."""
+
+    functions: Any
+    gemm: int
+    """address of cblas_?gemm"""
+    seconds: float
+    """that compiling took, or finding it compiled"""
+
+
+@cache
+def library(dtype: torch.dtype) -> Library:
+    """Compiled if need be. Raises NoLibrary."""
+    began = time.perf_counter()
+    if dtype not in REALS:
+        raise NoLibrary(f"there is no native program for {dtype}")
+    real, letter = REALS[dtype]
+    gemm = ctypes.cast(getattr(_openblas(), f"scipy_cblas_{letter}gemm"), ctypes.c_void_p).value
+    functions = ctypes.CDLL(str(_compiled(real)))
+    assert gemm is not None  # the address of a loaded function
+    return Library(functions, gemm, time.perf_counter() - began)
+
+
+@cache
+def _openblas() -> ctypes.CDLL:
+    package = importlib.util.find_spec("scipy_openblas32")
+    if package is None or package.origin is None:
+        raise NoLibrary("the package scipy-openblas32 is not installed")
+    # its import would load the library for the whole process, in front of SciPy's own
+    found = sorted(Path(package.origin).parent.glob("lib/libscipy_openblas*"))
+    try:
+        blas = ctypes.CDLL(str(found[0]))
+    except (IndexError, OSError) as error:
+        raise NoLibrary(f"the library of scipy-openblas32 cannot be loaded: {error}") from None
+    blas.scipy_openblas_set_num_threads(1)
+    return blas
+
+
+def _processor_flags() -> set[str]:
+    """Names of the instruction sets, where Linux tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    flags = (line.partition(":")[2] for line in lines if line.startswith("flags"))
+    return set(next(flags, "").split())
+
+
+def _compiled(real: str) -> Path:
+    """The shared library for the C type, from the cache or compiled into it."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise NoLibrary("no C compiler was found (set CC, or install gcc or clang)")
+    flags = [*FLAGS, f"-DREAL={real}"]
+    if "avx512f" in _processor_flags():
+        flags.append("-mprefer-vector-width=512")
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    machine = f"{platform.machine()} {sorted(_processor_flags())}"
+    key = hashlib.sha256("\n".join([SOURCE.read_text(), version, machine, *flags]).encode()).hexdigest()[:16]
+    path = cache_folder() / f"native-{key}.so"
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            made = Path(folder, path.name)
+            command = [compiler, *flags, str(SOURCE), "-o", str(made), "-lm"]
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_LIMIT_S)
+            os.replace(made, path)  # whole or not at all: other workers may look for it now
+    except subprocess.CalledProcessError as error:
+        raise NoLibrary(f"{compiler} cannot compile {SOURCE.name}: {error.stderr.strip()[:500]}") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoLibrary(f"{SOURCE.name} cannot be compiled into {path.parent}: {error}") from None
+    return path

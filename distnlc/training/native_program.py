@@ -1,0 +1,152 @@
+"""The program of a population on a CPU: native.c, one run after the other; see `program.py`.
+
+A population of tiny networks in torch is bound by what lies between the products: every operation reads and writes
+all runs' signals, which do not fit into the cache. Here a run's whole epoch is one call, which works layer by layer
+on memory that stays in the cache.
+"""
+
+import ctypes
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from distnlc.networks.activations import FUNCTIONS, SELU_LEFT, SELU_RIGHT
+from distnlc.networks.mlp import EPSILON
+from distnlc.spec import TrainingSpec
+from distnlc.training import optimizers
+from distnlc.training.native_library import library
+from distnlc.training.optimizers import Adam
+from distnlc.training.program import Start
+
+NORMALIZATIONS = {"none": 0, "batch": 1, "layer": 2}
+SKIPS = {"linear": 1, "normalization": 2}
+CACHE_LINE = 8  # float64 elements
+
+
+class Network(ctypes.Structure):
+    """`Network` of native.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("depth", "width", "d_in", "d_out", "batch", "stride")),
+        *((name, ctypes.c_int64) for name in ("activation", "normalization", "skips")),
+        *((name, ctypes.c_double) for name in ("dilation", "shift", "scale", "offset", "selu_right", "selu_left")),
+        *((name, ctypes.c_double) for name in ("skip_strength", "epsilon", "loss_scale")),
+        *((name, ctypes.c_void_p) for name in ("projection", "gemm", "workspace")),
+    )
+
+
+class AdamState(ctypes.Structure):
+    """`Adam` of native.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("first", "second", "gradients")),
+        *((name, ctypes.c_double) for name in ("beta1", "beta2", "epsilon", "steps")),
+    )
+
+
+class NativeProgram:
+    """Implements `Program`. Raises NoLibrary where native.c cannot be compiled or has no BLAS."""
+
+    def __init__(self, start: Start, rows: Tensor, spec: TrainingSpec) -> None:
+        drawn, self.dtype = start.architecture, rows.dtype
+        loaded = library(rows.dtype)
+        self._c = loaded.functions
+        self._c.workspace_size.restype = ctypes.c_int64
+        self._c.train_epoch.restype = ctypes.c_double
+        self._c.count_errors.restype = ctypes.c_int64
+        self.flat = rows.clone()
+        self.adam = Adam.start(rows) if spec.optimizer == "adam" else None
+        self._gradients = torch.empty_like(rows[0]) if spec.optimizer == "adam" else None
+        self._projection = None if start.projection is None else start.projection.to(rows).contiguous()
+        activation = drawn.activation_function
+        self._network = Network(
+            depth=drawn.depth,
+            width=drawn.width,
+            d_in=drawn.d_in,
+            d_out=drawn.d_out,
+            batch=spec.batch_size,
+            stride=_row_stride(spec.batch_size),
+            activation=list(FUNCTIONS).index(drawn.activation),
+            normalization=NORMALIZATIONS[drawn.normalization],
+            skips=SKIPS[drawn.skip_start] if drawn.skip_strength > 0 else 0,
+            dilation=activation.dilation,
+            shift=activation.shift,
+            scale=activation.scale,
+            offset=activation.offset,
+            selu_right=SELU_RIGHT,
+            selu_left=SELU_LEFT,
+            skip_strength=drawn.skip_strength,
+            epsilon=EPSILON,
+            loss_scale=start.loss_scale,
+            projection=None if self._projection is None else self._projection.data_ptr(),
+            gemm=loaded.gemm,
+            workspace=None,
+        )
+        self._workspace = rows.new_zeros(self._c.workspace_size(ctypes.byref(self._network)))
+        self._network.workspace = self._workspace.data_ptr()
+
+    def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:
+        self._check(inputs, labels)
+        losses = [self._train(row, inputs, labels, rate) for row, rate in zip(count(), rates.tolist(), strict=False)]
+        return torch.tensor(losses, dtype=torch.float64)
+
+    def _train(self, row: int, inputs: Tensor, labels: Tensor, rate: float) -> float:
+        state = None
+        if self.adam is not None and self._gradients is not None:
+            state = AdamState(
+                self.adam.first[row].data_ptr(),
+                self.adam.second[row].data_ptr(),
+                self._gradients.data_ptr(),
+                optimizers.BETA1,
+                optimizers.BETA2,
+                optimizers.EPSILON,
+                self.adam.steps[row].item(),
+            )
+        loss: float = self._c.train_epoch(
+            ctypes.byref(self._network),
+            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (self.flat[row], inputs, labels)),
+            ctypes.c_int64(len(labels)),
+            ctypes.c_double(rate),
+            None if state is None else ctypes.byref(state),
+        )
+        if state is not None and self.adam is not None:
+            self.adam.steps[row] = state.steps
+        return loss
+
+    def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        self._check(inputs, labels)
+        counts = [
+            self._c.count_errors(
+                ctypes.byref(self._network),
+                *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (row, inputs, labels)),
+                ctypes.c_int64(len(labels)),
+            )
+            for row in self.flat
+        ]
+        wrong = torch.tensor(counts, dtype=torch.int64)
+        return torch.where(wrong < 0, -1 - wrong, wrong), wrong >= 0
+
+    def keep(self, rows: Tensor) -> None:
+        self.flat = self.flat[rows]
+        if self.adam is not None:
+            self.adam = self.adam.take(rows)
+
+    def _check(self, inputs: Tensor, labels: Tensor) -> None:
+        """C would read beyond the end, or nonsense."""
+        expected = (self._network.d_in, len(labels))
+        if inputs.shape != expected or inputs.dtype != self.dtype or not inputs.is_contiguous():
+            raise ValueError(
+                f"inputs must be contiguous {expected} of {self.dtype}, but are {tuple(inputs.shape)} of {inputs.dtype}"
+            )
+        if labels.dtype != torch.int64 or not labels.is_contiguous() or len(labels) % self._network.batch:
+            raise ValueError(f"labels must be contiguous int64, in whole batches of {self._network.batch}")
+        if not self.flat.is_contiguous():
+            raise ValueError("the rows of parameters must be contiguous")
+
+
+def _row_stride(batch_size: int) -> int:
+    """Elements between rows of a signal: whole cache lines, an odd number of them, since rows whose distance is a
+    power of two would compete for the same places of the cache."""
+    lines = -(-batch_size // CACHE_LINE)
+    return CACHE_LINE * (lines + 1 - lines % 2)
