@@ -16,7 +16,7 @@ from analysis import text
 from analysis.correlations import Correlation, correlate, usable_rows
 from analysis.load import Tables, load
 from analysis.parts import STATED_NLC, Part, parts_of
-from distnlc.records import DIVERGED
+from distnlc.records import DIVERGED, PRUNED
 
 BETTER_THAN_GUESSING = {3: 0.5, 10: 0.8}
 """classes -> test error; guessing gives 0.667 and 0.9"""
@@ -33,6 +33,7 @@ class PartSummary:
     failed: int
     runs: int
     diverged_runs: int
+    pruned_runs: int
     seconds: float
     """time of all units, one after the other"""
     parameters: float
@@ -74,13 +75,18 @@ class Summary:
 
     @property
     def runs(self) -> int:
-        """Training runs, diverged ones included."""
+        """Training runs, diverged and pruned ones included."""
         return sum(part.runs for part in self.parts)
 
     @property
     def diverged_runs(self) -> int:
         """Runs that diverged."""
         return sum(part.diverged_runs for part in self.parts)
+
+    @property
+    def pruned_runs(self) -> int:
+        """Runs that left their population before their end."""
+        return sum(part.pruned_runs for part in self.parts)
 
     @property
     def seconds(self) -> float:
@@ -113,6 +119,7 @@ def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
         failed=int(part.failed.sum()),
         runs=len(own_runs),
         diverged_runs=int((own_runs["status"] == DIVERGED).sum()),
+        pruned_runs=int((own_runs["status"] == PRUNED).sum()),
         seconds=float(rows["seconds"].sum()),
         parameters=float(rows["parameters"].median()),
         rates=float(rows["runs"].median()) if rows["runs"].notna().any() else float("nan"),
@@ -130,7 +137,8 @@ def sentences(part: PartSummary) -> list[str]:
     c = part.correlation
     said = [
         f"{part.architectures - part.failed} of {_many(part.architectures, 'architecture')} finished, "
-        f"{part.failed} failed; {part.runs:,} training runs, {part.diverged_runs:,} of them diverged."
+        f"{part.failed} failed; {part.runs:,} training runs, {part.diverged_runs:,} of them diverged"
+        f"{f', {part.pruned_runs:,} pruned' if part.pruned_runs else ''}."
     ]
     if c.undefined is not None:
         said.append(f"No correlation of log initial NLC with {part.error}: {c.undefined}.")

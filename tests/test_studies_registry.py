@@ -83,6 +83,13 @@ def test_adam_and_training_error_study_the_architectures_of_the_main_study() -> 
     assert [drawn(unit) for unit in units(spec_of("mnist"))] != main
 
 
+def test_the_refined_small_study_has_the_architectures_of_the_small_one_and_a_quarter_of_its_cost() -> None:
+    grid, refined = units(spec_of("waveform-small")), units(spec_of("waveform-small-refined"))
+    assert [drawn(unit) for unit in refined] == [drawn(unit) for unit in grid]
+    assert {unit.unit_id for unit in refined}.isdisjoint(unit.unit_id for unit in grid)
+    assert 0.2 < sum(unit.cost for unit in refined) / sum(unit.cost for unit in grid) < 0.3
+
+
 @pytest.mark.parametrize("count", ["251", "300"])
 def test_unit_ids_do_not_change_when_there_are_more_architectures(count: str) -> None:
     before, after = units(spec_of("waveform")), units(spec_of("waveform", f"sampling.count={count}"))

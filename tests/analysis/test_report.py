@@ -158,3 +158,11 @@ def test_summary_counts(tmp_path: Path) -> None:
     assert (part.better_than_guessing, part.best_at_edge) == (20, 1)
     assert (part.stated, part.correlation.n) == (0.67, 30)
     assert summarize(load(folder)) == whole
+
+
+def test_pruned_runs_are_counted_and_said(tmp_path: Path) -> None:
+    found = load(write_study(tmp_path / "study", [architecture_row(i) for i in range(4)]))
+    assert "pruned" not in sentences(summarize(found).parts[0])[0]
+    found.runs.loc[found.runs["run"] == 0, "status"] = "pruned"
+    assert sentences(summarize(found).parts[0])[0].endswith("12 training runs, 4 of them diverged, 4 pruned.")
+    assert summarize(found).pruned_runs == 4
