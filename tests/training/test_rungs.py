@@ -1,5 +1,8 @@
 """Successive halving inside a population: who leaves at a rung, and that nobody else notices."""
 
+import copy
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ from test_population_training import SHORT, SKIPS, architecture, start_of
 
 from distnlc.data import Dataset
 from distnlc.records import DIVERGED, OK, PRUNED
-from distnlc.training.population import RunOutcome, train_population
+from distnlc.training.population import PopulationTrainer, RunOutcome, train_population
 
 RATES = [1e-6, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0]
 RUNGS = (3, 6)
@@ -114,3 +117,20 @@ def test_a_rung_that_nobody_reaches_changes_nothing(data: Dataset, whole: list[R
     for one, other in zip(whole, late, strict=True):
         assert one.history == other.history
         assert other.status == OK
+
+
+def test_a_saved_population_goes_on_after_a_rung_to_the_same_bits(data: Dataset) -> None:
+    start = start_of(architecture("tanh", "batch", SKIPS[1]), data)
+    saved: list[dict[str, Any]] = []
+
+    def keep(trainer: PopulationTrainer) -> None:
+        if trainer.schedule.epoch == RUNGS[0]:
+            saved.append(copy.deepcopy(trainer.state()))
+
+    undisturbed = train_population(start, data, RATES, SHORT, rungs=RUNGS, after_epoch=keep)
+    resumed = train_population(start, data, RATES, SHORT, rungs=RUNGS, saved=saved[0])
+    for one, other in zip(undisturbed, resumed, strict=True):
+        assert (one.history, one.status) == (other.history, other.status)
+        assert one.row is not None
+        assert other.row is not None
+        assert torch.equal(one.row, other.row)
