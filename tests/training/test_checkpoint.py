@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -337,6 +338,26 @@ def test_a_population_goes_on_bit_by_bit_from_every_epoch(
         found = train_population(start, data, RATES, spec, saved=state, after_epoch=more.append)
         assert len(more) == len(saved) - epoch, "what the checkpoint held was trained again"
         assert_same_outcomes(found, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_population_on_a_gpu_goes_on_bit_by_bit(folder: Path, data: Dataset, start: Start, optimizer: str) -> None:
+    spec = SPEC.model_copy(update={"optimizer": optimizer})
+    data, start = data.to("cuda", torch.float64), replace(start, row=start.row.cuda())
+    kept = Checkpoints(folder, UNIT)
+
+    def keep(trainer: PopulationTrainer) -> None:
+        if trainer.schedule.epoch <= 5:
+            kept.offer(trainer.state)
+
+    expected = train_population(start, data, RATES, spec, after_epoch=keep)
+    found = train_population(start, data, RATES, spec, saved=kept.load("cuda"))
+    for one, other in zip(found, expected, strict=True):
+        assert repr(one.history) == repr(other.history)
+        assert torch.equal(one.row, other.row)
 
 
 def assert_same_outcomes(found: list[RunOutcome], expected: list[RunOutcome]) -> None:
