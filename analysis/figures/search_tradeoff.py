@@ -128,14 +128,14 @@ def mean_interval(values: Floats) -> tuple[float, float]:
 
 
 def setting(fields: Mapping[str, Any]) -> str:
-    """A study's search in words: `refine 32 + 1 x 4, halved at 5, 20, 40 in populations of 20`."""
+    """A study's search in words: `refine 32 + 1 x 4, halved at epochs 5, 20, 40 (populations of 20)`."""
     search = fields["search"]
     words = f"grid of {search['rates']}"
     if search["method"] == "refine":
         words = f"refine {search['coarse']} + {search['waves']} x {search['wave']}"
     if rungs := search.get("rungs"):  # studies from before there were rungs lack the field
         at = ", ".join(str(rung) for rung in rungs)
-        words += f", halved at {at} in populations of {fields['training']['population']}"
+        words += f", halved at epochs {at} (populations of {fields['training']['population']})"
     return words
 
 

@@ -138,10 +138,10 @@ def realistic_rows(
     return rows
 
 
-def write_study(folder: Path, rows: list[ArchitectureRow], **fields: Any) -> Path:
+def write_study(folder: Path, rows: list[ArchitectureRow], spec: StudySpec | None = None, **fields: Any) -> Path:
     """A study folder with these architectures, their runs and one epoch a run, as the engine leaves it."""
     tables = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
-    spec = StudySpec(**({"kind": "nlc", "name": "synthetic"} | fields))
+    spec = spec or StudySpec(**({"kind": "nlc", "name": "synthetic"} | fields))
     with Store.create_or_open(folder, spec, tables) as store:
         commits = []
         for row in rows:
