@@ -142,11 +142,11 @@ INLINE double tau(int kind, double u, const Network *net, double *slope) {
         *slope = u == 0 ? 0 : copysign(1 - t * t, u);
         return t;
     case SIGMOID: /* of -|u|, whose tail is small and exact, and mirrored */
-        t = 1 / (exp_bounded(at_most(size, 708)) + 1);
+        t = size > 708 ? 0 : 1 / (exp_bounded(at_most(size, 708)) + 1);
         *slope = t * (1 - t);
         return u > 0 ? 1 - t : t;
     case GAUSSIAN:
-        t = 0.56418958354775628695 * exp_bounded(at_least(-u * u / 2, -708)); /* 1 / sqrt(pi) */
+        t = size > 37.6 ? 0 : 0.56418958354775628695 * exp_bounded(at_least(-u * u / 2, -708)); /* 1 / sqrt(pi) */
         *slope = -u * t;
         return t;
     case SQUARE:
@@ -176,7 +176,7 @@ INLINE void activate_as(int kind, const Network *net, const REAL *signal, REAL *
 }
 
 /* one neuron's values (batch), and with `slope` the derivatives */
-static void activate(const Network *net, const REAL *signal, REAL *value, REAL *slope) {
+void activate(const Network *net, const REAL *signal, REAL *value, REAL *slope) {
     switch (net->activation) {
     case RELU: activate_as(RELU, net, signal, value, slope); break;
     case SELU: activate_as(SELU, net, signal, value, slope); break;

@@ -59,14 +59,14 @@ def library(dtype: torch.dtype) -> Library:
     if dtype not in REALS:
         raise NoLibrary(f"there is no native program for {dtype}")
     real, letter = REALS[dtype]
-    gemm = ctypes.cast(getattr(_openblas(), f"scipy_cblas_{letter}gemm"), ctypes.c_void_p).value
+    gemm = ctypes.cast(getattr(openblas(), f"scipy_cblas_{letter}gemm"), ctypes.c_void_p).value
     functions = ctypes.CDLL(str(_compiled(real)))
     assert gemm is not None  # the address of a loaded function
     return Library(functions, gemm, time.perf_counter() - began)
 
 
 @cache
-def _openblas() -> ctypes.CDLL:
+def openblas() -> ctypes.CDLL:
     package = importlib.util.find_spec("scipy_openblas32")
     if package is None or package.origin is None:
         raise NoLibrary("the package scipy-openblas32 is not installed")

@@ -141,6 +141,8 @@ class NativeProgram:
             )
         if labels.dtype != torch.int64 or not labels.is_contiguous() or len(labels) % self._network.batch:
             raise ValueError(f"labels must be contiguous int64, in whole batches of {self._network.batch}")
+        if labels.min() < 0 or labels.max() >= self._network.d_out:
+            raise ValueError(f"labels must be from 0 to {self._network.d_out - 1}")
         if not self.flat.is_contiguous():
             raise ValueError("the rows of parameters must be contiguous")
 

@@ -65,10 +65,10 @@ def make_program(start: Start, rows: Tensor, spec: TrainingSpec) -> Program:
         try:
             return NativeProgram(start, rows, spec)
         except NoLibrary as reason:
-            _warn_once(str(reason))
+            warn_once(str(reason))
     return TorchProgram(start, rows, spec)
 
 
 @cache
-def _warn_once(reason: str) -> None:
+def warn_once(reason: str) -> None:
     log.warning("training on the CPU goes on in plain torch, two to four times slower: %s", reason)

@@ -1,4 +1,12 @@
-"""The program of a population in plain torch operations, for every device; see `program.py`."""
+"""The program of a population in plain torch operations, for every device; see `program.py`.
+
+A step (one minibatch forward, backward, update) reads and writes tensors that stay where they are. On a GPU it is
+therefore captured once as a CUDA graph and replayed, since starting its hundreds of small kernels one by one would
+take longer than they run; likewise the forward pass that counts errors. Members that leave change the shapes, and
+the next epoch captures anew.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,41 +23,90 @@ class TorchProgram:
     """Implements `Program`."""
 
     def __init__(self, start: Start, rows: Tensor, spec: TrainingSpec) -> None:
-        self.loss_scale, self.classes = start.loss_scale, start.architecture.d_out
-        self.batch_size = spec.batch_size
+        self.loss_scale, self.classes, self.batch_size = start.loss_scale, start.architecture.d_out, spec.batch_size
         self.population = PopulationMLP(start.architecture, rows, start.projection, batch_size=spec.batch_size)
         self.adam = Adam.start(rows) if spec.optimizer == "adam" else None
+        self._inputs = rows.new_empty(start.architecture.d_in, spec.batch_size)
+        self._one_hot = rows.new_empty(self.classes, spec.batch_size)
+        self._labels = torch.empty(spec.batch_size, dtype=torch.int64, device=rows.device)
+        self._bind(len(rows))
 
     @property
     def flat(self) -> Tensor:
         return self.population.flat
 
+    def _bind(self, members: int) -> None:
+        """What has the population's size."""
+        self._rates = self.flat.new_empty(members, 1)
+        self._loss_sum = self.flat.new_empty(members)
+        self._gradients = None if self.adam is None else torch.empty_like(self.flat)
+        self._wrong = torch.empty(members, dtype=torch.int64, device=self.flat.device)
+        self._finite = torch.empty(members, dtype=torch.bool, device=self.flat.device)
+        on_gpu = self.flat.device.type == "cuda"
+        self._train = _Captured(self.train_step) if on_gpu else self.train_step
+        self._count = _Captured(self.count_step) if on_gpu else self.count_step
+
     def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:
-        one_hot = functional.one_hot(labels, self.classes).to(inputs.dtype).T.contiguous()
-        loss_sum = torch.zeros_like(rates)
-        gradients = None if self.adam is None else torch.empty_like(self.flat)
+        one_hot = functional.one_hot(labels, self.classes).to(inputs.dtype).T
+        self._rates.copy_(rates[:, None])
+        self._loss_sum.zero_()
         batches = list(zip(inputs.split(self.batch_size, 1), one_hot.split(self.batch_size, 1), strict=True))
         for batch, target in batches:
-            outputs = self.population.forward(batch, training=True)
-            losses, delta = cross_entropy_and_delta(outputs, target, loss_scale=self.loss_scale)
-            loss_sum += losses
-            if self.adam is None or gradients is None:
-                self.population.backward(batch, delta.mul_(rates[:, None, None]))
-            else:
-                self.population.backward(batch, delta, gradients)
-                self.flat.sub_(self.adam.update(gradients).mul_(rates[:, None]))
-        return loss_sum / len(batches)
+            self._inputs.copy_(batch)
+            self._one_hot.copy_(target)
+            self._train()
+        return self._loss_sum / len(batches)
+
+    def train_step(self) -> None:
+        outputs = self.population.forward(self._inputs, training=True)
+        losses, delta = cross_entropy_and_delta(outputs, self._one_hot, loss_scale=self.loss_scale)
+        self._loss_sum.add_(losses)
+        if self.adam is None or self._gradients is None:
+            self.population.backward(self._inputs, delta.mul_(self._rates[:, :, None]))
+        else:
+            self.population.backward(self._inputs, delta, self._gradients)
+            self.flat.sub_(self.adam.update(self._gradients).mul_(self._rates))
 
     def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        wrong = torch.zeros(len(self.flat), dtype=torch.int64, device=inputs.device)
-        finite = torch.ones(len(self.flat), dtype=torch.bool, device=inputs.device)
+        self._wrong.zero_()
+        self._finite.fill_(True)
         for batch, target in zip(inputs.split(self.batch_size, 1), labels.split(self.batch_size), strict=True):
-            outputs = self.population.forward(batch, training=False)
-            wrong += (outputs.argmax(1) != target).sum(1)
-            finite &= outputs.isfinite().flatten(1).all(1)
-        return wrong, finite
+            self._inputs.copy_(batch)
+            self._labels.copy_(target)
+            self._count()
+        return self._wrong.clone(), self._finite.clone()
+
+    def count_step(self) -> None:
+        outputs = self.population.forward(self._inputs, training=False)
+        self._wrong.add_((outputs.argmax(1) != self._labels).sum(1))
+        self._finite.logical_and_(outputs.isfinite().flatten(1).all(1))
 
     def keep(self, rows: Tensor) -> None:
         self.population.keep(rows)
         if self.adam is not None:
             self.adam = self.adam.take(rows)
+        self._bind(len(rows))
+
+
+class _Captured:
+    """A step on a GPU: run plainly the first time (as warm-up, with its full effect), then captured and replayed."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step = step
+        self._warm = False
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        if not self._warm:
+            beside = torch.cuda.Stream()  # captures must not come first on the stream that they are captured on
+            beside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(beside):
+                self._step()
+            torch.cuda.current_stream().wait_stream(beside)
+            self._warm = True
+            return
+        if self._graph is None:
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._step()
+        self._graph.replay()

@@ -1,0 +1,229 @@
+"""The two programs of a population side by side: at the studies' batch size, in float32, at the ends of the numbers,
+and what happens where the native one cannot be had."""
+
+import ctypes
+import itertools
+import logging
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.utils import parameters_to_vector
+
+from distnlc.networks.activations import FUNCTIONS
+from distnlc.networks.sampling import Architecture, sample_architecture
+from distnlc.spec import TrainingSpec
+from distnlc.training import native_library, program
+from distnlc.training.native_library import NoLibrary
+from distnlc.training.native_program import NativeProgram, Network
+from distnlc.training.program import Start, make_program
+from distnlc.training.torch_program import TorchProgram
+
+SPEC = TrainingSpec()
+POINTS = 2 * SPEC.batch_size
+
+
+def drawn(index: int, **changes: object) -> Architecture:
+    return replace(sample_architecture(index, seed=5, d_in=20, d_out=4, parameters=2_000, depth_max=9), **changes)
+
+
+def start_of(architecture: Architecture, dtype: torch.dtype = torch.float64, loss_scale: float = 0.7) -> Start:
+    network = architecture.build().to(dtype)
+    row = parameters_to_vector(network.parameters()).detach()
+    return Start(architecture, row, network.projection, loss_scale, seed=1)
+
+
+def points(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(20, POINTS, generator=generator, dtype=torch.float64).to(dtype)
+    return inputs, torch.randint(4, (POINTS,), generator=generator)
+
+
+def test_sampled_architectures_train_alike() -> None:
+    """Whatever the sampler draws, at the studies' batch size, which fills no whole number of vectors."""
+    inputs, labels = points()
+    for index in range(40):
+        start = start_of(drawn(index))
+        rows, rates = start.row.expand(3, -1), torch.tensor([1e-4, 1e-3, 1e-2], dtype=torch.float64)
+        fast, slow = NativeProgram(start, rows, SPEC), TorchProgram(start, rows, SPEC)
+        torch.testing.assert_close(
+            fast.train_epoch(inputs, labels, rates), slow.train_epoch(inputs, labels, rates), rtol=1e-10, atol=0
+        )
+        torch.testing.assert_close(fast.flat, slow.flat, rtol=1e-8, atol=1e-10)
+        for one, other in zip(fast.count_errors(inputs, labels), slow.count_errors(inputs, labels), strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_float32_trains_alike_too(optimizer: str) -> None:
+    spec, (inputs, labels) = SPEC.model_copy(update={"optimizer": optimizer}), points(torch.float32)
+    for index in range(8):
+        start = start_of(drawn(index, activation="tanh"), torch.float32)
+        rows, rates = start.row.expand(2, -1), torch.tensor([1e-5, 1e-3])
+        fast, slow = NativeProgram(start, rows, spec), TorchProgram(start, rows, spec)
+        losses = fast.train_epoch(inputs, labels, rates), slow.train_epoch(inputs, labels, rates)
+        torch.testing.assert_close(losses[0].float(), losses[1].float(), rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(fast.flat, slow.flat, rtol=1e-2, atol=float(rates.max()))
+
+
+@pytest.mark.parametrize("name", list(FUNCTIONS))
+def test_the_activations_in_c_equal_those_in_torch_to_rounding_over_all_sizes(name: str) -> None:
+    sizes = torch.logspace(-300, 150, 4_000, dtype=torch.float64)
+    near = torch.linspace(-45, 45, 20_001, dtype=torch.float64)
+    signal = torch.cat([sizes, -sizes, near, torch.tensor([0.0, -0.0, 800.0, -800.0, 1e300, -1e300])])
+    for dilation, shift, debiased in ((1.0, 0.0, False), (0.8, 0.3, True)):
+        architecture = drawn(0, activation=name, dilation=dilation, shift=shift, debiased=debiased)
+        value, slope = (torch.empty_like(signal) for _ in range(2))
+        program_ = NativeProgram(start_of(architecture), start_of(architecture).row[None], SPEC)
+        network = Network.from_buffer_copy(program_._network)
+        network.batch = len(signal)
+        program_._c.activate(ctypes.byref(network), *(ctypes.c_void_p(t.data_ptr()) for t in (signal, value, slope)))
+        expected, expected_slope = (torch.empty_like(signal) for _ in range(2))
+        architecture.activation_function.value_and_slope(signal, expected, expected_slope)
+        smallest = 2e-15 if debiased else 1e-300  # what is left of a sum is not relative to its result
+        torch.testing.assert_close(value, expected, rtol=2e-15, atol=smallest, equal_nan=True)
+        torch.testing.assert_close(slope, expected_slope, rtol=1e-14, atol=2e-15, equal_nan=True)
+
+
+@pytest.mark.parametrize(("name", "bad"), [*itertools.product(FUNCTIONS, [float("nan"), float("inf")])])
+def test_a_signal_that_is_not_finite_is_never_hidden(name: str, bad: float) -> None:
+    """Both programs must call the same epochs diverged, whatever an activation does to infinity."""
+    inputs, labels = points()
+    inputs[3, 300] = bad
+    for normalization in ("none", "batch", "layer"):
+        start = start_of(drawn(1, activation=name, normalization=normalization))
+        rates = torch.tensor([1e-3], dtype=torch.float64)
+        fast, slow = (kind(start, start.row[None], SPEC) for kind in (NativeProgram, TorchProgram))
+        losses = [one.train_epoch(inputs, labels, rates).isfinite() for one in (fast, slow)]
+        assert torch.equal(*losses)
+        assert torch.equal(fast.count_errors(inputs, labels)[1], slow.count_errors(inputs, labels)[1])
+
+
+def test_members_that_are_kept_train_on_as_before() -> None:
+    inputs, labels = points()
+    spec = SPEC.model_copy(update={"optimizer": "adam"})
+    start = start_of(drawn(2))
+    rates = torch.tensor([1e-4, 1e-3, 1e-2], dtype=torch.float64)
+    whole, part = (NativeProgram(start, start.row.expand(3, -1), spec) for _ in range(2))
+    for one in (whole, part):
+        one.train_epoch(inputs, labels, rates)
+    rows = torch.tensor([0, 2])
+    part.keep(rows)
+    assert torch.equal(whole.train_epoch(inputs, labels, rates)[rows], part.train_epoch(inputs, labels, rates[rows]))
+    assert torch.equal(whole.flat[rows], part.flat)
+
+
+def test_inputs_that_c_would_misread_are_refused() -> None:
+    inputs, labels = points()
+    start = start_of(drawn(0))
+    native = NativeProgram(start, start.row[None], SPEC)
+    for wrong in (inputs.T, inputs.float(), inputs[:, ::2], inputs[:-1]):
+        with pytest.raises(ValueError, match="inputs must be contiguous"):
+            native.count_errors(wrong, labels)
+    with pytest.raises(ValueError, match="whole batches of 250"):
+        native.count_errors(inputs[:, :-1].contiguous(), labels[:-1])
+    with pytest.raises(ValueError, match=r"labels must .* from 0 to 3"):
+        native.count_errors(inputs, labels + 1)
+
+
+class Without:
+    """A machine on which something is missing: the caches of the search for it are emptied before and after."""
+
+    def __enter__(self) -> None:
+        for cached in (native_library.library, native_library.openblas, program.warn_once):
+            cached.cache_clear()
+
+    def __exit__(self, *_: object) -> None:
+        self.__enter__()
+
+
+def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    start = start_of(drawn(0))
+    with Without(), caplog.at_level(logging.WARNING):
+        made = [make_program(start, start.row[None], SPEC) for _ in range(2)]
+    assert [type(one) for one in made] == [TorchProgram, TorchProgram]
+    assert [record.message for record in caplog.records] == [
+        "training on the CPU goes on in plain torch, two to four times slower: no C compiler was found "
+        "(set CC, or install gcc or clang)"
+    ]
+
+
+def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = tmp_path / "native.c"
+    source.write_text("this is not C\n")
+    monkeypatch.setattr(native_library, "SOURCE", source)
+    with Without(), pytest.raises(NoLibrary, match=r"cannot compile native\.c: .*error"):
+        native_library.library(torch.float64)
+
+
+def test_the_compiled_library_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with Without():
+        native_library.library(torch.float64)
+        assert len(list((tmp_path / "distnlc").iterdir())) == 1
+        native_library.library.cache_clear()
+
+        def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            assert command[1:] == ["--version"]
+            return ran(command, capture_output=True, text=True, check=False)
+
+        ran = subprocess.run
+        monkeypatch.setattr(subprocess, "run", refuse)
+        native_library.library(torch.float64)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_gpu_trains_as_the_cpu_does(optimizer: str) -> None:
+    spec, (inputs, labels) = SPEC.model_copy(update={"optimizer": optimizer}), points()
+    gpu = torch.device("cuda")
+    for index in range(10):
+        start = start_of(drawn(index))
+        projection = None if start.projection is None else start.projection.to(gpu)
+        there = replace(start, row=start.row.to(gpu), projection=projection)
+        rates = torch.tensor([1e-4, 1e-3, 1e-3, 1e-2], dtype=torch.float64)
+        cpu, cuda = (
+            TorchProgram(start, start.row.expand(4, -1), spec),
+            TorchProgram(there, there.row.expand(4, -1), spec),
+        )
+        for kept in ([0, 1, 2, 3], [0, 3]):
+            for one, place in ((cpu, "cpu"), (cuda, "cuda")):
+                one.keep(torch.tensor(kept, device=place))
+            rates = rates[kept]
+            for _ in range(2):
+                losses = (
+                    cpu.train_epoch(inputs, labels, rates),
+                    cuda.train_epoch(inputs.to(gpu), labels.to(gpu), rates.to(gpu)),
+                )
+                torch.testing.assert_close(losses[1].cpu(), losses[0], rtol=1e-9, atol=0)
+            torch.testing.assert_close(cuda.flat.cpu(), cpu.flat, rtol=1e-7, atol=1e-9)
+            for one, other in zip(
+                cpu.count_errors(inputs, labels), cuda.count_errors(inputs.to(gpu), labels.to(gpu)), strict=True
+            ):
+                assert torch.equal(one, other.cpu())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_steps_can_be_captured_as_cuda_graphs(optimizer: str) -> None:
+    """On tensors without values, a step that asked the host for one would raise; and what it works on must stay."""
+    spec = SPEC.model_copy(update={"optimizer": optimizer})
+    for index in range(12):
+        architecture = drawn(index)
+        projection = start_of(architecture).projection
+        count = len(start_of(architecture).row)
+        with FakeTensorMode():
+            row = torch.empty(count, dtype=torch.float64)
+            fake = None if projection is None else torch.empty(projection.shape, dtype=torch.float64)
+            torch_program = TorchProgram(Start(architecture, row, fake, 1.0, 0), row.expand(3, -1), spec)
+            before = {id(tensor) for tensor in vars(torch_program).values() if isinstance(tensor, Tensor)}
+            torch_program.train_step()
+            torch_program.count_step()
+            assert before == {id(tensor) for tensor in vars(torch_program).values() if isinstance(tensor, Tensor)}
