@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from distnlc.bench.command import bench
 from distnlc.console import NOTHING_YET, Console, duration, failure, named_numbers, pace, read_progress, say
 from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import Progress, run_units
@@ -39,6 +40,8 @@ app = typer.Typer(
 USAGE, WITH_FAILURES, INTERRUPTED = 2, 3, 130
 UNIT_HOURS = 72.0
 FAILURES_SHOWN = 10
+
+app.command()(bench)
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a preset's name or a YAML file's path")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="change a field of the spec")]
@@ -91,7 +94,7 @@ def run(
         what = f"{len(todo)} of {len(units)} units to do" if todo else f"nothing to do, all {len(units)} units are done"
         say(f"{study.name} ({spec_id(study)}) in {folder}: {what}")
         console = Console(kind, len(units), _rows(kind, folder), folder, _same_command)
-        mirror = _Mirror(study, kind, folder, tracking_uri, console)
+        mirror = Mirror(study, kind, folder, tracking_uri, console)
         stack.callback(mirror.close)
         mirror.announce()
         interrupted = False
@@ -155,7 +158,7 @@ def _rows(kind: StudyKind, folder: Path) -> list[Any]:
     return [row_type(**fields) for fields in read_table(folder, name).to_pylist()]
 
 
-class _Mirror:
+class Mirror:
     """The sink that feeds the tracker; idle where MLflow is not installed."""
 
     def __init__(self, study: StudySpec, kind: StudyKind, folder: Path, uri: str | None, console: Console) -> None:

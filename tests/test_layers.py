@@ -62,6 +62,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("yaml", "distnlc/spec.py"): "study files are YAML, and the spec reads and writes them",
     ("PIL", "distnlc/data/images.py"): "the hub's CIFAR10 holds encoded images",
     ("numpy", "analysis"): "correlations and figures work on arrays",
+    ("numpy", "distnlc/bench"): "what the fast program is measured against",
+    ("torch", "distnlc/bench"): "what the fast program is measured against",
     ("numpy", "distnlc/studies/nlc_view.py"): "the running correlation that is shown while a study runs",
     ("numpy", "distnlc/training/checkpoint.py"): "plain arrays in a file that cannot run code",
     ("numpy", "distnlc/training/population.py"): "reproducible shuffles, and the arrays of the schedule",

@@ -1,0 +1,142 @@
+"""The grid that the training benchmark covers, and the work that one cell of it means.
+
+In: a cell (depth, parameters, normalization, skips) and a device. Out: a `Job`: one architecture, random data of the
+dataset's shape, and one learning rate per member of a population. A job holds a few minibatches in the dataset's
+proportion of training to validation points, and says which share of a whole epoch that is.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+from distnlc.data import Dataset
+from distnlc.networks.activations import FUNCTIONS
+from distnlc.networks.sampling import Architecture, width_for
+from distnlc.spec import TrainingSpec
+from distnlc.training.loss import loss_scale
+from distnlc.training.program import Start
+
+DEPTHS = (3, 15, 49)
+PARAMETERS = (20_000, 100_000, 1_000_000)
+NORMALIZATIONS = ("none", "batch", "layer")
+SQUARES = {"square", "odd-square"}
+"""activation functions that section C never leaves without normalization"""
+BATCH_SIZE = 250
+LOWEST_RATE = 1e-9
+"""of a population's rates, which are its multiples: a measurement repeats an epoch some hundred times, and its numbers
+must remain those of a network that trains"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a dataset and a study's execution on a kind of device fix."""
+
+    dataset: str
+    d_in: int
+    classes: int
+    train_batches: int
+    """of a whole epoch"""
+    validation_batches: int
+    population: int
+
+
+SHAPES = {
+    "cpu": Shape("waveform-noise", 40, 3, 12, 4, population=TrainingSpec().population),
+    "cuda": Shape("cifar10", 622, 10, 160, 40, population=40),
+}
+"""device -> the dataset whose shape is trained on it; CIFAR10 as its files come to after preparation"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of architecture. What is not in the grid follows from its number, so that all activation functions and
+    both starts of skip connections appear."""
+
+    number: int
+    depth: int
+    parameters: int
+    normalization: str
+    skips: bool
+
+    @property
+    def activation(self) -> str:
+        """Function number (row + number) of those allowed: counts through them along the rows and the columns."""
+        allowed = [name for name in FUNCTIONS if self.normalization != "none" or name not in SQUARES]
+        return allowed[(self.number + self.number // 6) % len(allowed)]
+
+    @property
+    def skip_start(self) -> str:
+        return ("linear", "normalization")[self.number // 2 % 2] if self.skips else "none"
+
+    def architecture(self, shape: Shape) -> Architecture:
+        """The activation function is dilated, shifted and debiased, as three of four in a study are changed."""
+        return Architecture(
+            index=self.number,
+            seed=self.number,
+            d_in=shape.d_in,
+            d_out=shape.classes,
+            depth=self.depth,
+            width=width_for(self.parameters, self.depth, shape.d_in, shape.classes),
+            activation=self.activation,
+            dilation=1.2,
+            shift=0.2,
+            debiased=True,
+            bias_variance=0.05,
+            normalization=self.normalization,
+            skip_strength=1.0 if self.skips else 0.0,
+            skip_start=self.skip_start,
+        )
+
+
+def grid(depths: tuple[int, ...] = DEPTHS, parameters: tuple[int, ...] = PARAMETERS) -> list[Cell]:
+    """The 54 cells, or those of some depths and parameter counts; a cell's number does not depend on which."""
+    every = product(DEPTHS, PARAMETERS, NORMALIZATIONS, (False, True))
+    cells = [Cell(number, *properties) for number, properties in enumerate(every)]
+    return [cell for cell in cells if cell.depth in depths and cell.parameters in parameters]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One architecture to train for short epochs: what all variants are given."""
+
+    start: Start
+    data: Dataset
+    rates: Tensor
+    """(members,)"""
+    training: TrainingSpec
+    share: float
+    """of the dataset's whole epoch that one epoch of `data` is"""
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """Minibatches of the training and of the validation part."""
+        return len(self.data.train_labels) // BATCH_SIZE, len(self.data.validation_labels) // BATCH_SIZE
+
+
+def make_job(cell: Cell, shape: Shape, device: str, *, whole: bool = False, members: int | None = None) -> Job:
+    """The cell's job: `whole` epochs, or short ones of as few minibatches as keep the dataset's proportion (on a GPU
+    ten times as many, so that what happens once an epoch does not weigh too much)."""
+    architecture = cell.architecture(shape)
+    generator = torch.Generator().manual_seed(cell.number)
+    proportion = shape.train_batches // shape.validation_batches
+    validation = shape.validation_batches if whole else 1 if device == "cpu" else 10
+    inputs, labels = [], []
+    for batches in (proportion * validation, validation, 0):
+        inputs.append(torch.randn(batches * BATCH_SIZE, shape.d_in, generator=generator, dtype=torch.float64))
+        labels.append(torch.randint(shape.classes, (batches * BATCH_SIZE,), generator=generator))
+    parts = [tensor for pair in zip(inputs, labels, strict=True) for tensor in pair]
+    data = Dataset(shape.dataset, *parts).to(device, torch.float64)
+    network = architecture.build().to(device)
+    row = parameters_to_vector(network.parameters()).detach()
+    scale = loss_scale(network, data.train_inputs, batch_size=BATCH_SIZE)
+    members = members or shape.population
+    return Job(
+        Start(architecture, row, network.projection, scale, seed=cell.number),
+        data,
+        LOWEST_RATE * torch.arange(1, members + 1, dtype=torch.float64, device=device),
+        TrainingSpec(batch_size=BATCH_SIZE, population=members),
+        share=validation / shape.validation_batches,
+    )

@@ -1,0 +1,57 @@
+"""How measurements are shown: the form of their tables, and how far they are (a bar in a terminal, one quiet line every
+half minute elsewhere)."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich import box
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from distnlc.console import QUIET_LINE_S, duration, say, terminal
+
+
+@contextmanager
+def progress(part: str, expected_s: float) -> Iterator[Callable[[float, str], None]]:
+    """Says how long it will take, then gives `advance(expected seconds of what is done, what comes next)`."""
+    say(f"{part}: about {duration(expected_s)}")
+    columns = SpinnerColumn(), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()
+    bar = Progress(*columns, TextColumn("{task.description}"), console=terminal, transient=True)
+    task = bar.add_task(part, total=expected_s)
+    began = said_at = time.monotonic()
+    done_s = 0.0
+
+    def advance(expected: float, what: str) -> None:
+        nonlocal done_s, said_at
+        done_s += expected
+        bar.update(task, advance=expected, description=f"{part}: {what}")
+        now = time.monotonic()
+        if not terminal.is_terminal and done_s > 0 and now - said_at >= QUIET_LINE_S:
+            said_at = now
+            left_s = (now - began) * (expected_s / done_s - 1)
+            say(f"{part}: {done_s / expected_s:.0%}, {duration(left_s)} left, next {what}")
+
+    if terminal.is_terminal:
+        with bar:
+            yield advance
+    else:
+        yield advance
+
+
+def plain_table(title: str, caption: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    """An empty table, narrow enough for eighty columns: columns of words, then of numbers."""
+    table = Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in words:
+        table.add_column(name, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,72 @@
+"""The machine that is measured: what it is, its clock, and the memory that work on it takes."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""environment of a process that computes with one thread, read when the libraries are first imported"""
+
+
+def describe() -> dict[str, Any]:
+    """What the numbers depend on, as plain data."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count() or 1,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torch_instructions": torch.backends.cpu.get_cpu_capability(),
+        "torch_blas": next((line.strip(" -") for line in torch.__config__.show().splitlines() if "MKL" in line), "?"),
+        "numpy": np.__version__,
+        "numpy_blas": f"{blas['name']} {blas['version']}",
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def seconds(work: Callable[[], Any], device: str) -> float:
+    """The time that the work takes, the device's included."""
+    _synchronize(device)
+    began = time.perf_counter()
+    work()
+    _synchronize(device)
+    return time.perf_counter() - began
+
+
+def _synchronize(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_bytes(device: str, *, restart: bool = False) -> int | None:
+    """The most memory since the last restart, which may be now: of the GPU's tensors, or resident in this process.
+
+    None where the system does not tell (it is Linux that does).
+    """
+    if device == "cuda":
+        if restart:
+            torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.max_memory_allocated()
+    try:
+        if restart:
+            Path("/proc/self/clear_refs").write_text("5")
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])

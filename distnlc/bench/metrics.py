@@ -1,0 +1,117 @@
+"""The part `metrics`: what the NLC costs, against an epoch of training and against the exact Jacobian.
+
+In: a device. Out: for a few architectures the seconds, over a dataset's training part, of the NLC at 100 batches, of
+one run's training epoch in a population, and of the NLC with the exact Jacobian by torch.func.jacrev; and how near the
+two values are. A network with batch norm is a function of whole batches, whose exact Jacobian has (batch x d_out) rows
+instead of d_out, so a few batches must do: the exact seconds are scaled up, and the values are those of these points.
+"""
+
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+import torch
+from torch.func import jacrev, vmap
+
+from distnlc import nlc
+from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
+from distnlc.bench.display import plain_table, progress
+from distnlc.bench.machine import seconds
+from distnlc.bench.variants import population
+from distnlc.console import terminal
+from distnlc.engine.executor import one_thread
+from distnlc.metrics import input_moments, nlc_from, output_moments
+
+CELLS = [
+    Cell(0, 3, 20_000, "none", skips=False),
+    Cell(1, 15, 20_000, "layer", skips=True),
+    Cell(2, 15, 20_000, "batch", skips=False),
+    Cell(3, 49, 100_000, "layer", skips=False),
+]
+BATCHES = 100
+REPETITIONS = 5
+EXACT_POINTS = 1_000
+EXPECTED_S = 15.0
+"""that one architecture takes on a CPU"""
+ROWS_AT_ONCE = 50
+"""of a batch's Jacobian, to bound the memory"""
+
+
+def exact_nlc(network: torch.nn.Module, inputs: torch.Tensor, *, coupled: bool) -> float:
+    """The NLC with every entry of the Jacobian; `coupled`: datapoints influence each other within consecutive batches.
+
+    `inputs` (points, d_in), a multiple of the batch size.
+    """
+    network = network.requires_grad_(False)
+    if coupled:
+        jacobian = jacrev(network, chunk_size=ROWS_AT_ONCE)
+    else:
+        jacobian = vmap(jacrev(lambda point: network(point[None])[0]))
+    squares = torch.stack([jacobian(batch).square().sum() for batch in inputs.split(BATCH_SIZE)])
+    size = float((squares.sum() / len(inputs)).sqrt())
+    moments = input_moments(inputs, batch_size=BATCH_SIZE), output_moments(network, inputs, batch_size=BATCH_SIZE)
+    return nlc_from(size, *moments)
+
+
+def measure_cell(cell: Cell, device: str, *, exact_points: int = EXACT_POINTS) -> dict[str, Any]:
+    """All times and both values of one architecture, as plain data; ratios are medians over the repetitions."""
+    job = make_job(cell, SHAPES[device], device, whole=True)
+    network, inputs = job.start.architecture.build().to(device), job.data.train_inputs
+    few = inputs[:exact_points]
+    epoch = population(job)
+    epoch()  # makes what is made once
+    times: dict[str, list[float]] = {"nlc": [], "epoch": [], "exact": []}
+    exact = 0.0
+
+    def measure_exact() -> None:
+        nonlocal exact
+        exact = exact_nlc(network, few, coupled=cell.normalization == "batch")
+
+    for _ in range(REPETITIONS):
+        times["nlc"].append(seconds(lambda: nlc(network, inputs, batch_size=BATCH_SIZE, batches=BATCHES), device))
+        times["epoch"].append(seconds(epoch, device) / len(job.rates))
+        times["exact"].append(seconds(measure_exact, device) * len(inputs) / len(few))
+    return {
+        **asdict(cell),
+        "label": job.start.architecture.label(),
+        "seconds": {name: {"median": median(each), "repetitions": each} for name, each in times.items()},
+        "nlc_to_epoch": median(a / b for a, b in zip(times["nlc"], times["epoch"], strict=True)),
+        "exact_to_nlc": median(a / b for a, b in zip(times["exact"], times["nlc"], strict=True)),
+        "points": len(few),
+        "nlc": nlc(network, few, batch_size=BATCH_SIZE, batches=BATCHES),
+        "exact_nlc": exact,
+    }
+
+
+def expected_s() -> float:
+    """Of the whole part."""
+    return EXPECTED_S * len(CELLS)
+
+
+def measure(device: str) -> dict[str, Any]:
+    """Measures, prints the table, gives everything as plain data."""
+    found = []
+    with one_thread(), progress("metrics", expected_s()) as advance:
+        for cell in CELLS:
+            advance(0.0, cell.architecture(SHAPES[device]).label())
+            found.append(measure_cell(cell, device))
+            advance(EXPECTED_S, "the table")
+    shape, where = SHAPES[device], "one GPU" if device == "cuda" else "one process of one thread"
+    how = (
+        f"{where}, {shape.dataset}'s shape; NLC: {BATCHES} batches of {BATCH_SIZE} points; epoch: of one run in a "
+        f"population of {shape.population}; exact: by torch.func.jacrev, scaled up from {EXACT_POINTS:,} points; "
+        f"error: of the NLC of these points; medians of {REPETITIONS} alternating repetitions"
+    )
+    numbers = ["NLC s", "epoch s", "exact s", "NLC/epoch", "exact/NLC", "error"]
+    table = plain_table("Metrics: seconds over the training part", how, ["depth", "size", "norm"], numbers)
+    for one in found:
+        table.add_row(
+            str(one["depth"]),
+            f"{one['parameters'] / 1000:g}k",
+            one["normalization"],
+            *(f"{times['median']:.3g}" for times in one["seconds"].values()),
+            *(f"{one[name]:.3g}" for name in ("nlc_to_epoch", "exact_to_nlc")),
+            f"{one['nlc'] / one['exact_nlc'] - 1:+.1%}",
+        )
+    terminal.print(table)
+    return {"how": how, "cells": found}
