@@ -4,15 +4,22 @@ In: any torch module or callable (batch, d_in...) -> (batch, d_out) and a tensor
 d_in...). Out: row numbers of batches, Gaussian tensors, and whether the datapoints of a batch influence
 each other (section G: networks with batch statistics are functions of whole batches). Every random
 number comes from a generator on the CPU that the caller seeds, so that a seed means the same numbers on
-every device.
+every device. A GPU propagates several batches at a time, as a stack, each still by itself.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 
 import torch
+from torch import nn
 
 Network = Callable[[torch.Tensor], torch.Tensor]
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+STACKED_POINTS = 10_000
+"""datapoints that a GPU propagates at a time: enough to keep it busy, and a bound on the memory"""
 
 
 def measurable(network: Network) -> Network:
@@ -22,8 +29,11 @@ def measurable(network: Network) -> Network:
     nor running statistics can change. Calling the result raises ValueError unless the output is (batch,
     d_out).
     """
-    if isinstance(network, torch.nn.Module):
+    if isinstance(network, nn.Module):
         network = copy.deepcopy(network).requires_grad_(False)
+        for module in network.modules():
+            if module.training and isinstance(module, BATCH_NORMS):
+                module.track_running_stats = False  # which no output depends on, and `vmap` refuses
 
     def checked(batch: torch.Tensor) -> torch.Tensor:
         outputs = network(batch)
@@ -66,6 +76,35 @@ def random_batches(
             rows = torch.randperm(len(inputs), generator=generator).to(inputs.device)
         start = batch % full * size
         yield rows[start : start + size]
+
+
+def stack_size(inputs: torch.Tensor, batch_size: int) -> int:
+    """How many batches to propagate at a time: on a CPU one, which stays in its cache; on a GPU a stack."""
+    return max(1, STACKED_POINTS // checked_batch_size(inputs, batch_size)) if inputs.is_cuda else 1
+
+
+def stacks(items: Iterable[tuple[torch.Tensor, ...]], size: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield `size` items at a time (at the end what is left): their first tensors stacked, their second, ..."""
+    items = iter(items)
+    while together := list(islice(items, size)):
+        yield tuple(torch.stack(tensors) for tensors in zip(*together, strict=True))
+
+
+def apart(network: Network, batches: torch.Tensor) -> torch.Tensor:
+    """Propagate every batch of a stack (stack, batch, d_in...) by itself; returns (stack, batch, d_out).
+
+    What `vmap` refuses, such as a network that looks at its numbers, is propagated batch by batch.
+    """
+    if len(batches) > 1:
+        with suppress(RuntimeError):
+            return torch.vmap(network, randomness="different")(batches)
+    return torch.stack([network(batch) for batch in batches])
+
+
+@torch.no_grad()
+def example_outputs(network: Network, inputs: torch.Tensor, batch_size: int) -> torch.Tensor:
+    """The outputs of one batch, where only their shape and kind matter."""
+    return network(inputs[: checked_batch_size(inputs, batch_size)])
 
 
 def checked_batch_size(inputs: torch.Tensor, batch_size: int) -> int:

@@ -6,9 +6,21 @@ they influence each other (batch statistics), the operator is the Jacobian of th
 is one value per batch.
 """
 
+from functools import partial
+
 import torch
 
-from distnlc.metrics.batches import Network, checked_batch_size, couples, gaussian, measurable, random_batches
+from distnlc.metrics.batches import (
+    Network,
+    apart,
+    checked_batch_size,
+    couples,
+    gaussian,
+    measurable,
+    random_batches,
+    stack_size,
+    stacks,
+)
 from distnlc.metrics.jacobian import linearize
 
 
@@ -31,20 +43,25 @@ def local_lipschitz(
     network = measurable(network)
     generator = torch.Generator().manual_seed(seed)
     coupled = couples(network, inputs[: checked_batch_size(inputs, batch_size)])
-    squares = []
-    for rows in random_batches(inputs, batch_size, batches, generator):
-        batch = inputs[rows]
-        start = gaussian(batch.shape, generator, batch)
-        values = _singular_values(network, batch, start, iterations, coupled)
-        squares.append(values.double().square().mean())
-    return float(torch.stack(squares).mean().sqrt())
+    drawn = (
+        (inputs[rows], gaussian(inputs[rows].shape, generator, inputs))
+        for rows in random_batches(inputs, batch_size, batches, generator)
+    )
+    values = [
+        _singular_values(network, batch, start, iterations, coupled)
+        for batch, start in stacks(drawn, stack_size(inputs, batch_size))
+    ]
+    return float(torch.cat(values).double().square().mean().sqrt())
 
 
 def _singular_values(
-    network: Network, batch: torch.Tensor, start: torch.Tensor, iterations: int, coupled: bool
+    network: Network, batches: torch.Tensor, start: torch.Tensor, iterations: int, coupled: bool
 ) -> torch.Tensor:
-    """The largest singular value of each datapoint, or of the whole batch if it is coupled."""
-    _, push_forward, pull_back = linearize(network, batch)
+    """The largest singular value of each datapoint, or of each whole batch if it is coupled.
+
+    Batches and start have the shape (stack, batch, d_in...); the result's first dimension is the stack.
+    """
+    _, push_forward, pull_back = linearize(partial(apart, network), batches)
     vector, _ = _normalized(start, coupled)
     for _ in range(iterations):
         image, _ = _normalized(push_forward(vector), coupled)
@@ -53,7 +70,7 @@ def _singular_values(
 
 
 def _normalized(tensor: torch.Tensor, coupled: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """The tensor with rows (or the whole, if coupled) of length 1, and the lengths; zeros stay zeros."""
-    dims = tuple(range(0 if coupled else 1, tensor.ndim))
+    """The tensor with rows (or whole batches, if coupled) of length 1, and the lengths; zeros stay zeros."""
+    dims = tuple(range(1 if coupled else 2, tensor.ndim))
     lengths = torch.linalg.vector_norm(tensor, dim=dims, keepdim=True)
     return tensor / lengths.clamp(min=torch.finfo(tensor.dtype).tiny), lengths

@@ -11,7 +11,16 @@ import math
 
 import torch
 
-from distnlc.metrics.batches import Network, gaussian, measurable, random_batches
+from distnlc.metrics.batches import (
+    Network,
+    apart,
+    example_outputs,
+    gaussian,
+    measurable,
+    random_batches,
+    stack_size,
+    stacks,
+)
 from distnlc.metrics.spread import Moments, input_moments, output_moments
 
 
@@ -47,10 +56,14 @@ def jacobian_norm(
     """
     network = measurable(network)
     generator = torch.Generator().manual_seed(seed)
+    example = example_outputs(network, inputs, batch_size)
+    drawn = (
+        (inputs[rows], gaussian(example.shape, generator, example))
+        for rows in random_batches(inputs, batch_size, batches, generator)
+    )
     squares = []
-    for rows in random_batches(inputs, batch_size, batches, generator):
-        batch = inputs[rows].detach().requires_grad_()
-        outputs = network(batch)
-        (gradient,) = torch.autograd.grad(outputs, batch, gaussian(outputs.shape, generator, outputs))
-        squares.append(gradient.double().square().sum() / len(rows))
-    return float(torch.stack(squares).mean().sqrt())
+    for stack, vectors in stacks(drawn, stack_size(inputs, batch_size)):
+        points = stack.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(apart(network, points), points, vectors)
+        squares.append(gradient.double().square().flatten(1).sum(1) / len(example))
+    return float(torch.cat(squares).mean().sqrt())

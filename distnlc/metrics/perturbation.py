@@ -5,10 +5,12 @@ batch can be moved in random directions, in units of the size of the input space
 of its datapoints have been misclassified on the way.
 """
 
+from collections.abc import Iterator
+
 import torch
 
-from distnlc.metrics.batches import Network, measurable, random_batches
-from distnlc.metrics.walk import largest_distance, radius, random_direction
+from distnlc.metrics.batches import Network, apart, measurable, random_batches, stack_size, stacks
+from distnlc.metrics.walk import largest_distance, median_of_walks, radius, random_direction
 
 
 @torch.no_grad()
@@ -41,22 +43,26 @@ def error_preserving_perturbation(
     network = measurable(network)
     generator = torch.Generator().manual_seed(seed)
     length = radius(inputs, batch_size=batch_size)
-    values = []
-    for rows in random_batches(inputs, batch_size, batches, generator):
-        for _ in range(input_directions):
-            direction = random_direction(inputs[rows], length, generator)
-            values.append(_perturbation(network, inputs[rows], labels[rows], direction))
-    return float(torch.cat(values).median())
+
+    def drawn() -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        for rows in random_batches(inputs, batch_size, batches, generator):
+            for _ in range(input_directions):
+                yield inputs[rows], labels[rows], random_direction(inputs[rows], length, generator)
+
+    walks = (_perturbations(network, *stack) for stack in stacks(drawn(), stack_size(inputs, batch_size)))
+    return median_of_walks(walks, batches * input_directions)
 
 
-def _perturbation(network: Network, batch: torch.Tensor, labels: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """The largest k of one batch and direction, of shape (1,)."""
-    right_at_start = network(batch).argmax(1) == labels
+def _perturbations(
+    network: Network, batches: torch.Tensor, labels: torch.Tensor, directions: torch.Tensor
+) -> torch.Tensor:
+    """The largest k of each walk, (stack,), of batches and directions (stack, batch, d_in...)."""
+    right_at_start = apart(network, batches).argmax(2) == labels
     right_so_far = right_at_start.clone()
 
     def holds(k: float) -> torch.Tensor:
-        right_so_far.logical_and_(network(batch + k * direction).argmax(1) == labels)
-        lost = right_at_start.sum() - right_so_far.sum()
-        return (lost <= len(labels) / 20).reshape(1, 1)
+        right_so_far.logical_and_(apart(network, batches + k * directions).argmax(2) == labels)
+        lost = right_at_start.sum(1) - right_so_far.sum(1)
+        return (lost <= labels.shape[1] / 20)[:, None]
 
     return largest_distance(holds)

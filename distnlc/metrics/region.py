@@ -6,11 +6,23 @@ change to a factor of 2. The network propagates the whole batch jointly, so that
 no code of their own.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import torch
 
-from distnlc.metrics.batches import Network, gaussian, measurable, random_batches
+from distnlc.metrics.batches import (
+    Network,
+    apart,
+    example_outputs,
+    gaussian,
+    measurable,
+    random_batches,
+    stack_size,
+    stacks,
+)
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.walk import largest_distance, radius, random_direction
+from distnlc.metrics.walk import largest_distance, median_of_walks, radius, random_direction
 
 
 @torch.no_grad()
@@ -40,30 +52,45 @@ def relative_diameter(
     network = measurable(network)
     generator = torch.Generator().manual_seed(seed)
     length = radius(inputs, batch_size=batch_size)
-    values = []
-    for rows in random_batches(inputs, batch_size, batches, generator):
-        for _ in range(input_directions):
-            direction = random_direction(inputs[rows], length, generator)
-            values.append(_diameters(network, inputs[rows], direction, output_directions, generator))
-    return float(torch.cat(values).median())
+    example = example_outputs(network, inputs, batch_size)
+
+    def drawn() -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        for rows in random_batches(inputs, batch_size, batches, generator):
+            for _ in range(input_directions):
+                direction = random_direction(inputs[rows], length, generator)
+                projections = gaussian(torch.Size([output_directions, *example.shape]), generator, example)
+                yield inputs[rows], direction, projections
+
+    walks = (_diameters(network, *stack) for stack in stacks(drawn(), stack_size(inputs, batch_size)))
+    return median_of_walks(walks, batches * input_directions * output_directions)
 
 
 def _diameters(
-    network: Network,
-    batch: torch.Tensor,
-    direction: torch.Tensor,
-    output_directions: int,
-    generator: torch.Generator,
+    network: Network, batches: torch.Tensor, directions: torch.Tensor, projections: torch.Tensor
 ) -> torch.Tensor:
-    """The largest k of one batch and input direction for each output direction, (output_directions,)."""
-    outputs, push_forward, _ = linearize(network, batch)
-    projections = gaussian(torch.Size([output_directions, *outputs.shape]), generator, outputs)
-    predicted_at_1 = (projections * push_forward(direction)).sum(2)
+    """The largest k of each configuration, (stack * output_directions,).
+
+    Batches and directions have the shape (stack, batch, d_in...), projections (stack, output_directions,
+    batch, d_out).
+    """
+    outputs = apart(network, batches)
+    predicted = _projected(projections, _predicted_change(network, batches, directions))
+    projections = projections * torch.where(predicted < 0, -1, 1)[..., None]  # such that a positive change is predicted
+    predicted = predicted.abs()
 
     def holds(k: float) -> torch.Tensor:
-        actual = (projections * (network(batch + k * direction) - outputs)).sum(2)
-        predicted = k * predicted_at_1
-        low, high = torch.minimum(actual / 2, actual * 2), torch.maximum(actual / 2, actual * 2)
-        return (low <= predicted) & (predicted <= high)
+        actual = _projected(projections, apart(network, batches + k * directions) - outputs)
+        return ((actual <= 2 * k * predicted) & (k * predicted <= 2 * actual)).flatten(0, 1)
 
     return largest_distance(holds)
+
+
+def _predicted_change(network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+    """J(X) U, (stack, batch, d_out); the graph that it took is gone afterwards."""
+    _, push_forward, _ = linearize(partial(apart, network), batches)
+    return push_forward(directions)
+
+
+def _projected(projections: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    """The products with (stack, batch, d_out), per datapoint: (stack, output_directions, batch)."""
+    return (projections * change[:, None]).sum(3)

@@ -1,13 +1,13 @@
 """Walks from a batch in a random direction until a condition fails (sections E.1, E.3 of the NLC study).
 
-In: a batch of inputs, a direction per datapoint, a condition on the distance k. Out: the largest k that
-held. A step of k = 1 has the length sqrt(d_in) Q_i S_x x(i), the radius of the input distribution, so
-that k is relative to the size of the input space. The k form the geometric series 1e-9, 1e-9 *
-10^(1/10), ..., 1e9.
+In: batches of inputs, a direction per datapoint, a condition on the distance k. Out: the largest k that
+held, and the median over many walks. A step of k = 1 has the length sqrt(d_in) Q_i S_x x(i), the radius
+of the input distribution, so that k is relative to the size of the input space. The k form the
+geometric series 1e-9, 1e-9 * 10^(1/10), ..., 1e9.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -40,13 +40,29 @@ def largest_distance(holds: Callable[[float], torch.Tensor]) -> torch.Tensor:
     """
     alive = holds(DISTANCES[0])
     largest = torch.zeros(alive.shape, dtype=torch.float64, device=alive.device)
-    largest[alive] = DISTANCES[0]
+    largest.masked_fill_(alive, DISTANCES[0])
     settled = (alive.shape[1] + 1) // 2  # failed points that settle the (lower) median
     for k in DISTANCES[1:]:
         if bool(((~alive).sum(1) >= settled).all()):
             break
         alive = alive & holds(k)
-        largest[alive] = k
+        largest.masked_fill_(alive, k)
     else:
-        largest[alive] = math.inf
+        largest.masked_fill_(alive, math.inf)
     return largest.median(dim=1).values
+
+
+def median_of_walks(walks: Iterable[torch.Tensor], total: int) -> float:
+    """Return the lower median of `total` values that come in tensors of one dimension.
+
+    The values lie close together, mostly on three neighbouring k; so the median is often certain before
+    the last walks are walked, and then they are not.
+    """
+    known = torch.empty(0, dtype=torch.float64)
+    place = (total - 1) // 2
+    for values in walks:
+        known = torch.cat([known, values.cpu()]).sort().values
+        lowest_place = place - (total - len(known))  # of the median, if all that is missing lay below
+        if lowest_place >= 0 and place < len(known) and known[lowest_place] == known[place]:
+            break
+    return float(known[place])

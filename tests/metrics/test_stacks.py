@@ -1,0 +1,167 @@
+"""What makes the metrics fast changes no value: stacks of batches, as a GPU gets them, and walks that need not be."""
+
+import math
+from importlib import import_module
+
+import pytest
+import torch
+from torch import nn
+
+from distnlc import metrics
+from distnlc.metrics.batches import apart, couples, measurable, random_batches, stacks
+from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.walk import DISTANCES, median_of_walks, radius, random_direction
+
+BATCHES, SIZE, DIRECTIONS = 5, 20, 3
+
+
+class Looking(nn.Module):
+    """Looks at its numbers, which `vmap` refuses."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return batch * 2 if float(batch.detach().abs().max()) < math.inf else batch
+
+
+def standard_batch_norm() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 9), nn.BatchNorm1d(9), nn.Tanh(), nn.Linear(9, 3)).double()
+
+
+@pytest.fixture(params=["independent", "batch norm", "running statistics", "looking"])
+def network(request: pytest.FixtureRequest, mlp) -> nn.Module:
+    if request.param == "running statistics":
+        return standard_batch_norm()
+    plain = mlp([5, 9, 9, 3], seed=0, gain=3.0, batch_norm=request.param == "batch norm")
+    return nn.Sequential(plain, Looking()) if request.param == "looking" else plain
+
+
+@pytest.fixture(params=[1, 2, 100])
+def stacked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many batches at a time."""
+    for name in ("nlc", "lipschitz", "region", "perturbation"):
+        module = import_module(f"distnlc.metrics.{name}")
+        monkeypatch.setattr(module, "stack_size", lambda *_: request.param)
+
+
+def test_a_stack_has_what_was_drawn_in_its_order():
+    items = [(torch.tensor([i]), torch.tensor(10 * i)) for i in range(5)]
+    found = [(first.tolist(), second.tolist()) for first, second in stacks(iter(items), 2)]
+    assert found == [([[0], [1]], [0, 10]), ([[2], [3]], [20, 30]), ([[4]], [40])]
+
+
+def test_batches_of_a_stack_do_not_influence_each_other(network, normal):
+    batches = normal(4, SIZE, 5, seed=1)
+    expected = torch.stack([network(batch).detach() for batch in batches])
+    torch.testing.assert_close(apart(measurable(network), batches), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_network_with_running_statistics_runs_as_a_stack(normal):
+    torch.vmap(measurable(standard_batch_norm()))(normal(4, SIZE, 5, seed=1))
+
+
+# ---- slow and obvious: one batch at a time, every walk to its end, every condition as section E says it ----
+
+
+def obvious_jacobian_norm(network, inputs, seed):
+    generator, squares = torch.Generator().manual_seed(seed), []
+    for rows in random_batches(inputs, SIZE, BATCHES, generator):
+        vectors = torch.randn(SIZE, 3, generator=generator, dtype=torch.float64)
+        gradient = torch.func.vjp(network, inputs[rows])[1](vectors)[0]
+        squares.append(float(gradient.square().sum() / SIZE))
+    return math.sqrt(sum(squares) / BATCHES)
+
+
+def obvious_lipschitz(network, inputs, seed, *, coupled):
+    generator, squares = torch.Generator().manual_seed(seed), []
+    dims = (0, 1) if coupled else 1
+    for rows in random_batches(inputs, SIZE, BATCHES, generator):
+        vector = torch.randn(SIZE, 5, generator=generator, dtype=torch.float64)
+        _, push_forward, pull_back = linearize(network, inputs[rows])
+        for _ in range(4):
+            vector = vector / vector.norm(dim=dims, keepdim=True)
+            image = push_forward(vector)
+            vector = pull_back(image / image.norm(dim=dims, keepdim=True))
+        squares.append(float(vector.norm(dim=dims).square().mean()))
+    return math.sqrt(sum(squares) / BATCHES)
+
+
+def lower_median(values):
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def obvious_walks(inputs, seed):
+    """Batches and directions; the caller draws what else it needs from the generator before the next."""
+    generator = torch.Generator().manual_seed(seed)
+    length = radius(inputs, batch_size=SIZE)
+    for rows in random_batches(inputs, SIZE, BATCHES, generator):
+        for _ in range(DIRECTIONS):
+            yield rows, random_direction(inputs[rows], length, generator), generator
+
+
+def obvious_diameter(network, inputs, seed):
+    values = []
+    for rows, direction, generator in obvious_walks(inputs, seed):
+        outputs, push_forward, _ = linearize(network, inputs[rows])
+        projections = torch.randn(2, SIZE, 3, generator=generator, dtype=torch.float64)
+        slope = push_forward(direction)
+        for projection in projections:
+            largest = torch.zeros(SIZE, dtype=torch.float64)
+            alive = torch.ones(SIZE, dtype=torch.bool)
+            for k in DISTANCES:
+                actual = ((network(inputs[rows] + k * direction) - outputs) * projection).sum(1)
+                predicted = (k * slope * projection).sum(1)
+                alive &= torch.minimum(actual / 2, actual * 2) <= predicted
+                alive &= predicted <= torch.maximum(actual / 2, actual * 2)
+                largest[alive] = k
+            values.append(lower_median(largest.tolist()))
+    return lower_median(values)
+
+
+def obvious_perturbation(network, inputs, labels, seed):
+    values = []
+    for rows, direction, _ in obvious_walks(inputs, seed):
+        start = network(inputs[rows]).argmax(1) == labels[rows]
+        right, last = start, 0.0
+        for k in DISTANCES:
+            right = right & (network(inputs[rows] + k * direction).argmax(1) == labels[rows])
+            if int(start.sum() - right.sum()) > SIZE / 20:
+                break
+            last = k
+        else:
+            last = math.inf
+        values.append(last)
+    return lower_median(values)
+
+
+@torch.no_grad()
+@pytest.mark.usefixtures("stacked")
+def test_every_metric_agrees_with_a_slow_and_obvious_version(network, normal):
+    inputs, frozen = normal(60, 5, seed=1), measurable(network)
+    labels = network(inputs).argmax(1)
+    settings = {"batch_size": SIZE, "batches": BATCHES, "seed": 7}
+    walk = {"input_directions": DIRECTIONS, **settings}
+    coupled = couples(network, inputs[:SIZE])
+    assert metrics.jacobian_norm(network, inputs, **settings) == pytest.approx(
+        obvious_jacobian_norm(frozen, inputs, 7), rel=1e-12
+    )
+    assert metrics.local_lipschitz(network, inputs, iterations=4, **settings) == pytest.approx(
+        obvious_lipschitz(frozen, inputs, 7, coupled=coupled), rel=1e-12
+    )
+    diameter = metrics.relative_diameter(network, inputs, output_directions=2, **walk)
+    assert diameter == obvious_diameter(frozen, inputs, 7)
+    assert 0 < diameter < math.inf
+    perturbed = metrics.error_preserving_perturbation(network, inputs, labels, **walk)
+    assert perturbed == obvious_perturbation(frozen, inputs, labels, 7)
+    assert 0 < perturbed < math.inf
+
+
+@pytest.mark.parametrize("total", [1, 2, 9, 10])
+def test_walks_that_cannot_change_the_median_are_not_walked(normal, total):
+    for seed in range(30):
+        values = (1.5 * normal(total, seed=seed)).round()  # with ties
+        walked = []
+        walks = (walked.append(value) or value[None] for value in values)
+        assert median_of_walks(walks, total) == float(values.median())
+    all_alike = iter([torch.ones(1)] * 10)
+    assert median_of_walks(all_alike, 10) == 1
+    assert len(list(all_alike)) == 4  # of ten alike, six decide
