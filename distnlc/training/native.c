@@ -367,7 +367,7 @@ static double sum_and_add(const Network *net, REAL *delta, const REAL *carried, 
 
 /* From b->delta_outputs down: target = factor * gradient, or, with `add`, target += factor * gradient. It has the layout
    of the parameters: with target = row and factor = -rate the SGD update happens within the weight-gradient product,
-   and no gradient is ever stored. */
+   and no gradient is ever stored. Without a target, only b->delta is left: the derivative by the first layer's signal. */
 static void backward(const Network *net, const Buffers *b, const REAL *row, const REAL *inputs, int64_t input_stride,
                      REAL *target, double factor, int add) {
     int64_t depth = net->depth, width = net->width, stride = net->stride, matrix = width * stride;
@@ -384,9 +384,10 @@ static void backward(const Network *net, const Buffers *b, const REAL *row, cons
                   b->delta_outputs, stride, 0, b->delta_projected, stride);
         carried = b->delta_projected;
     }
-    net->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, net->d_out, width, net->batch, factor, b->delta_outputs, stride, below,
-              stride, add, target + start, width);
-    for (int64_t j = 0; j < net->d_out; j++) {
+    if (target)
+        net->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, net->d_out, width, net->batch, factor, b->delta_outputs, stride, below,
+                  stride, add, target + start, width);
+    for (int64_t j = 0; target && j < net->d_out; j++) {
         REAL *bias = target + start + net->d_out * width + j;
         *bias = (add ? *bias : 0) + factor * sum_and_add(net, b->delta_outputs + j * stride, NULL, 0);
     }
@@ -398,7 +399,7 @@ static void backward(const Network *net, const Buffers *b, const REAL *row, cons
         const REAL *late = joint && net->skips == FROM_LINEAR ? carried : NULL;
         int64_t d_in = l ? width : net->d_in;
         start -= l ? width * width + width : first_layer;
-        REAL *bias = target + start + width * d_in;
+        REAL *bias = target ? target + start + width * d_in : NULL;
         if (net->normalization == LAYER_NORM) {
             for (int64_t j = 0; j < width; j++)
                 multiply_and_add(net, delta + j * stride, slope + j * stride, early ? early + j * stride : NULL,
@@ -411,7 +412,8 @@ static void backward(const Network *net, const Buffers *b, const REAL *row, cons
                 multiply_and_add(net, delta + at, slope + at, early ? early + at : NULL, strength);
             if (net->normalization == BATCH_NORM)
                 normalize_row_backward(net, delta + at, signal + at, inverse_std[j]);
-            bias[j] = (add ? bias[j] : 0) + factor * sum_and_add(net, delta + at, late ? late + at : NULL, strength);
+            double sum = sum_and_add(net, delta + at, late ? late + at : NULL, strength);
+            if (bias) bias[j] = (add ? bias[j] : 0) + factor * sum;
         }
         if (joint) carried = delta;
         REAL *delta_below = b->delta + (l + 2) % 3 * matrix;
@@ -419,8 +421,9 @@ static void backward(const Network *net, const Buffers *b, const REAL *row, cons
             net->gemm(ROW_MAJOR, TRANSPOSED, PLAIN, width, net->batch, width, 1, row + start, width, delta, stride, 0,
                       delta_below, stride);
         below = l ? b->value + (l - 1) * matrix : inputs;
-        net->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, width, d_in, net->batch, factor, delta, stride, below,
-                  l ? stride : input_stride, add, target + start, d_in);
+        if (target)
+            net->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, width, d_in, net->batch, factor, delta, stride, below,
+                      l ? stride : input_stride, add, target + start, d_in);
         delta = delta_below;
     }
 }
@@ -485,4 +488,24 @@ int64_t count_errors(const Network *net, const REAL *row, const REAL *inputs, co
         }
     }
     return finite ? wrong : -1 - wrong;
+}
+
+/* One minibatch (d_in, batch): its outputs (d_out, batch). With `keep`, `pull_back` may follow, any number of times. */
+void propagate(const Network *net, const REAL *row, const REAL *inputs, REAL *outputs, int64_t keep) {
+    Buffers b;
+    lay_out(net, &b);
+    forward(net, &b, row, inputs, net->batch, keep != 0);
+    for (int64_t c = 0; c < net->d_out; c++)
+        memcpy(outputs + c * net->batch, b.outputs + c * net->stride, net->batch * sizeof(REAL));
+}
+
+/* `vectors` (d_out, batch) at the outputs of the minibatch that was kept, times its Jacobian: (d_in, batch). */
+void pull_back(const Network *net, const REAL *row, const REAL *vectors, REAL *pulled) {
+    Buffers b;
+    lay_out(net, &b);
+    for (int64_t c = 0; c < net->d_out; c++)
+        memcpy(b.delta_outputs + c * net->stride, vectors + c * net->batch, net->batch * sizeof(REAL));
+    backward(net, &b, row, NULL, 0, NULL, 0, 0);
+    net->gemm(ROW_MAJOR, TRANSPOSED, PLAIN, net->d_in, net->batch, net->width, 1, row, net->d_in, b.delta, net->stride,
+              0, pulled, net->batch);
 }

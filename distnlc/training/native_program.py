@@ -127,6 +127,29 @@ class NativeProgram:
         wrong = torch.tensor(counts, dtype=torch.int64)
         return torch.where(wrong < 0, -1 - wrong, wrong), wrong >= 0
 
+    def propagate(self, batch: Tensor, *, keep: bool) -> Tensor:
+        """One minibatch, as rows, through the first member: (batch, d_in) -> (batch, d_out). With `keep`, `pull_back`
+        may follow, any number of times."""
+        c = self._network
+        inputs, outputs = self._columns(batch, c.d_in), self.flat.new_empty(c.d_out, c.batch)
+        pointers = (ctypes.c_void_p(tensor.data_ptr()) for tensor in (self.flat[0], inputs, outputs))
+        self._c.propagate(ctypes.byref(c), *pointers, ctypes.c_int64(keep))
+        return outputs.T
+
+    def pull_back(self, vectors: Tensor) -> Tensor:
+        """Vectors (batch, d_out) at the outputs of the minibatch that was kept, times its Jacobian: (batch, d_in)."""
+        c = self._network
+        columns, pulled = self._columns(vectors, c.d_out), self.flat.new_empty(c.d_in, c.batch)
+        pointers = (ctypes.c_void_p(tensor.data_ptr()) for tensor in (self.flat[0], columns, pulled))
+        self._c.pull_back(ctypes.byref(c), *pointers)
+        return pulled.T
+
+    def _columns(self, matrix: Tensor, width: int) -> Tensor:
+        expected = (self._network.batch, width)
+        if matrix.shape != expected or matrix.dtype != self.dtype:
+            raise ValueError(f"expected {expected} of {self.dtype}, found {tuple(matrix.shape)} of {matrix.dtype}")
+        return matrix.T.contiguous()
+
     def keep(self, rows: Tensor) -> None:
         self.flat = self.flat[rows]
         if self.adam is not None:

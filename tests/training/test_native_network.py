@@ -1,0 +1,115 @@
+"""The metrics' fast network is the module's function, and may be differentiated in any order."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from distnlc.networks.mlp import MLP
+from distnlc.networks.sampling import Architecture, sample_architecture
+from distnlc.training import native_network
+from distnlc.training.native_library import NoLibrary
+from distnlc.training.native_network import fast_network
+
+SIZE = 50
+
+
+def drawn(index: int) -> Architecture:
+    return sample_architecture(index, seed=5, d_in=20, d_out=4, parameters=2_000, depth_max=9)
+
+
+def normal(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def pulled(outputs: Tensor, batch: Tensor, vectors: Tensor, **settings: bool) -> Tensor:
+    return torch.autograd.grad(outputs, batch, vectors, **settings)[0]
+
+
+@pytest.fixture
+def case() -> tuple[MLP, Architecture, Tensor]:
+    """With batch norm, so that a batch cannot be mistaken for another."""
+    architecture = replace(drawn(0), normalization="batch", activation="tanh")
+    return architecture.build(), architecture, normal(SIZE, 20, seed=0).requires_grad_()
+
+
+def test_sampled_networks_and_both_their_derivatives_agree_with_the_module() -> None:
+    batch, vectors, changes = (
+        normal(SIZE, 20, seed=0).requires_grad_(),
+        normal(SIZE, 4, seed=1),
+        normal(SIZE, 20, seed=2),
+    )
+    for index in range(40):
+        architecture = drawn(index)
+        network = architecture.build()
+        fast = fast_network(network, architecture, batch_size=SIZE)
+        outputs, expected = fast(batch), network(batch)
+        close = {"rtol": 1e-7, "atol": 1e-9 * float(expected.detach().abs().max())}
+        torch.testing.assert_close(outputs, expected, **close)
+        gradient = pulled(expected, batch, vectors, retain_graph=True)
+        close["atol"] = 1e-9 * float(gradient.abs().max())
+        torch.testing.assert_close(pulled(outputs, batch, vectors), gradient, **close)
+        pushed = []
+        for one in (fast(batch), expected):
+            dummy = torch.zeros_like(one).requires_grad_()
+            pushed.append(pulled(pulled(one, batch, dummy, create_graph=True), dummy, changes))
+        torch.testing.assert_close(*pushed, rtol=1e-9, atol=0)
+
+
+def test_a_backward_pass_belongs_to_its_own_batch_whatever_came_between(case: tuple[MLP, Architecture, Tensor]) -> None:
+    network, architecture, batch = case
+    fast = fast_network(network, architecture, batch_size=SIZE)
+    other, vectors = normal(SIZE, 20, seed=1).requires_grad_(), normal(SIZE, 4, seed=2)
+    outputs, other_outputs = fast(batch), fast(other)
+    expected, other_expected = (pulled(network(one), one, vectors) for one in (batch, other))
+    torch.testing.assert_close(pulled(outputs, batch, vectors, retain_graph=True), expected)
+    torch.testing.assert_close(pulled(other_outputs, other, vectors), other_expected)
+    with torch.no_grad():
+        fast(other)
+    for _ in range(2):
+        torch.testing.assert_close(pulled(outputs, batch, vectors, retain_graph=True), expected)
+
+
+def test_it_keeps_the_parameters_that_the_network_had_and_takes_batches_of_any_size(
+    case: tuple[MLP, Architecture, Tensor],
+) -> None:
+    network, architecture, batch = case
+    before, few_before = network(batch).detach(), network(batch[:30]).detach()
+    fast = fast_network(network, architecture, batch_size=SIZE)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(2)
+    torch.testing.assert_close(fast(batch).detach(), before)
+    torch.testing.assert_close(fast(batch[:30]).detach(), few_before)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_float32_too(case: tuple[MLP, Architecture, Tensor]) -> None:
+    network, architecture, batch = case
+    single = batch.detach().float()
+    expected = network(batch).detach()
+    fast = fast_network(network.float(), architecture, batch_size=SIZE)
+    torch.testing.assert_close(fast(single), expected.float(), rtol=1e-3, atol=1e-4)
+
+
+def test_where_there_is_no_library_it_is_the_module(
+    case: tuple[MLP, Architecture, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise NoLibrary("none here")
+
+    network, architecture, batch = case
+    monkeypatch.setattr(native_network, "NativeProgram", missing)
+    fast = fast_network(network, architecture, batch_size=SIZE)
+    assert isinstance(fast, MLP)
+    assert torch.equal(fast(batch), network(batch))
+
+
+def test_inputs_that_do_not_fit_are_refused_before_c_reads_them(case: tuple[MLP, Architecture, Tensor]) -> None:
+    network, architecture, batch = case
+    fast = fast_network(network, architecture, batch_size=SIZE)
+    with pytest.raises(ValueError, match=r"expected \(50, 20\) of torch.float64, found \(50, 19\)"):
+        fast(batch[:, 1:])
+    with pytest.raises(ValueError, match=r"found \(50, 20\) of torch.float32"):
+        fast(batch.float())
