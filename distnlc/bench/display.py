@@ -14,8 +14,7 @@ from distnlc.console import QUIET_LINE_S, duration, say, terminal
 
 @contextmanager
 def progress(part: str, expected_s: float) -> Iterator[Callable[[float, str], None]]:
-    """Says how long it will take, then gives `advance(expected seconds of what is done, what comes next)`."""
-    say(f"{part}: about {duration(expected_s)}")
+    """Gives `advance(expected seconds of what is done, what comes next)`."""
     columns = SpinnerColumn(), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()
     bar = Progress(*columns, TextColumn("{task.description}"), console=terminal, transient=True)
     task = bar.add_task(part, total=expected_s)
@@ -48,10 +47,10 @@ def plain_table(title: str, caption: str, words: Sequence[str], numbers: Sequenc
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
     for name in words:
         table.add_column(name, no_wrap=True)
     for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=5)
     return table

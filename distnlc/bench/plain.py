@@ -57,5 +57,5 @@ class PlainMLP(nn.Module):
 def plain_network(job: Job) -> PlainMLP:
     """The job's network at initialization, on its device."""
     network = PlainMLP(job.start.architecture, job.start.projection).to(job.start.row)
-    vector_to_parameters(job.start.row, network.parameters())
+    vector_to_parameters(job.start.row.clone(), network.parameters())  # of which the parameters become views
     return network

@@ -20,8 +20,9 @@ from distnlc.bench.cells import BATCH_SIZE, Job
 from distnlc.bench.machine import seconds
 from distnlc.training import native_library
 
-Products = Callable[[], Any]
-"""Computes one product, or those of one epoch of all members."""
+Minibatch = Callable[[bool], None]
+"""Computes the products of one minibatch for all members; is it one of the training part?"""
+Call = Callable[[], Any]
 Array = NDArray[np.float64]
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # CBLAS's numbers
 
@@ -33,7 +34,7 @@ def flops(widths: list[int], train_batches: int, validation_batches: int) -> int
     return 2 * BATCH_SIZE * (train_batches * training + validation_batches * validation)
 
 
-def torch_bmm(job: Job) -> Products:
+def torch_bmm(job: Job) -> Minibatch:
     """torch.bmm over all members, layer by layer."""
     widths, like = job.start.architecture.widths, job.rates
     members = len(like)
@@ -51,35 +52,35 @@ def torch_bmm(job: Job) -> Products:
             if layer > 0:
                 torch.bmm(weights[layer].mT, deltas[layer + 1], out=deltas[layer])
 
-    return _epoch(job, minibatch)
+    return minibatch
 
 
-def torch_bmm_graph(job: Job) -> Products:
-    """The same as one CUDA graph, so that nothing waits for the host."""
-    epoch = torch_bmm(job)
+def torch_bmm_graph(job: Job) -> Minibatch:
+    """The same as CUDA graphs, so that nothing waits for the host."""
+    minibatch = torch_bmm(job)
+    graphs = {training: torch.cuda.CUDAGraph() for training in (True, False)}
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):  # libraries allocate their workspaces before the capture
-        epoch()
+    with torch.cuda.stream(stream):
+        minibatch(True)  # libraries allocate their workspaces before the capture
     torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        epoch()
-    replay: Products = graph.replay
-    return replay
+    for training, graph in graphs.items():
+        with torch.cuda.graph(graph):
+            minibatch(training)
+    return lambda training: graphs[training].replay()
 
 
-def numpy_matmul(job: Job) -> Products:
+def numpy_matmul(job: Job) -> Minibatch:
     """numpy.matmul, one member after the other."""
     return _by_member(job, lambda a, b, out: partial(np.matmul, a, b, out=out))
 
 
-def openblas(job: Job) -> Products:
+def openblas(job: Job) -> Minibatch:
     """The BLAS of the native program, one member after the other. Raises NoLibrary."""
     dgemm = native_library.openblas().scipy_cblas_dgemm
     one, zero = ctypes.c_double(1), ctypes.c_double(0)
 
-    def product(a: Array, b: Array, out: Array) -> Products:
+    def product(a: Array, b: Array, out: Array) -> Call:
         # data_as keeps the array alive; of a matrix's two strides one is that of neighbours
         pointers = [each.ctypes.data_as(ctypes.c_void_p) for each in (a, b, out)]
         leading = [max(each.strides) // each.itemsize for each in (a, b, out)]
@@ -91,15 +92,15 @@ def openblas(job: Job) -> Products:
     return _by_member(job, product)
 
 
-def _by_member(job: Job, product: Callable[[Array, Array, Array], Products]) -> Products:
+def _by_member(job: Job, product: Callable[[Array, Array, Array], Call]) -> Minibatch:
     """One member's minibatch after the other's, so that its signals stay in the cache; `product(a, b, out)` makes the
     function that computes `out = a b`."""
     widths, rng = job.start.architecture.widths, np.random.default_rng(0)
     gradients = [np.empty((d_out, d_in)) for d_in, d_out in pairwise(widths)]
     signals = [rng.standard_normal((width, BATCH_SIZE)) for width in widths]
     deltas = [rng.standard_normal(signal.shape) for signal in signals]
-    forward: list[list[Products]] = []
-    backward: list[list[Products]] = []
+    forward: list[list[Call]] = []
+    backward: list[list[Call]] = []
     for _ in job.rates:
         weights = [rng.standard_normal(each.shape) / each.shape[1] ** 0.5 for each in gradients]
         forward.append([product(each, signals[layer], signals[layer + 1]) for layer, each in enumerate(weights)])
@@ -116,39 +117,34 @@ def _by_member(job: Job, product: Callable[[Array, Array, Array], Products]) -> 
             for call in backward_calls if training else ():
                 call()
 
-    return _epoch(job, minibatch)
+    return minibatch
 
 
-def _epoch(job: Job, minibatch: Callable[[bool], None]) -> Products:
-    """`minibatch` takes whether it is one of the training part."""
-    train_batches, validation_batches = job.batches
-
-    def epoch() -> None:
-        for _ in range(train_batches):
-            minibatch(True)
-        for _ in range(validation_batches):
-            minibatch(False)
-
-    return epoch
-
-
-ROUTES: dict[str, list[Callable[[Job], Products]]] = {
+ROUTES: dict[str, list[Callable[[Job], Minibatch]]] = {
     "cpu": [torch_bmm, numpy_matmul, openblas],
     "cuda": [torch_bmm, torch_bmm_graph],
 }
 """device -> ways to compute the products; the fastest counts"""
 
 
-def fastest(job: Job) -> tuple[Products, str]:
-    """The fastest way on the job's device, and its name; each is timed thrice after an epoch to warm up."""
+def products(job: Job) -> tuple[Callable[[], None], str]:
+    """The products of an epoch by the fastest way on the job's device, and that way's name; each is tried on three
+    minibatches after one to warm up."""
     device = job.rates.device.type
-    timings: list[tuple[float, str, Products]] = []
+    timings: list[tuple[float, str, Minibatch]] = []
     for route in ROUTES[device]:
         try:
-            epoch = route(job)
+            minibatch = route(job)
         except native_library.NoLibrary:
             continue
-        epoch()
-        timings.append((min(seconds(epoch, device) for _ in range(3)), route.__name__, epoch))
-    _, name, epoch = min(timings, key=lambda timing: timing[0])
-    return epoch, name
+        minibatch(True)
+        timings.append((min(seconds(partial(minibatch, True), device) for _ in range(3)), route.__name__, minibatch))
+    _, name, fastest = min(timings, key=lambda timing: timing[0])
+    return partial(epoch, job, fastest), name
+
+
+def epoch(job: Job, minibatch: Minibatch) -> None:
+    """All minibatches of the training part, then of the validation part."""
+    for training, count in zip((True, False), job.batches, strict=True):
+        for _ in range(count):
+            minibatch(training)

@@ -158,7 +158,7 @@ def rates_table(results: Sequence[CellResult], how: str) -> Table:
     for result in results:
         table.add_row(
             *_names(result.cell),
-            *(f"{median(result.rates[variant]):.3g}" for variant in VARIANTS),
+            *(_rate(median(result.rates[variant])) for variant in VARIANTS),
             *_ratios({other: result.ratio("a", other) for other in "bcd"}),
         )
     return table
@@ -203,6 +203,10 @@ def _names(cell: Cell) -> list[str]:
     size = f"{cell.parameters / 1e6:g}M" if cell.parameters >= 1_000_000 else f"{cell.parameters / 1e3:g}k"
     start = {"normalization": "norm"}.get(cell.skip_start, cell.skip_start)
     return [str(cell.depth), size, cell.normalization, start, cell.activation]
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def _ratios(found: dict[str, float]) -> list[str]:
