@@ -59,8 +59,8 @@ class StudyTimes:
     """of all units, in the order of their commits; from the same moment"""
     units: dict[str, float]
     """unit id -> its own seconds, in that order"""
-    tracking_s: float
-    """that the mirror needed after the last commit"""
+    tracked: bool
+    """MLflow is installed"""
 
     def later(self) -> dict[str, float]:
         """The units after each worker's first."""
@@ -115,13 +115,11 @@ def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
             spec=study,
             sinks=[checkpoints, console, mirror, clock],
         )
-        ended = time.perf_counter()
         mirror.close()
-        tracking_s = time.perf_counter() - ended
     if len(clock.units) < len(units) or clock.began_s is None:
         raise EngineError(f"the measured study ended with {len(clock.units)} of {len(units)} units")
     commits_s = [commit - started for commit in clock.commits_s]
-    return StudyTimes(workers, clock.began_s - started, commits_s, clock.units, tracking_s)
+    return StudyTimes(workers, clock.began_s - started, commits_s, clock.units, mirror.tracker is not None)
 
 
 @dataclass
@@ -196,6 +194,8 @@ def _table(found: dict[str, Any]) -> Any:
         f"Optuna ({found['optuna_s']:.3f} s a sweep of 40 rates); start-up, once: {found['startup_s']:.1f} s; "
         f"medians of {REPETITIONS} alternating repetitions"
     )
+    if not found["repetitions"][0][0]["tracked"]:
+        how += "; without tracking, since MLflow is not installed"
     table = plain_table("Engine: overhead per unit", how, ["workers"], ["overhead s", "of a minute", "throughput"])
     for workers, overhead_s in found["overhead_s"].items():
         throughput = 1.0 if workers == 1 else found["speedup"]

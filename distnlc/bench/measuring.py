@@ -8,11 +8,13 @@ torch already. On a GPU there is one population at a time, and the clock waits f
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Barrier
 from typing import Any, Protocol
 
@@ -22,6 +24,7 @@ from distnlc.bench import variants
 from distnlc.bench.cells import SHAPES, Cell, Job, make_job
 from distnlc.bench.machine import THREADS, peak_bytes, seconds
 from distnlc.bench.products import products
+from distnlc.data import CACHE_VARIABLE
 from distnlc.engine.executor import EngineError
 
 VARIANTS = {"a": "population", "b": "plain loop", "c": "torch.func", "d": "products"}
@@ -120,6 +123,42 @@ def timed(epoch: Callable[[], Any], repeats: int, device: str) -> float:
     return seconds(epochs, device)
 
 
+def compilation_s() -> float:
+    """What making the first program of all takes on a CPU whose cache holds nothing compiled."""
+    with tempfile.TemporaryDirectory() as cache:
+        here, there = _context().Pipe()
+        process = _context().Process(target=_compile, args=(there, cache), daemon=True)
+        process.start()
+        there.close()
+        try:
+            seconds: float = here.recv()
+        except EOFError:
+            raise EngineError("the process that compiled died; its own words stand above") from None
+        process.join()
+    return seconds
+
+
+def _compile(connection: Connection, cache: str) -> None:
+    os.environ[CACHE_VARIABLE] = cache
+    cell = Cell(0, 3, SMALL, "batch", skips=False)
+    first_s, again_s = (_small_program_s(cell, "a", "cpu") for _ in range(2))
+    connection.send(first_s - again_s)
+
+
+def _context() -> ForkServerContext:
+    """Processes of one thread, forked from a server that has imported what they need."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    before = dict(os.environ)
+    os.environ.update(THREADS)  # read once, by the server
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return context
+
+
 class _LocalTeam:
     """The team of one on a GPU."""
 
@@ -139,15 +178,7 @@ class _ProcessTeam:
     """One process per core."""
 
     def __init__(self, cell: Cell, variant: str, processes: int) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        before = dict(os.environ)
-        os.environ.update(THREADS)  # read once, by the server
-        try:
-            forkserver.ensure_running()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        context = _context()
         self.what = f"{VARIANTS[variant]} of cell {cell}"
         self.connections: list[Connection] = []
         self.processes = []

@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch.func import jacrev, vmap
 
-from distnlc import nlc
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
 from distnlc.bench.display import plain_table, progress
 from distnlc.bench.machine import seconds
 from distnlc.bench.variants import population
 from distnlc.console import terminal
 from distnlc.engine.executor import one_thread
-from distnlc.metrics import input_moments, nlc_from, output_moments
+from distnlc.metrics import input_moments, nlc, nlc_from, output_moments
 
 CELLS = [
     Cell(0, 3, 20_000, "none", skips=False),

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
 from distnlc.bench.display import plain_table, progress
-from distnlc.bench.measuring import VARIANTS, Prepared, Team, make_team
+from distnlc.bench.measuring import VARIANTS, Prepared, Team, compilation_s, make_team
 from distnlc.bench.products import flops
 from distnlc.console import terminal
 
@@ -97,9 +97,11 @@ def measure(cells: Sequence[Cell], device: str) -> dict[str, Any]:
         f"{shape.validation_batches} minibatches, scaled up from shorter ones; medians of {REPETITIONS} alternating "
         "repetitions"
     )
-    for table in rates_table(results, how), costs_table(results), summary_table(results):
+    compiled_s = compilation_s() if device == "cpu" else None
+    for table in rates_table(results, how), costs_table(results, compiled_s), summary_table(results):
         terminal.print(table)
-    return {"how": how, "cells": [plain_data(result) for result in results], "summary": summary(results)}
+    cells_data = [plain_data(result) for result in results]
+    return {"how": how, "compilation_s": compiled_s, "cells": cells_data, "summary": summary(results)}
 
 
 def groups(results: Sequence[CellResult]) -> dict[str, list[CellResult]]:
@@ -164,13 +166,15 @@ def rates_table(results: Sequence[CellResult], how: str) -> Table:
     return table
 
 
-def costs_table(results: Sequence[CellResult]) -> Table:
-    """Memory and the making of programs."""
+def costs_table(results: Sequence[CellResult], compiled_s: float | None) -> Table:
+    """Memory and the making of programs; `compiled_s`: of what is compiled once per machine, if anything is."""
     once = ", ".join(f"{variant} {seconds:.2f} s" for variant, seconds in summary(results)["startup_s"].items())
     caption = (
         "s: compilation or graph capture for this architecture (the making of a program and its first epoch less "
         f"another epoch); before that, once per process: {once}"
     )
+    if compiled_s is not None:
+        caption += f"; and once per machine, compiled and kept: {compiled_s:.1f} s"
     columns = [*(f"{variant} MB" for variant in VARIANTS), *(f"{variant} s" for variant in "abc")]
     table = _table("Training: peak memory of one process; the making of a program", caption, columns)
     for result in results:

@@ -107,7 +107,7 @@ def test_the_tables_fit_into_eighty_columns() -> None:
     long = [replace(RESULTS[0], cell=cell, rates=wide) for cell in cells.grid()]
     out = io.StringIO()
     terminal = Console(file=out, width=80)
-    for table in rates_table(long, "how"), costs_table(long), summary_table(long):
+    for table in rates_table(long, "how"), costs_table(long, 1.25), summary_table(long):
         terminal.print(table)
     assert "…" not in out.getvalue()
     for activation in "odd-square", "gaussian":
