@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Any
 
-from torch import nn
-
 from distnlc.data import Dataset
 from distnlc.metrics import (
     activation_nlc,
@@ -21,13 +19,15 @@ from distnlc.metrics import (
     output_moments,
     relative_diameter,
 )
+from distnlc.networks.mlp import MLP
 from distnlc.networks.sampling import Architecture
 from distnlc.spec import MetricsSpec, TrainingSpec, derive_seed
 from distnlc.training.loss import cross_entropy
+from distnlc.training.native_network import fast_network
 
 
 def measure_initial(
-    network: nn.Module,
+    network: MLP,
     architecture: Architecture,
     data: Dataset,
     spec: MetricsSpec,
@@ -37,11 +37,12 @@ def measure_initial(
     """All quantities of section 3 at initialization, on the training part."""
     inputs, size = data.train_inputs, training.batch_size
     seed = partial(derive_seed, "metrics", architecture.seed)
-    jacobian = jacobian_norm(network, inputs, batch_size=size, batches=spec.nlc_batches, seed=seed("nlc"))
-    outside = output_moments(network, inputs, batch_size=size)
+    function = fast_network(network, architecture, batch_size=size)
+    jacobian = jacobian_norm(function, inputs, batch_size=size, batches=spec.nlc_batches, seed=seed("nlc"))
+    outside = output_moments(function, inputs, batch_size=size)
     loss = partial(cross_entropy, loss_scale=loss_scale)
-    gradients = input_gradients(network, inputs, data.train_labels, loss, batch_size=size)
-    cosines = correlation_preservation(network, inputs, batch_size=size, seed=seed("cosine"))
+    gradients = input_gradients(function, inputs, data.train_labels, loss, batch_size=size)
+    cosines = correlation_preservation(function, inputs, batch_size=size, seed=seed("cosine"))
     activation, kinks = architecture.activation_function, (-architecture.shift / architecture.dilation,)
     return {
         "init_nlc": nlc_from(jacobian, input_moments(inputs, batch_size=size), outside),
@@ -51,14 +52,14 @@ def measure_initial(
         "init_gradient_component": gradients.component_size,
         "init_gradient_length": gradients.length,
         "init_lipschitz": local_lipschitz(
-            network, inputs, batch_size=size, batches=spec.walk_batches, seed=seed("lipschitz")
+            function, inputs, batch_size=size, batches=spec.walk_batches, seed=seed("lipschitz")
         )
         if spec.walk_batches
         else None,
         "init_input_cosine": cosines[0],
         "init_output_cosine": cosines[1],
         "init_relative_diameter": relative_diameter(
-            network,
+            function,
             inputs,
             batch_size=size,
             batches=spec.walk_batches,
@@ -74,18 +75,19 @@ def measure_initial(
 
 
 def measure_trained(
-    network: nn.Module, architecture: Architecture, data: Dataset, spec: MetricsSpec, training: TrainingSpec
+    network: MLP, architecture: Architecture, data: Dataset, spec: MetricsSpec, training: TrainingSpec
 ) -> dict[str, Any]:
     """NLC and bias on the training part; NLC and error-preserving perturbation on the test part."""
     size = training.batch_size
+    function = fast_network(network, architecture, batch_size=size)
     seed = partial(derive_seed, "metrics", architecture.seed)
     random = {"batch_size": size, "batches": spec.nlc_batches, "seed": seed("trained")}
     return {
-        "trained_nlc": nlc(network, data.train_inputs, **random),
-        "trained_nlc_test": nlc(network, data.test_inputs, **random),
-        "trained_bias": output_bias(network, data.train_inputs, batch_size=size),
+        "trained_nlc": nlc(function, data.train_inputs, **random),
+        "trained_nlc_test": nlc(function, data.test_inputs, **random),
+        "trained_bias": output_bias(function, data.train_inputs, batch_size=size),
         "trained_perturbation": error_preserving_perturbation(
-            network,
+            function,
             data.test_inputs,
             data.test_labels,
             batch_size=size,
