@@ -26,7 +26,7 @@ def progress(part: str, expected_s: float) -> Iterator[Callable[[float, str], No
         done_s += expected
         bar.update(task, advance=expected, description=f"{part}: {what}")
         now = time.monotonic()
-        if not terminal.is_terminal and done_s > 0 and now - said_at >= QUIET_LINE_S:
+        if not terminal.is_terminal and 0 < done_s < expected_s and now - said_at >= QUIET_LINE_S:
             said_at = now
             left_s = (now - began) * (expected_s / done_s - 1)
             say(f"{part}: {done_s / expected_s:.0%}, {duration(left_s)} left, next {what}")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +26,17 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torch_instructions": torch.backends.cpu.get_cpu_capability(),
-        "torch_blas": next((line.strip(" -") for line in torch.__config__.show().splitlines() if "MKL" in line), "?"),
+        "torch_blas": _torch_blas(),
         "numpy": np.__version__,
         "numpy_blas": f"{blas['name']} {blas['version']}",
     }
+
+
+def _torch_blas() -> str:
+    built_with = torch.__config__.show()
+    mkl = re.search(r"Math Kernel Library Version (\S+)", built_with)
+    other = re.search(r"BLAS_INFO=(\w+)", built_with)
+    return f"MKL {mkl[1]}" if mkl else other[1] if other else "unknown"
 
 
 def _cpu_name() -> str:

@@ -50,7 +50,7 @@ def test_what_is_measured_of_metrics_is_complete(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(metrics, "REPETITIONS", 2)
     monkeypatch.setattr(metrics, "BATCHES", 20)
     found = json.loads(json.dumps(measure_cell(Cell(0, 3, 300, "batch", skips=False), "cpu", exact_points=250)))
-    assert [len(found["seconds"][name]["repetitions"]) for name in ("nlc", "epoch", "exact")] == [2, 2, 2]
+    assert [len(found["seconds"][name]["repetitions"]) for name in ("nlc", "module", "epoch", "exact")] == [2, 2, 2, 2]
     assert found["nlc"] == pytest.approx(found["exact_nlc"], rel=0.15)
     assert found["nlc_to_epoch"] > 0
     assert found["exact_to_nlc"] > 0

@@ -5,11 +5,12 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 from rich.console import Console
 
 from distnlc.bench import cells, training
 from distnlc.bench.cells import SHAPES, Cell
-from distnlc.bench.measuring import VARIANTS, Prepared, make_team
+from distnlc.bench.measuring import VARIANTS, Prepared, compilation_s, make_team
 from distnlc.bench.training import (
     CellResult,
     costs_table,
@@ -20,6 +21,7 @@ from distnlc.bench.training import (
     summary_table,
 )
 from distnlc.engine.executor import EngineError
+from distnlc.training.native_library import NoLibrary, library
 
 PREPARED = Prepared(runs=8, epoch_s=0.1, startup_s=0.25, program_s=0.5, memory_bytes=3_000_000, how="")
 
@@ -53,6 +55,17 @@ def test_a_cell_is_measured_in_processes_by_all_variants_in_turn(monkeypatch: py
 def test_a_process_that_dies_ends_the_measurement_with_a_message() -> None:
     with pytest.raises(EngineError, match=r"measured the plain loop of cell .*'weird'.* died"):
         make_team(Cell(0, 3, 300, "weird", skips=False), "b", "cpu", 2)
+
+
+@pytest.mark.slow
+def test_the_time_of_compiling_is_that_of_a_machine_that_never_did() -> None:
+    try:
+        library(torch.float64)  # after which the next process finds it compiled
+    except NoLibrary:
+        expected = 0.0
+    else:
+        expected = 0.1
+    assert compilation_s() > expected
 
 
 def test_rates_are_whole_epochs_a_second_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
