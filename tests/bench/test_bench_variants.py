@@ -56,7 +56,8 @@ def test_a_job_keeps_the_proportion_of_the_dataset_and_knows_its_share() -> None
 def test_the_grid_covers_what_it_should() -> None:
     cells = grid()
     assert len(cells) == 54
-    assert {cell.activation for cell in cells} == set(FUNCTIONS)
+    for skips in False, True:
+        assert {cell.activation for cell in cells if cell.skips == skips} == set(FUNCTIONS)
     assert not any(cell.activation in SQUARES and cell.normalization == "none" for cell in cells)
     assert Counter(cell.skip_start for cell in cells)["none"] == 27
     for start in "linear", "normalization":
