@@ -70,7 +70,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("numpy", "distnlc/training/schedule.py"): "the schedule decides on the host, once an epoch",
     ("torch", "distnlc/studies/nlc.py"): "a unit carries tensors from room to room",
     ("torch", "distnlc/studies/nlc_cost.py"): "the calibration times a population",
-    ("torch", "distnlc/studies/nlc_measurement.py"): "a unit carries tensors from room to room",
     ("torch", "distnlc/studies/nlc_tables.py"): "tables 1 and 2 measure networks",
     ("numpy", "distnlc/studies/nlc_tables.py"): "the Gaussian initialization of table 2's networks",
     ("torch", "distnlc/engine/executor.py"): "the device and one thread per unit; imported when first used",

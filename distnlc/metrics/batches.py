@@ -18,8 +18,10 @@ from torch import nn
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+STACKING_DEVICES = {"cuda"}
+"""these propagate many batches at a time; a CPU takes one after the other, which stays in its cache"""
 STACKED_POINTS = 10_000
-"""datapoints that a GPU propagates at a time: enough to keep it busy, and a bound on the memory"""
+"""datapoints that such a device propagates at a time: enough to keep it busy, and a bound on the memory"""
 
 
 def measurable(network: Network) -> Network:
@@ -78,9 +80,10 @@ def random_batches(
         yield rows[start : start + size]
 
 
-def stack_size(inputs: torch.Tensor, batch_size: int) -> int:
-    """How many batches to propagate at a time: on a CPU one, which stays in its cache; on a GPU a stack."""
-    return max(1, STACKED_POINTS // checked_batch_size(inputs, batch_size)) if inputs.is_cuda else 1
+def stack_size(inputs: torch.Tensor, batch_size: int, *, copies: int = 1) -> int:
+    """How many batches, each in so many copies, to treat at a time: at least 1."""
+    points = copies * checked_batch_size(inputs, batch_size)
+    return max(1, STACKED_POINTS // points) if inputs.device.type in STACKING_DEVICES else 1
 
 
 def stacks(items: Iterable[tuple[torch.Tensor, ...]], size: int) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -93,9 +96,9 @@ def stacks(items: Iterable[tuple[torch.Tensor, ...]], size: int) -> Iterator[tup
 def apart(network: Network, batches: torch.Tensor) -> torch.Tensor:
     """Propagate every batch of a stack (stack, batch, d_in...) by itself; returns (stack, batch, d_out).
 
-    What `vmap` refuses, such as a network that looks at its numbers, is propagated batch by batch.
+    What `vmap` refuses, such as a network that looks at its numbers, goes batch by batch on every device.
     """
-    if len(batches) > 1:
+    if batches.device.type in STACKING_DEVICES and len(batches) > 1:
         with suppress(RuntimeError):
             return torch.vmap(network, randomness="different")(batches)
     return torch.stack([network(batch) for batch in batches])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from distnlc.metrics.batches import Network, apart, measurable, random_batches, stack_size, stacks
-from distnlc.metrics.walk import largest_distance, median_of_walks, radius, random_direction
+from distnlc.metrics.walk import largest_distance, median_of_walks, outputs_at, radius, random_direction
 
 
 @torch.no_grad()
@@ -46,23 +46,29 @@ def error_preserving_perturbation(
 
     def drawn() -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         for rows in random_batches(inputs, batch_size, batches, generator):
-            for _ in range(input_directions):
-                yield inputs[rows], labels[rows], random_direction(inputs[rows], length, generator)
+            directions = [random_direction(inputs[rows], length, generator) for _ in range(input_directions)]
+            yield inputs[rows], labels[rows], torch.stack(directions)
 
-    walks = (_perturbations(network, *stack) for stack in stacks(drawn(), stack_size(inputs, batch_size)))
+    size = stack_size(inputs, batch_size, copies=input_directions)
+    walks = (_perturbations(network, *stack) for stack in stacks(drawn(), size))
     return median_of_walks(walks, batches * input_directions)
 
 
 def _perturbations(
     network: Network, batches: torch.Tensor, labels: torch.Tensor, directions: torch.Tensor
 ) -> torch.Tensor:
-    """The largest k of each walk, (stack,), of batches and directions (stack, batch, d_in...)."""
-    right_at_start = apart(network, batches).argmax(2) == labels
-    right_so_far = right_at_start.clone()
+    """The largest k of each walk, (walks,).
+
+    Batches have the shape (stack, batch, d_in...), labels (stack, batch), directions (stack,
+    input_directions, batch, d_in...).
+    """
+    labels = labels[:, None]
+    right_at_start = apart(network, batches)[:, None].argmax(3) == labels
+    right_so_far = right_at_start.expand(directions.shape[:3]).clone()
 
     def holds(k: float) -> torch.Tensor:
-        right_so_far.logical_and_(apart(network, batches + k * directions).argmax(2) == labels)
-        lost = right_at_start.sum(1) - right_so_far.sum(1)
-        return (lost <= labels.shape[1] / 20)[:, None]
+        right_so_far.logical_and_(outputs_at(k, network, batches, directions).argmax(3) == labels)
+        lost = right_at_start.sum(2) - right_so_far.sum(2)
+        return (lost <= labels.shape[2] / 20).flatten()[:, None]
 
     return largest_distance(holds)

@@ -22,7 +22,7 @@ from distnlc.metrics.batches import (
     stacks,
 )
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.walk import largest_distance, median_of_walks, radius, random_direction
+from distnlc.metrics.walk import largest_distance, median_of_walks, outputs_at, radius, random_direction
 
 
 @torch.no_grad()
@@ -56,41 +56,43 @@ def relative_diameter(
 
     def drawn() -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         for rows in random_batches(inputs, batch_size, batches, generator):
+            directions, projections = [], []
             for _ in range(input_directions):
-                direction = random_direction(inputs[rows], length, generator)
-                projections = gaussian(torch.Size([output_directions, *example.shape]), generator, example)
-                yield inputs[rows], direction, projections
+                directions.append(random_direction(inputs[rows], length, generator))
+                projections.append(gaussian(torch.Size([output_directions, *example.shape]), generator, example))
+            yield inputs[rows], torch.stack(directions), torch.stack(projections)
 
-    walks = (_diameters(network, *stack) for stack in stacks(drawn(), stack_size(inputs, batch_size)))
+    size = stack_size(inputs, batch_size, copies=input_directions)
+    walks = (_diameters(network, *stack) for stack in stacks(drawn(), size))
     return median_of_walks(walks, batches * input_directions * output_directions)
 
 
 def _diameters(
     network: Network, batches: torch.Tensor, directions: torch.Tensor, projections: torch.Tensor
 ) -> torch.Tensor:
-    """The largest k of each configuration, (stack * output_directions,).
+    """The largest k of each configuration, (configurations,).
 
-    Batches and directions have the shape (stack, batch, d_in...), projections (stack, output_directions,
-    batch, d_out).
+    Batches have the shape (stack, batch, d_in...), directions (stack, input_directions, batch, d_in...),
+    projections (stack, input_directions, output_directions, batch, d_out).
     """
-    outputs = apart(network, batches)
-    predicted = _projected(projections, _predicted_change(network, batches, directions))
-    projections = projections * torch.where(predicted < 0, -1, 1)[..., None]  # such that a positive change is predicted
+    outputs = apart(network, batches)[:, None]
+    predicted = _projected(_predicted_change(network, batches, directions), projections)
+    projections = projections * torch.where(predicted < 0, -1, 1)[..., None]  # all predictions become positive
     predicted = predicted.abs()
 
     def holds(k: float) -> torch.Tensor:
-        actual = _projected(projections, apart(network, batches + k * directions) - outputs)
-        return ((actual <= 2 * k * predicted) & (k * predicted <= 2 * actual)).flatten(0, 1)
+        actual = _projected(outputs_at(k, network, batches, directions) - outputs, projections)
+        return ((actual <= 2 * k * predicted) & (k * predicted <= 2 * actual)).flatten(0, 2)
 
     return largest_distance(holds)
 
 
 def _predicted_change(network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-    """J(X) U, (stack, batch, d_out); the graph that it took is gone afterwards."""
+    """J(X) U, (stack, input_directions, batch, d_out)."""
     _, push_forward, _ = linearize(partial(apart, network), batches)
-    return push_forward(directions)
+    return torch.stack([push_forward(direction) for direction in directions.unbind(1)], 1)
 
 
-def _projected(projections: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
-    """The products with (stack, batch, d_out), per datapoint: (stack, output_directions, batch)."""
-    return (projections * change[:, None]).sum(3)
+def _projected(change: torch.Tensor, projections: torch.Tensor) -> torch.Tensor:
+    """The products of each datapoint's d_out numbers: (stack, input_directions, output_directions, batch)."""
+    return torch.einsum("sdbo,sdvbo->sdvb", change, projections)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from distnlc.metrics.batches import gaussian
+from distnlc.metrics.batches import Network, apart, gaussian
 from distnlc.metrics.spread import input_moments
 
 DISTANCES = tuple(10 ** (step / 10) for step in range(-90, 91))
@@ -27,6 +27,15 @@ def random_direction(batch: torch.Tensor, length: float, generator: torch.Genera
     direction = gaussian(batch.shape, generator, batch)
     rows = direction.flatten(1)
     return (rows * (length / torch.linalg.vector_norm(rows, dim=1, keepdim=True))).view_as(batch)
+
+
+def outputs_at(k: float, network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+    """Return f(X + k U), (stack, directions, batch, d_out).
+
+    Batches X have the shape (stack, batch, d_in...), directions U (stack, directions, batch, d_in...).
+    """
+    moved = torch.add(batches[:, None], directions, alpha=k)
+    return apart(network, moved.flatten(0, 1)).unflatten(0, directions.shape[:2])
 
 
 def largest_distance(holds: Callable[[float], torch.Tensor]) -> torch.Tensor:

@@ -1,13 +1,13 @@
 """What makes the metrics fast changes no value: stacks of batches, as a GPU gets them, and walks that need not be."""
 
 import math
-from importlib import import_module
 
 import pytest
 import torch
 from torch import nn
 
 from distnlc import metrics
+from distnlc.metrics import batches
 from distnlc.metrics.batches import apart, couples, measurable, random_batches, stacks
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.walk import DISTANCES, median_of_walks, radius, random_direction
@@ -35,12 +35,17 @@ def network(request: pytest.FixtureRequest, mlp) -> nn.Module:
     return nn.Sequential(plain, Looking()) if request.param == "looking" else plain
 
 
-@pytest.fixture(params=[1, 2, 100])
-def stacked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many batches at a time."""
-    for name in ("nlc", "lipschitz", "region", "perturbation"):
-        module = import_module(f"distnlc.metrics.{name}")
-        monkeypatch.setattr(module, "stack_size", lambda *_: request.param)
+@pytest.fixture
+def stacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU does as a GPU does."""
+    monkeypatch.setattr(batches, "STACKING_DEVICES", {"cpu"})
+
+
+@pytest.fixture(params=["one at a time", 2 * SIZE, 2 * DIRECTIONS * SIZE, 10_000])
+def points_at_a_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param != "one at a time":
+        request.getfixturevalue("stacking")
+        monkeypatch.setattr(batches, "STACKED_POINTS", request.param)
 
 
 def test_a_stack_has_what_was_drawn_in_its_order():
@@ -49,10 +54,11 @@ def test_a_stack_has_what_was_drawn_in_its_order():
     assert found == [([[0], [1]], [0, 10]), ([[2], [3]], [20, 30]), ([[4]], [40])]
 
 
+@pytest.mark.usefixtures("stacking")
 def test_batches_of_a_stack_do_not_influence_each_other(network, normal):
-    batches = normal(4, SIZE, 5, seed=1)
-    expected = torch.stack([network(batch).detach() for batch in batches])
-    torch.testing.assert_close(apart(measurable(network), batches), expected, rtol=1e-12, atol=1e-12)
+    stack = normal(4, SIZE, 5, seed=1)
+    expected = torch.stack([network(batch).detach() for batch in stack])
+    torch.testing.assert_close(apart(measurable(network), stack), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_network_with_running_statistics_runs_as_a_stack(normal):
@@ -134,7 +140,7 @@ def obvious_perturbation(network, inputs, labels, seed):
 
 
 @torch.no_grad()
-@pytest.mark.usefixtures("stacked")
+@pytest.mark.usefixtures("points_at_a_time")
 def test_every_metric_agrees_with_a_slow_and_obvious_version(network, normal):
     inputs, frozen = normal(60, 5, seed=1), measurable(network)
     labels = network(inputs).argmax(1)
