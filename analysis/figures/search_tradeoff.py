@@ -141,7 +141,7 @@ def setting(fields: Mapping[str, Any]) -> str:
 
 def draw(found: Sequence[Tradeoff]) -> Drawing:
     """One point per search; the dashed corner is the goal."""
-    figure = Figure(figsize=(7.2, 4.6 + 0.22 * len(found)), layout="constrained")
+    figure = Figure(figsize=(7.8, 4.6 + 0.22 * len(found)), layout="constrained")
     axes = figure.add_subplot()
     axes.axhline(0, color="0.45", linewidth=0.9)
     axes.plot([0, 100 * GOAL_SHARE, 100 * GOAL_SHARE], [GOAL_POINTS, GOAL_POINTS, 0], color="0.45", linestyle="--")
