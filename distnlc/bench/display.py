@@ -13,29 +13,29 @@ from distnlc.console import QUIET_LINE_S, duration, say, terminal
 
 
 @contextmanager
-def progress(part: str, expected_s: float) -> Iterator[Callable[[float, str], None]]:
-    """Gives `advance(expected seconds of what is done, what comes next)`."""
+def progress(part: str, expected_s: float) -> Iterator[Callable[[str, float], None]]:
+    """Gives `begin(what, expected seconds)`, to be called before each step."""
     columns = SpinnerColumn(), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()
     bar = Progress(*columns, TextColumn("{task.description}"), console=terminal, transient=True)
     task = bar.add_task(part, total=expected_s)
     began = said_at = time.monotonic()
-    done_s = 0.0
+    done_s = step_s = 0.0
 
-    def advance(expected: float, what: str) -> None:
-        nonlocal done_s, said_at
-        done_s += expected
-        bar.update(task, advance=expected, description=f"{part}: {what}")
+    def begin(what: str, expected_step_s: float) -> None:
+        nonlocal done_s, step_s, said_at
+        done_s, step_s = done_s + step_s, expected_step_s
+        bar.update(task, completed=done_s, description=f"{part}: {what}")
         now = time.monotonic()
-        if not terminal.is_terminal and 0 < done_s < expected_s and now - said_at >= QUIET_LINE_S:
+        if not terminal.is_terminal and done_s > 0 and now - said_at >= QUIET_LINE_S:
             said_at = now
             left_s = (now - began) * (expected_s / done_s - 1)
-            say(f"{part}: {done_s / expected_s:.0%}, {duration(left_s)} left, next {what}")
+            say(f"{part}: {done_s / expected_s:.0%}, {duration(left_s)} left, now {what}")
 
     if terminal.is_terminal:
         with bar:
-            yield advance
+            yield begin
     else:
-        yield advance
+        yield begin
 
 
 def plain_table(title: str, caption: str, words: Sequence[str], numbers: Sequence[str]) -> Table:

@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rich.table import Table
+
 from distnlc.bench.display import plain_table, progress
 from distnlc.console import Console, terminal
 from distnlc.engine.checkpoints import CheckpointCleaner
@@ -41,8 +43,8 @@ STUDY = {
 }
 """fields of the preset `quick` that differ: units of equal size, of a few seconds"""
 WORKERS = (1, 2)
-REPETITIONS = 2
-EXPECTED_S = 60.0
+REPETITIONS = 3
+EXPECTED_S = 40.0
 """of one study, on average over one and two workers"""
 MINUTE_S = 60.0
 """the length of a unit that the overhead is compared with"""
@@ -160,14 +162,13 @@ def measure() -> dict[str, Any]:
     kind_of(study.kind).prepare(study)
     times: list[list[StudyTimes]] = []
     names = {1: "one worker", 2: "two workers"}
-    with _no_gpu(), progress("engine", expected_s()) as advance:
+    with _no_gpu(), progress("engine", expected_s()) as begin:
         for _ in range(REPETITIONS):
             times.append([])
             for workers in WORKERS:
-                advance(0.0, names[workers])
+                begin(names[workers], EXPECTED_S)
                 with tempfile.TemporaryDirectory() as folder:
                     times[-1].append(run_study(study, Path(folder, "study"), workers))
-                advance(EXPECTED_S, "the table")
     in_sweep_s = optuna_s()
     found = {
         "study": study.model_dump(mode="json"),
@@ -188,7 +189,7 @@ def measure() -> dict[str, Any]:
     return found
 
 
-def _table(found: dict[str, Any]) -> Any:
+def _table(found: dict[str, Any]) -> Table:
     how = (
         f"{STUDY['sampling.count']} units of {found['unit_s']:.1f} s (median); overhead of Ray, store, tracking and "
         f"Optuna ({found['optuna_s']:.3f} s a sweep of 40 rates); start-up, once: {found['startup_s']:.1f} s; "

@@ -49,7 +49,7 @@ class Prepared:
     program_s: float
     """once per architecture: what making its program and its first epoch took longer than the second epoch"""
     memory_bytes: int | None
-    """peak growth above the job's data and initial state; None where the system does not tell"""
+    """peak growth above the job's data and initial state; None for the products and where the system does not tell"""
     how: str
     """the products' fastest route; '' for the others"""
 
@@ -83,13 +83,13 @@ def prepare(cell: Cell, variant: str, device: str) -> tuple[Callable[[], Any], P
     epoch, how = _make(variant, job)
     made_s = time.perf_counter() - began + seconds(epoch, device)
     epoch_s = seconds(epoch, device)
-    peak = peak_bytes(device)
+    peak = None if variant == "d" else peak_bytes(device)  # several ways were tried, each with its own arrays
     return epoch, Prepared(
         runs=1 if variant == "b" else len(job.rates),
         epoch_s=epoch_s,
         startup_s=max(0.0, first_s - again_s),
         program_s=max(0.0, made_s - epoch_s),
-        memory_bytes=None if before is None or peak is None else peak - before,
+        memory_bytes=None if before is None or peak is None else max(0, peak - before),
         how=how,
     )
 

@@ -99,11 +99,10 @@ def expected_s() -> float:
 def measure(device: str) -> dict[str, Any]:
     """Measures, prints the table, gives everything as plain data."""
     found = []
-    with one_thread(), progress("metrics", expected_s()) as advance:
+    with one_thread(), progress("metrics", expected_s()) as begin:
         for cell in CELLS:
-            advance(0.0, cell.architecture(SHAPES[device]).label())
+            begin(cell.architecture(SHAPES[device]).label(), EXPECTED_S)
             found.append(measure_cell(cell, device))
-            advance(EXPECTED_S, "the table")
     shape, where = SHAPES[device], "one GPU" if device == "cuda" else "one process of one thread"
     how = (
         f"{where}, {shape.dataset}'s shape; NLC: {BATCHES} batches of {BATCH_SIZE} points, as a study measures it; "

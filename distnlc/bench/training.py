@@ -85,11 +85,11 @@ def measure(cells: Sequence[Cell], device: str) -> dict[str, Any]:
     """Measures the cells, prints the tables, gives everything as plain data."""
     shape, processes = SHAPES[device], (os.cpu_count() or 1) if device == "cpu" else 1
     results = []
-    with progress("training", expected_s(cells)) as advance:
+    with progress("training", expected_s(cells)) as begin:
         for cell in cells:
-            advance(0.0, f"depth {cell.depth}, {cell.parameters:,} parameters, {cell.normalization} norm")
+            what = f"depth {cell.depth}, {cell.parameters:,} parameters, {cell.normalization} norm"
+            begin(what, EXPECTED_S[cell.parameters])
             results.append(measure_cell(cell, device, processes=processes))
-            advance(EXPECTED_S[cell.parameters], "tables")
     where = f"{processes} process{'es' * (processes > 1)} of one thread" if device == "cpu" else "one GPU"
     how = (
         f"{where}, populations of {shape.population}, float64, minibatches of {BATCH_SIZE} points like "
@@ -123,7 +123,7 @@ def summary(results: Sequence[CellResult]) -> dict[str, Any]:
             ratio: {"geometric_mean": geometric_mean(values), "lowest": min(values)}
             for ratio, values in by_ratio.items()
         }
-    prepared = {variant: [each for result in results for each in result.prepared[variant]] for variant in VARIANTS}
+    prepared = {variant: [each for result in results for each in result.prepared[variant]] for variant in "abc"}
     return {
         "ratios": ratios,
         "startup_s": {variant: max(each.startup_s for each in found) for variant, found in prepared.items()},
@@ -175,10 +175,10 @@ def costs_table(results: Sequence[CellResult], compiled_s: float | None) -> Tabl
     )
     if compiled_s is not None:
         caption += f"; and once per machine, compiled and kept: {compiled_s:.1f} s"
-    columns = [*(f"{variant} MB" for variant in VARIANTS), *(f"{variant} s" for variant in "abc")]
+    columns = [f"{variant} {unit}" for unit in ("MB", "s") for variant in "abc"]
     table = _table("Training: peak memory of one process; the making of a program", caption, columns)
     for result in results:
-        memory = [result.memory_bytes(variant) for variant in VARIANTS]
+        memory = [result.memory_bytes(variant) for variant in "abc"]
         made_s = [median(each.program_s for each in result.prepared[variant]) for variant in "abc"]
         table.add_row(
             *_names(result.cell),
