@@ -71,6 +71,9 @@ class Cell:
     def skip_start(self) -> str:
         return ("linear", "normalization")[self.number // 2 % 2] if self.skips else "none"
 
+    def label(self) -> str:
+        return f"depth {self.depth}, {self.parameters:,} parameters, {self.normalization} norm"
+
     def architecture(self, shape: Shape) -> Architecture:
         """The activation function is dilated, shifted and debiased, as three of four in a study are changed."""
         return Architecture(

@@ -15,7 +15,7 @@ from distnlc.console import QUIET_LINE_S, duration, say, terminal
 @contextmanager
 def progress(part: str, expected_s: float) -> Iterator[Callable[[str, float], None]]:
     """Gives `begin(what, expected seconds)`, to be called before each step."""
-    columns = SpinnerColumn(), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn()
+    columns = SpinnerColumn(), BarColumn(10), TaskProgressColumn(), TimeRemainingColumn()
     bar = Progress(*columns, TextColumn("{task.description}"), console=terminal, transient=True)
     task = bar.add_task(part, total=expected_s)
     began = said_at = time.monotonic()

@@ -40,8 +40,8 @@ PATIENCE_S = 60.0
 class Prepared:
     """What is known of a variant in one process after its first epochs."""
 
-    runs: int
-    """that one epoch trains"""
+    run_epochs: float
+    """what one short epoch of all its runs is in whole epochs of one run"""
     epoch_s: float
     """one short epoch"""
     startup_s: float
@@ -85,7 +85,7 @@ def prepare(cell: Cell, variant: str, device: str) -> tuple[Callable[[], Any], P
     epoch_s = seconds(epoch, device)
     peak = None if variant == "d" else peak_bytes(device)  # several ways were tried, each with its own arrays
     return epoch, Prepared(
-        runs=1 if variant == "b" else len(job.rates),
+        run_epochs=job.share * (1 if variant == "b" else len(job.rates)),
         epoch_s=epoch_s,
         startup_s=max(0.0, first_s - again_s),
         program_s=max(0.0, made_s - epoch_s),

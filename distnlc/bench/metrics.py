@@ -101,7 +101,7 @@ def measure(device: str) -> dict[str, Any]:
     found = []
     with one_thread(), progress("metrics", expected_s()) as begin:
         for cell in CELLS:
-            begin(cell.architecture(SHAPES[device]).label(), EXPECTED_S)
+            begin(cell.label(), EXPECTED_S)
             found.append(measure_cell(cell, device))
     shape, where = SHAPES[device], "one GPU" if device == "cuda" else "one process of one thread"
     how = (

@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.table import Table
 
-from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
+from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell
 from distnlc.bench.display import plain_table, progress
 from distnlc.bench.measuring import VARIANTS, Prepared, Team, compilation_s, make_team
 from distnlc.bench.products import flops
@@ -54,7 +54,6 @@ class CellResult:
 def measure_cell(cell: Cell, device: str, *, processes: int, repetitions: int = REPETITIONS) -> CellResult:
     """Measures all variants in turn. Raises EngineError if a process dies."""
     shape = SHAPES[device]
-    share = make_job(cell, shape, device).share
     rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     with ExitStack() as stack:
         teams: dict[str, Team] = {}
@@ -64,7 +63,7 @@ def measure_cell(cell: Cell, device: str, *, processes: int, repetitions: int = 
         for _ in range(repetitions):
             for variant, team in teams.items():
                 repeats = max(1, round(TARGET_S / max(prepared.epoch_s for prepared in team.prepared)))
-                run_epochs = repeats * team.prepared[0].runs * share
+                run_epochs = repeats * team.prepared[0].run_epochs
                 rates[variant].append(sum(run_epochs / seconds for seconds in team.seconds(repeats)))
     architecture = cell.architecture(shape)
     return CellResult(
@@ -87,8 +86,7 @@ def measure(cells: Sequence[Cell], device: str) -> dict[str, Any]:
     results = []
     with progress("training", expected_s(cells)) as begin:
         for cell in cells:
-            what = f"depth {cell.depth}, {cell.parameters:,} parameters, {cell.normalization} norm"
-            begin(what, EXPECTED_S[cell.parameters])
+            begin(cell.label(), EXPECTED_S[cell.parameters])
             results.append(measure_cell(cell, device, processes=processes))
     where = f"{processes} process{'es' * (processes > 1)} of one thread" if device == "cpu" else "one GPU"
     how = (

@@ -23,7 +23,7 @@ from distnlc.bench.training import (
 from distnlc.engine.executor import EngineError
 from distnlc.training.native_library import NoLibrary, library
 
-PREPARED = Prepared(runs=8, epoch_s=0.1, startup_s=0.25, program_s=0.5, memory_bytes=3_000_000, how="")
+PREPARED = Prepared(run_epochs=2.0, epoch_s=0.1, startup_s=0.25, program_s=0.5, memory_bytes=3_000_000, how="")
 
 
 def result(number: int, depth: int, parameters: int, rates: dict[str, list[float]]) -> CellResult:
@@ -44,7 +44,7 @@ def test_a_cell_is_measured_in_processes_by_all_variants_in_turn(monkeypatch: py
     for variant in VARIANTS:
         assert len(found.rates[variant]) == 2
         assert min(found.rates[variant]) > 0
-        assert [prepared.runs for prepared in found.prepared[variant]] == [1 if variant == "b" else 8] * 2
+        assert [each.run_epochs for each in found.prepared[variant]] == [0.25 if variant == "b" else 2.0] * 2
         assert 0 <= (found.memory_bytes(variant) or 0) < 200e6
     assert {prepared.how for prepared in found.prepared["d"]} <= {"torch_bmm", "numpy_matmul", "openblas"}
     json.dumps(plain_data(found), allow_nan=False)
@@ -68,7 +68,7 @@ def test_the_time_of_compiling_is_that_of_a_machine_that_never_did() -> None:
 
 
 def test_rates_are_whole_epochs_a_second_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter of an epoch is trained in each repeat; one process takes twice the other's time."""
+    """Eight runs train a quarter of an epoch in each repeat; one process takes twice the other's time."""
     asked: list[tuple[str, int]] = []
 
     class Team:
@@ -86,7 +86,7 @@ def test_rates_are_whole_epochs_a_second_of_all_processes(monkeypatch: pytest.Mo
     monkeypatch.setattr(training, "make_team", Team)
     found = measure_cell(Cell(0, 3, 300, "none", skips=False), "cpu", processes=2, repetitions=3)
     assert asked == [*[(variant, 3) for variant in "abcd"] * 3, *[(variant, 0) for variant in "dcba"]]
-    assert found.rates["a"] == [pytest.approx(3 * 8 * 0.25 * (1 / 1.0 + 1 / 2.0))] * 3
+    assert found.rates["a"] == [pytest.approx(3 * 2.0 * (1 / 1.0 + 1 / 2.0))] * 3
 
 
 def test_ratios_are_medians_over_repetitions_of_the_ratio_in_a_repetition() -> None:
