@@ -3,7 +3,8 @@
 In: batches of inputs, a direction per datapoint, a condition on the distance k. Out: the largest k that
 held, and the median over many walks. A step of k = 1 has the length sqrt(d_in) Q_i S_x x(i), the radius
 of the input distribution, so that k is relative to the size of the input space. The k form the
-geometric series 1e-9, 1e-9 * 10^(1/10), ..., 1e9.
+geometric series 1e-9, 1e-9 * 10^(1/10), ..., 1e9. All directions of a batch are walked in step, so that
+the memory holds as many times a batch as it has directions (on a GPU those of 10,000 datapoints).
 """
 
 import math
