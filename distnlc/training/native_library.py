@@ -52,15 +52,35 @@ class Library:
     """that compiling took, or finding it compiled"""
 
 
-@cache
 def library(dtype: torch.dtype) -> Library:
     """Compiled if need be. Raises NoLibrary."""
+    found = _attempt(dtype)
+    if isinstance(found, str):
+        raise NoLibrary(found)
+    return found
+
+
+@cache
+def _attempt(dtype: torch.dtype) -> Library | str:
+    """The library, or why there is none: tried once, so that a process neither fails a minute long before every
+    population nor changes from one program, and its rounding, to the other."""
+    try:
+        return _load(dtype)
+    except NoLibrary as reason:
+        return str(reason)
+
+
+def _load(dtype: torch.dtype) -> Library:
     began = time.perf_counter()
     if dtype not in REALS:
         raise NoLibrary(f"there is no native program for {dtype}")
     real, letter = REALS[dtype]
     gemm = ctypes.cast(getattr(openblas(), f"scipy_cblas_{letter}gemm"), ctypes.c_void_p).value
-    functions = ctypes.CDLL(str(_compiled(real)))
+    path = _compiled(real)
+    try:
+        functions = ctypes.CDLL(str(path))
+    except OSError as error:  # a torn file, or a folder from which nothing may be executed
+        raise NoLibrary(f"{path} cannot be loaded (if it is broken, delete it): {error}") from None
     assert gemm is not None  # the address of a loaded function
     return Library(functions, gemm, time.perf_counter() - began)
 

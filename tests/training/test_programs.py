@@ -134,7 +134,7 @@ class Without:
     """A machine on which something is missing: the caches of the search for it are emptied before and after."""
 
     def __enter__(self) -> None:
-        for cached in (native_library.library, native_library.openblas, program.warn_once):
+        for cached in (native_library._attempt, native_library.openblas, program.warn_once):
             cached.cache_clear()
 
     def __exit__(self, *_: object) -> None:
@@ -163,12 +163,31 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_pa
         native_library.library(torch.float64)
 
 
+def test_a_library_that_cannot_be_loaded_is_named_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As from a folder mounted without permission to execute, or after a crash while it was written."""
+    tries = []
+
+    def torn(real: str) -> Path:
+        tries.append(real)
+        (tmp_path / "native.so").write_bytes(b"torn")
+        return tmp_path / "native.so"
+
+    monkeypatch.setattr(native_library, "_compiled", torn)
+    with Without():
+        for _ in range(2):
+            with pytest.raises(NoLibrary, match=r"native\.so cannot be loaded"):
+                native_library.library(torch.float64)
+    assert tries == ["double"]
+
+
 def test_the_compiled_library_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with Without():
         native_library.library(torch.float64)
         assert len(list((tmp_path / "distnlc").iterdir())) == 1
-        native_library.library.cache_clear()
+        native_library._attempt.cache_clear()
 
         def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
             assert command[1:] == ["--version"]
