@@ -34,17 +34,17 @@ from distnlc.studies import kind_of, resolve
 
 STUDY = {
     "data.name": "waveform-noise",
-    "sampling.count": 16,
-    "sampling.parameters": 10_000,
-    "sampling.depth_min": 9,
-    "sampling.depth_max": 9,
+    "sampling.count": 10,
+    "sampling.parameters": 50_000,
+    "sampling.depth_min": 15,
+    "sampling.depth_max": 15,
     "search.coarse": 8,
     "metrics.walk_batches": 0,
 }
 """fields of the preset `quick` that differ: units of equal size, of a few seconds"""
 WORKERS = (1, 2)
 REPETITIONS = 3
-EXPECTED_S = 40.0
+EXPECTED_S = 55.0
 """of one study, on average over one and two workers"""
 MINUTE_S = 60.0
 """the length of a unit that the overhead is compared with"""
