@@ -106,7 +106,7 @@ def _processor_flags() -> set[str]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return set()
-    flags = (line.partition(":")[2] for line in lines if line.startswith("flags"))
+    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))  # on x86, on ARM
     return set(next(flags, "").split())
 
 

@@ -182,6 +182,15 @@ def test_a_library_that_cannot_be_loaded_is_named_and_not_tried_again(
     assert tries == ["double"]
 
 
+@pytest.mark.parametrize("told", ["flags\t\t: fpu avx2\n", "Features\t: asimd sve\n"])
+def test_processors_of_a_cluster_are_told_apart_by_their_instruction_sets(
+    told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On x86 and on ARM: code for one that another found compiled would end its process."""
+    monkeypatch.setattr(Path, "read_text", lambda _: f"processor\t: 0\n{told}\nprocessor\t: 1\n{told}")
+    assert native_library._processor_flags() == set(told.partition(":")[2].split())
+
+
 def test_the_compiled_library_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with Without():
