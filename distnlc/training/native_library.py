@@ -130,7 +130,12 @@ def _compiled(real: str) -> Path:
             made = Path(folder, path.name)
             command = [compiler, *flags, str(SOURCE), "-o", str(made), "-lm"]
             subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_LIMIT_S)
-            os.replace(made, path)  # whole or not at all: other workers may look for it now
+            try:
+                os.link(made, path)  # whole or not at all: other workers may look for it now
+            except FileExistsError:
+                pass  # one of them was faster, and has loaded a file that must stay (over NFS, replacing it would kill)
+            except OSError:  # no hard links here
+                os.replace(made, path)
     except subprocess.CalledProcessError as error:
         raise NoLibrary(f"{compiler} cannot compile {SOURCE.name}: {error.stderr.strip()[:500]}") from None
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -191,6 +191,23 @@ def test_processors_of_a_cluster_are_told_apart_by_their_instruction_sets(
     assert native_library._processor_flags() == set(told.partition(":")[2].split())
 
 
+def test_of_workers_that_compile_at_once_the_first_ones_library_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(native_library, "cache_folder", lambda: tmp_path)
+
+    def compile_slowly(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if "-o" in command:
+            made = Path(command[command.index("-o") + 1])
+            made.write_text("second")
+            (tmp_path / made.name).write_text("first")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", compile_slowly)
+    assert native_library._compiled("double").read_text() == "first"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_the_compiled_library_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with Without():
