@@ -43,8 +43,8 @@ class TorchProgram:
         self._wrong = torch.empty(members, dtype=torch.int64, device=self.flat.device)
         self._finite = torch.empty(members, dtype=torch.bool, device=self.flat.device)
         on_gpu = self.flat.device.type == "cuda"
-        self._train = _Captured(self.train_step) if on_gpu else self.train_step
-        self._count = _Captured(self.count_step) if on_gpu else self.count_step
+        self._train = _Captured() if on_gpu else _run  # they must not hold this program: a cycle would keep its memory
+        self._count = _Captured() if on_gpu else _run
 
     def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:
         one_hot = functional.one_hot(labels, self.classes).to(inputs.dtype).T
@@ -54,7 +54,7 @@ class TorchProgram:
         for batch, target in batches:
             self._inputs.copy_(batch)
             self._one_hot.copy_(target)
-            self._train()
+            self._train(self.train_step)
         return self._loss_sum / len(batches)
 
     def train_step(self) -> None:
@@ -73,7 +73,7 @@ class TorchProgram:
         for batch, target in zip(inputs.split(self.batch_size, 1), labels.split(self.batch_size), strict=True):
             self._inputs.copy_(batch)
             self._labels.copy_(target)
-            self._count()
+            self._count(self.count_step)
         return self._wrong.clone(), self._finite.clone()
 
     def count_step(self) -> None:
@@ -88,25 +88,29 @@ class TorchProgram:
         self._bind(len(rows))
 
 
-class _Captured:
-    """A step on a GPU: run plainly the first time (as warm-up, with its full effect), then captured and replayed."""
+def _run(step: Callable[[], None]) -> None:
+    step()
 
-    def __init__(self, step: Callable[[], None]) -> None:
-        self._step = step
+
+class _Captured:
+    """A step on a GPU: run plainly the first time (as warm-up, with its full effect), then captured and replayed.
+    Every call must be with the same step."""
+
+    def __init__(self) -> None:
         self._warm = False
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, step: Callable[[], None]) -> None:
         if not self._warm:
             beside = torch.cuda.Stream()  # captures must not come first on the stream that they are captured on
             beside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(beside):
-                self._step()
+                step()
             torch.cuda.current_stream().wait_stream(beside)
             self._warm = True
             return
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._step()
+                step()
         self._graph.replay()

@@ -2,9 +2,11 @@
 and what happens where the native one cannot be had."""
 
 import ctypes
+import gc
 import itertools
 import logging
 import subprocess
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +117,25 @@ def test_members_that_are_kept_train_on_as_before() -> None:
     part.keep(rows)
     assert torch.equal(whole.train_epoch(inputs, labels, rates)[rows], part.train_epoch(inputs, labels, rates[rows]))
     assert torch.equal(whole.flat[rows], part.flat)
+
+
+@pytest.mark.parametrize("kind", [NativeProgram, TorchProgram])
+def test_the_memory_of_a_program_is_free_as_soon_as_nobody_holds_it(
+    kind: type[NativeProgram | TorchProgram],
+) -> None:
+    """On a GPU the next population's buffers come right after; Python's search for cycles does not know how large."""
+    inputs, labels = points()
+    start = start_of(drawn(0))
+    made = kind(start, start.row[None], SPEC)
+    made.train_epoch(inputs, labels, torch.tensor([1e-3], dtype=torch.float64))
+    made.count_errors(inputs, labels)
+    held = weakref.ref(made)
+    gc.disable()
+    try:
+        del made
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_inputs_that_c_would_misread_are_refused() -> None:
