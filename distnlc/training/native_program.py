@@ -6,7 +6,6 @@ on memory that stays in the cache.
 """
 
 import ctypes
-from itertools import count
 
 import torch
 from torch import Tensor
@@ -88,7 +87,9 @@ class NativeProgram:
 
     def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:
         self._check(inputs, labels)
-        losses = [self._train(row, inputs, labels, rate) for row, rate in zip(count(), rates.tolist(), strict=False)]
+        if len(rates) != len(self.flat):
+            raise ValueError(f"expected a rate for each of {len(self.flat)} members, found {len(rates)}")
+        losses = [self._train(row, inputs, labels, rate) for row, rate in enumerate(rates.tolist())]
         return torch.tensor(losses, dtype=torch.float64)
 
     def _train(self, row: int, inputs: Tensor, labels: Tensor, rate: float) -> float:

@@ -149,6 +149,8 @@ def test_inputs_that_c_would_misread_are_refused() -> None:
         native.count_errors(inputs[:, :-1].contiguous(), labels[:-1])
     with pytest.raises(ValueError, match=r"labels must .* from 0 to 3"):
         native.count_errors(inputs, labels + 1)
+    with pytest.raises(ValueError, match="a rate for each of 1 members, found 2"):
+        native.train_epoch(inputs, labels, torch.ones(2, dtype=torch.float64))
 
 
 class Without:
