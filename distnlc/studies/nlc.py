@@ -43,7 +43,7 @@ from distnlc.studies.nlc_sweep import Run, sweep_rates
 from distnlc.studies.nlc_view import headline, view
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.loss import loss_scale
-from distnlc.training.program import Start
+from distnlc.training.program import Start, program_name
 from distnlc.training.rates import smallest_rate
 
 __all__ = ["TABLES", "Spec", "calibrate", "failed", "headline", "prepare", "run", "units", "view", "volume"]
@@ -158,10 +158,11 @@ def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = No
     """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
     began = time.perf_counter()
     part = spec.part(unit.part)
-    checkpoints = Checkpoints(
-        checkpoint_folder, {"unit_id": unit.unit_id, "part": _without_count(part), "device": device}
-    )
     dtype = getattr(torch, part.dtype)
+    checkpoints = Checkpoints(
+        checkpoint_folder,
+        {"unit_id": unit.unit_id, "part": _without_count(part), "program": program_name(device, dtype)},
+    )
     dataset = _load(part.data, part.seed, device, dtype)
     architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)
     network = architecture.build().to(device, dtype)

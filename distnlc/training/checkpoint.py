@@ -58,7 +58,7 @@ class Checkpoints:
         return None
 
     def offer(self, state: Callable[[], State]) -> None:
-        """Saves the state if the last save, or the beginning, is long enough ago. Raises nothing."""
+        """Saves the state if the last save, or the beginning, is long enough ago; no error if it cannot be written."""
         if self.folder is None or time.monotonic() - self._last < EVERY_S * max(1.0, self._save_s / QUICK_S):
             return
         began = time.monotonic()

@@ -1,6 +1,6 @@
 """The C code of the native program, compiled for this machine on first use, and the BLAS that it calls.
 
-Out: a `Library` of three C functions for a dtype, or the reason why there is none (no compiler, no OpenBLAS). One
+Out: a `Library` of C functions for a dtype, or the reason why there is none (no compiler, no OpenBLAS). One
 compilation serves every width, depth and architecture; it takes about a second and is cached per user, keyed by the
 source, the compiler and the processor, so that machines of a cluster may share a home folder.
 
@@ -14,6 +14,7 @@ import importlib.util
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -100,26 +101,31 @@ def openblas() -> ctypes.CDLL:
     return blas
 
 
-def _processor_flags() -> set[str]:
-    """Names of the instruction sets, where Linux tells."""
+def _processor(*fields: str) -> str:
+    """What /proc/cpuinfo says of the first processor under one of these names; '' where there is no Linux to tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return set()
-    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))  # on x86, on ARM
-    return set(next(flags, "").split())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fields)), "")
+
+
+def _processor_flags() -> set[str]:
+    """Names of the instruction sets."""
+    return set(_processor("flags", "Features").split())  # on x86, on ARM
 
 
 def _compiled(real: str) -> Path:
     """The shared library for the C type, from the cache or compiled into it."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
+    name, *own_flags = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    compiler = shutil.which(name)
     if compiler is None:
         raise NoLibrary("no C compiler was found (set CC, or install gcc or clang)")
-    flags = [*FLAGS, f"-DREAL={real}"]
+    flags = [*own_flags, *FLAGS, f"-DREAL={real}"]
     if "avx512f" in _processor_flags():
         flags.append("-mprefer-vector-width=512")
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    machine = f"{platform.machine()} {sorted(_processor_flags())}"
+    version = subprocess.run([compiler, *own_flags, "--version"], capture_output=True, text=True, check=False).stdout
+    machine = f"{platform.machine()} {_processor('model name')} {sorted(_processor_flags())}"
     key = hashlib.sha256("\n".join([SOURCE.read_text(), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():

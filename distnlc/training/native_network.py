@@ -19,7 +19,7 @@ from distnlc.networks.sampling import Architecture
 from distnlc.spec import TrainingSpec
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_program import NativeProgram
-from distnlc.training.program import Start
+from distnlc.training.program import Start, warn_once
 
 
 def fast_network(network: MLP, architecture: Architecture, *, batch_size: int) -> Callable[[Tensor], Tensor]:
@@ -34,7 +34,8 @@ def fast_network(network: MLP, architecture: Architecture, *, batch_size: int) -
     try:
         start = Start(architecture, row, frozen.projection, loss_scale=1.0, seed=0)
         program = NativeProgram(start, row[None], TrainingSpec(batch_size=batch_size))
-    except NoLibrary:
+    except NoLibrary as reason:
+        warn_once(str(reason))
         return frozen
 
     shared = _Shared(program, frozen)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from distnlc.networks.sampling import Architecture
 from distnlc.spec import TrainingSpec
-from distnlc.training.native_library import NoLibrary
+from distnlc.training.native_library import NoLibrary, library
 from distnlc.training.optimizers import Adam
 
 log = logging.getLogger(__name__)
@@ -61,14 +62,22 @@ def make_program(start: Start, rows: Tensor, spec: TrainingSpec) -> Program:
     from distnlc.training.native_program import NativeProgram
     from distnlc.training.torch_program import TorchProgram
 
-    if rows.device.type == "cpu":
+    native = program_name(rows.device.type, rows.dtype) == "native"
+    return NativeProgram(start, rows, spec) if native else TorchProgram(start, rows, spec)
+
+
+def program_name(device: str, dtype: torch.dtype) -> str:
+    """`native`, or the device that the torch program works on: what rounds alike on equal hardware."""
+    if device == "cpu":
         try:
-            return NativeProgram(start, rows, spec)
+            library(dtype)
         except NoLibrary as reason:
             warn_once(str(reason))
-    return TorchProgram(start, rows, spec)
+        else:
+            return "native"
+    return device
 
 
 @cache
 def warn_once(reason: str) -> None:
-    log.warning("training on the CPU goes on in plain torch, two to four times slower: %s", reason)
+    log.warning("the CPU trains and measures in plain torch, two to four times slower: %s", reason)

@@ -22,7 +22,7 @@ from distnlc.spec import TrainingSpec
 from distnlc.training import native_library, program
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_program import NativeProgram, Network
-from distnlc.training.program import Start, make_program
+from distnlc.training.program import Start, make_program, program_name
 from distnlc.training.torch_program import TorchProgram
 
 SPEC = TrainingSpec()
@@ -171,9 +171,12 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
     start = start_of(drawn(0))
     with Without(), caplog.at_level(logging.WARNING):
         made = [make_program(start, start.row[None], SPEC) for _ in range(2)]
+        name = program_name("cpu", torch.float64)
     assert [type(one) for one in made] == [TorchProgram, TorchProgram]
+    monkeypatch.undo()
+    assert (name, program_name("cpu", torch.float64)) == ("cpu", "native")  # no checkpoint goes from one to the other
     assert [record.message for record in caplog.records] == [
-        "training on the CPU goes on in plain torch, two to four times slower: no C compiler was found "
+        "the CPU trains and measures in plain torch, two to four times slower: no C compiler was found "
         "(set CC, or install gcc or clang)"
     ]
 
