@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from distnlc.training import native_library
+
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """environment of a process that computes with one thread, read when the libraries are first imported"""
 
@@ -29,7 +31,17 @@ def describe() -> dict[str, Any]:
         "torch_blas": _torch_blas(),
         "numpy": np.__version__,
         "numpy_blas": f"{blas['name']} {blas['version']}",
+        "native_program": _native_program(),
     }
+
+
+def _native_program() -> str:
+    """What the products of the CPU program are done with, or why there is no such program."""
+    try:
+        native_library.library(torch.float64)
+        return f"OpenBLAS's {native_library.kernels()} kernels"
+    except native_library.NoLibrary as reason:
+        return f"none: {reason}"
 
 
 def _torch_blas() -> str:

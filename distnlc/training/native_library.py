@@ -101,6 +101,14 @@ def openblas() -> ctypes.CDLL:
     return blas
 
 
+def kernels() -> str:
+    """Which of OpenBLAS's kernels it has chosen for this processor. Raises NoLibrary."""
+    name = openblas().scipy_openblas_get_corename
+    name.restype = ctypes.c_char_p
+    chosen: bytes = name()
+    return chosen.decode()
+
+
 def _processor(*fields: str) -> str:
     """What /proc/cpuinfo says of the first processor under one of these names; '' where there is no Linux to tell."""
     try:

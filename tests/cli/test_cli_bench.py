@@ -45,6 +45,7 @@ def test_the_file_holds_the_machine_and_every_part(home: Path) -> None:
     assert distnlc("bench", "metrics", "engine", "--json", "bench.json").code == 0
     found = json.loads((home / "bench.json").read_text())
     assert {"cpu", "cores", "gpu", "torch", "torch_blas", "numpy_blas"} <= found["machine"].keys()
+    assert found["machine"]["native_program"].startswith("OpenBLAS's ")
     assert found["device"] in {"cpu", "cuda"}
     assert found["metrics"]["how"] == "metrics"
     assert found["engine"]["seconds"] >= 0
