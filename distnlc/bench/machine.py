@@ -21,7 +21,7 @@ def describe() -> dict[str, Any]:
     """What the numbers depend on, as plain data."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
-        "cpu": _cpu_name(),
+        "cpu": native_library.processor("model name") or platform.processor(),
         "cores": os.cpu_count() or 1,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.machine()}",
@@ -49,15 +49,6 @@ def _torch_blas() -> str:
     mkl = re.search(r"Math Kernel Library Version (\S+)", built_with)
     other = re.search(r"BLAS_INFO=(\w+)", built_with)
     return f"MKL {mkl[1]}" if mkl else other[1] if other else "unknown"
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def seconds(work: Callable[[], Any], device: str) -> float:

@@ -18,6 +18,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from distnlc import data
 from distnlc.data import Dataset
+from distnlc.networks.mlp import MLP
 from distnlc.networks.sampling import Architecture, sample_architecture
 from distnlc.records import DIVERGED, FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow
 from distnlc.search import Sweep
@@ -154,6 +155,17 @@ def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset
     return data.load(spec, seed).to(device, dtype)
 
 
+def _start(network: MLP, architecture: Architecture, dataset: Dataset, training: TrainingSpec) -> Start:
+    """The initialized network as the trainer takes it. Raises ValueError for one that cannot be trained."""
+    return Start(
+        architecture,
+        row=parameters_to_vector(network.parameters()).detach(),
+        projection=network.projection,
+        loss_scale=loss_scale(network, dataset.train_inputs, batch_size=training.batch_size),
+        seed=derive_seed("training", architecture.seed),
+    )
+
+
 def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = None) -> Records:
     """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
     began = time.perf_counter()
@@ -166,13 +178,7 @@ def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = No
     dataset = _load(part.data, part.seed, device, dtype)
     architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)
     network = architecture.build().to(device, dtype)
-    start = Start(
-        architecture,
-        row=parameters_to_vector(network.parameters()).detach(),
-        projection=network.projection,
-        loss_scale=loss_scale(network, dataset.train_inputs, batch_size=part.training.batch_size),
-        seed=derive_seed("training", architecture.seed),
-    )
+    start = _start(network, architecture, dataset, part.training)
     saved = checkpoints.load(device)
     if saved is None:
         metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)

@@ -11,14 +11,12 @@ AMD's processors with AVX-512. (The variable OPENBLAS_CORETYPE, where it is set,
 import ctypes
 import hashlib
 import importlib.util
-import logging
 import os
 import platform
 import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,8 +25,6 @@ from typing import Any
 import torch
 
 from distnlc.data import cache_folder
-
-log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("native.c")
 REALS = {torch.float64: ("double", "d"), torch.float32: ("float", "s")}
@@ -49,8 +45,6 @@ class Library:
     functions: Any
     gemm: int
     """address of cblas_?gemm"""
-    seconds: float
-    """that compiling took, or finding it compiled"""
 
 
 def library(dtype: torch.dtype) -> Library:
@@ -72,7 +66,6 @@ def _attempt(dtype: torch.dtype) -> Library | str:
 
 
 def _load(dtype: torch.dtype) -> Library:
-    began = time.perf_counter()
     if dtype not in REALS:
         raise NoLibrary(f"there is no native program for {dtype}")
     real, letter = REALS[dtype]
@@ -82,8 +75,10 @@ def _load(dtype: torch.dtype) -> Library:
         functions = ctypes.CDLL(str(path))
     except OSError as error:  # a torn file, or a folder from which nothing may be executed
         raise NoLibrary(f"{path} cannot be loaded (if it is broken, delete it): {error}") from None
+    functions.workspace_size.restype = functions.count_errors.restype = ctypes.c_int64
+    functions.train_epoch.restype = ctypes.c_double
     assert gemm is not None  # the address of a loaded function
-    return Library(functions, gemm, time.perf_counter() - began)
+    return Library(functions, gemm)
 
 
 @cache
@@ -109,7 +104,7 @@ def kernels() -> str:
     return chosen.decode()
 
 
-def _processor(*fields: str) -> str:
+def processor(*fields: str) -> str:
     """What /proc/cpuinfo says of the first processor under one of these names; '' where there is no Linux to tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -120,7 +115,7 @@ def _processor(*fields: str) -> str:
 
 def _processor_flags() -> set[str]:
     """Names of the instruction sets."""
-    return set(_processor("flags", "Features").split())  # on x86, on ARM
+    return set(processor("flags", "Features").split())  # on x86, on ARM
 
 
 def _compiled(real: str) -> Path:
@@ -133,7 +128,7 @@ def _compiled(real: str) -> Path:
     if "avx512f" in _processor_flags():
         flags.append("-mprefer-vector-width=512")
     version = subprocess.run([compiler, *own_flags, "--version"], capture_output=True, text=True, check=False).stdout
-    machine = f"{platform.machine()} {_processor('model name')} {sorted(_processor_flags())}"
+    machine = f"{platform.machine()} {processor('model name')} {sorted(_processor_flags())}"
     key = hashlib.sha256("\n".join([SOURCE.read_text(), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():

@@ -51,9 +51,6 @@ class NativeProgram:
         drawn, self.dtype = start.architecture, rows.dtype
         loaded = library(rows.dtype)
         self._c = loaded.functions
-        self._c.workspace_size.restype = ctypes.c_int64
-        self._c.train_epoch.restype = ctypes.c_double
-        self._c.count_errors.restype = ctypes.c_int64
         self.flat = rows.clone()
         self.adam = Adam.start(rows) if spec.optimizer == "adam" else None
         self._gradients = torch.empty_like(rows[0]) if spec.optimizer == "adam" else None
