@@ -13,6 +13,7 @@ from functools import partial
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -93,7 +94,8 @@ def run(
         todo = _todo(units, store.statuses(), unit, retry_failed)
         what = f"{len(todo)} of {len(units)} units to do" if todo else f"nothing to do, all {len(units)} units are done"
         say(f"{study.name} ({spec_id(study)}) in {folder}: {what}")
-        console = Console(kind, len(units), _rows(kind, folder), folder, _same_command)
+        redo = {each.unit_id for each in todo}
+        console = Console(kind, len(units), _rows(kind, folder), folder, _same_command, redo)
         mirror = Mirror(study, kind, folder, tracking_uri, console)
         stack.callback(mirror.close)
         mirror.announce()
@@ -113,14 +115,13 @@ def run(
             except KeyboardInterrupt:  # while the workers were being started
                 interrupted = True
         if interrupted:
-            say(f"interrupted: {len(console.rows)} of {len(units)} units are kept; go on: {_same_command()}")
+            say(f"interrupted: {console.settled} of {len(units)} units are kept; go on: {_same_command()}")
             raise typer.Exit(INTERRUPTED)
         if not todo:
             mirror.progress(NOTHING_YET)
         store.compact()
-        _summarize(folder)
-        _say_failures(console.rows.values(), units, _same_command)
-        _write_report(folder)
+        _conclude(folder, study.kind)
+        _say_failures(_rows(kind, folder), units, _same_command)
     mirror.announce()
     raise typer.Exit(WITH_FAILURES if console.failed else 0)
 
@@ -152,10 +153,12 @@ def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | Non
     return RayExecutor(work, workers=workers, address=address)
 
 
-def _rows(kind: StudyKind, folder: Path) -> list[Any]:
-    """The first table's rows that are in the store."""
-    name, row_type = next(iter(kind.TABLES.items()))
-    return [row_type(**fields) for fields in read_table(folder, name).to_pylist()]
+def _rows(kind: StudyKind, folder: Path) -> Iterator[Any]:
+    """The first table's rows that are in the store, in the columns that the displays look at."""
+    table = read_table(folder, next(iter(kind.TABLES)))
+    columns = ["unit_id", "status", "reason", *kind.Headline.COLUMNS]
+    for batch in table.select(columns).to_batches(max_chunksize=10_000):
+        yield from (SimpleNamespace(**fields) for fields in batch.to_pylist())
 
 
 class Mirror:
@@ -185,7 +188,7 @@ class Mirror:
         if self.tracker is not None:
             failed = self.console.failed
             self.tracker.progress(
-                done=len(self.console.rows) - failed,
+                done=self.console.settled - failed,
                 failed=failed,
                 total=self.console.total,
                 units_per_hour=progress.units_per_hour,
@@ -206,14 +209,14 @@ class Mirror:
             self.tracker.close()
 
 
-def _summarize(folder: Path) -> None:
-    from analysis.headline import sentences, summary
+def _conclude(folder: Path, kind: str) -> None:
+    """The study's answers in words, and its report where its kind has one."""
+    from analysis.closing import REPORTED, closing
 
-    found = summary(folder)
-    say(f"{found.architectures} architectures ({found.failed} failed), {found.runs:,} training runs")
-    for part in found.parts:
-        for sentence in [f"{part.title}:", *sentences(part)] if len(found.parts) > 1 else sentences(part):
-            say(sentence)
+    for sentence in closing(folder):
+        say(sentence)
+    if kind in REPORTED:
+        _write_report(folder)
 
 
 def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..., str]) -> None:
@@ -263,20 +266,27 @@ def status(folder: FolderArgument) -> None:
     """Done, running, failed, rate, time left and best so far; from any shell, also while the study runs."""
     study = from_fields(read_spec_fields(folder), where=str(folder / "study.yaml"))
     kind = kind_of(study.kind)
-    units, rows, progress = kind.units(study), _rows(kind, folder), read_progress(folder)
-    failed = sum(row.status == FAILED for row in rows)
+    units, progress = kind.units(study), read_progress(folder)
+    headline, settled, failed = kind.Headline(), 0, list[Any]()
+    for row in _rows(kind, folder):
+        headline.add(row)
+        settled += 1
+        if row.status == FAILED:
+            failed.append(row)
     running = f"{progress['running']} running, " if progress else ""
-    say(f"{study.name} ({spec_id(study)}): {len(rows) - failed} of {len(units)} units done, {running}{failed} failed")
-    for number in named_numbers(kind.headline(rows)):
+    counts = f"{settled - len(failed):,} of {len(units):,} units done, {running}{len(failed):,} failed"
+    say(f"{study.name} ({spec_id(study)}): {counts}")
+    for number in named_numbers(headline.numbers()):
         say(number)
-    _say_failures(rows, units, partial(_command, folder))
+    _say_failures(failed, units, partial(_command, folder))
     if progress:
         pace_now = pace(progress["units_per_hour"], progress["seconds_left"])
         say(f"at work: process {progress['pid']} on {progress['host']}; {pace_now}")
-    elif len(rows) < len(units):
+    elif settled < len(units):
         say(f"not at work; go on: {_command(folder)}")
     else:
-        say(f"finished; {folder / 'report' / 'index.html'}")
+        page = folder / "report" / "index.html"
+        say(f"finished; {page}" if page.exists() else "finished")
 
 
 @app.command()

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -46,17 +46,36 @@ class Console:
     """Shows progress over the whole study; in use as a context while the units are done."""
 
     def __init__(
-        self, kind: StudyKind, total: int, rows: Sequence[Any], folder: Path, again: Callable[..., str]
+        self,
+        kind: StudyKind,
+        total: int,
+        rows: Iterable[Any],
+        folder: Path,
+        again: Callable[..., str],
+        todo: Container[str] = (),
     ) -> None:
-        """`rows`: those of the first table that were there before. `again`: options -> command."""
-        self.kind, self.total, self.folder, self.again = kind, total, folder, again
-        self.rows = {row.unit_id: row for row in rows}
+        """`rows`: of the first table, those that were there before; `todo`: ids of the units that are (again) to do.
+
+        `again`: options -> command.
+        """
+        self.total, self.folder, self.again = total, folder, again
+        self.settled = self.failed = 0
+        self._headline = kind.Headline()
+        self._before: dict[str, str] = {}
+        """of the units that are done again: id -> status"""
+        for row in rows:
+            self.settled += 1
+            self.failed += row.status == FAILED
+            if row.unit_id in todo:
+                self._before[row.unit_id] = row.status
+            else:
+                self._headline.add(row)
         self.said_at = time.monotonic()
         self.written_at = 0.0
         text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True))
         columns = SpinnerColumn(), BarColumn(10), MofNCompleteColumn(), text
         self.bar = Bar(*columns, console=terminal, transient=True, expand=True, refresh_per_second=4)
-        self.task = self.bar.add_task("starting", total=total, completed=len(self.rows))
+        self.task = self.bar.add_task("starting", total=total, completed=self.settled)
 
     def __enter__(self) -> "Console":
         self.write(NOTHING_YET)
@@ -69,26 +88,25 @@ class Console:
             self.bar.stop()
         (self.folder / PROGRESS_FILE).unlink(missing_ok=True)
 
-    @property
-    def failed(self) -> int:
-        return sum(row.status == FAILED for row in self.rows.values())
-
     def headline(self) -> Mapping[str, float]:
-        return self.kind.headline(list(self.rows.values()))
+        return self._headline.numbers()
 
     def committed(self, unit: Unit, records: Records) -> None:
         row = next(iter(records.values()))[0]
-        self.rows[unit.unit_id] = row
+        before = self._before.pop(unit.unit_id, None)
+        self.settled += before is None
+        self.failed += (row.status == FAILED) - (before == FAILED)
+        self._headline.add(row)
         if row.status == FAILED:
             say(failure(unit.label, row.reason, self.again("--unit", unit.unit_id)), style="red")
 
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()
         if terminal.is_terminal:
-            self.bar.update(self.task, completed=len(self.rows), description=self.line(progress, between="\n"))
+            self.bar.update(self.task, completed=self.settled, description=self.line(progress, between="\n"))
         elif now - self.said_at >= QUIET_LINE_S:
             self.said_at = now
-            say(f"{len(self.rows)}/{self.total} {self.line(progress)}")
+            say(f"{self.settled}/{self.total} {self.line(progress)}")
         if now - self.written_at >= PROGRESS_FILE_S:
             self.written_at = now
             self.write(progress)

@@ -119,6 +119,21 @@ class EpochRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RehearsalRow:
+    """One unit of a rehearsal: a number that depends on the spec alone, and where it was worked on."""
+
+    unit_id: str
+    index: int
+    status: str
+    reason: str | None = None
+    attempts: int = 1
+    seconds: float
+    value: float | None = None
+    host: str | None = None
+    process: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     """What people are shown of one finished unit, in plain data; a study kind makes it from the unit's records."""
 

@@ -13,7 +13,20 @@ from typing import Any, Protocol, cast
 from distnlc.records import Records, View
 from distnlc.spec import SpecError, StudySpec, Unit, assign, read_yaml
 
-KINDS = ("nlc",)
+KINDS = ("nlc", "rehearsal")
+
+
+class Headline(Protocol):
+    """A few finite numbers over a study's units so far, for progress displays; its size does not grow with them."""
+
+    COLUMNS: Sequence[str]
+    """of the first table, besides `unit_id`, `status` and `reason`: what `add` looks at"""
+
+    def add(self, row: Any) -> None:
+        """Takes in one more unit: its row of the first table, or whatever has these columns as attributes."""
+
+    def numbers(self) -> dict[str, float]:
+        """Name -> number; none that is not defined yet."""
 
 
 class StudyKind(Protocol):
@@ -22,6 +35,7 @@ class StudyKind(Protocol):
     Spec: type[StudySpec]
     TABLES: Mapping[str, type]
     """table name -> row dataclass; the first table holds one row per unit, with `unit_id`, `status`, `reason`"""
+    Headline: type[Headline]
 
     def prepare(self, spec: Any) -> None:
         """Once, in the driver, before any unit: data found and cached on this machine. Raises on a user's mistake."""
@@ -47,9 +61,6 @@ class StudyKind(Protocol):
 
     def view(self, records: Records) -> View:
         """What the tracking mirror shows of one unit."""
-
-    def headline(self, rows: Sequence[Any]) -> dict[str, float]:
-        """A few finite numbers over the first table's rows so far, for progress displays."""
 
 
 def kind_of(name: str) -> StudyKind:

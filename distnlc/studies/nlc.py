@@ -41,13 +41,13 @@ from distnlc.spec import (
 from distnlc.studies.nlc_cost import cost, seconds_per_cost, table_sizes
 from distnlc.studies.nlc_measurement import measure_initial, measure_trained
 from distnlc.studies.nlc_sweep import Run, sweep_rates
-from distnlc.studies.nlc_view import headline, view
+from distnlc.studies.nlc_view import Headline, view
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.loss import loss_scale
 from distnlc.training.program import Start, program_name
 from distnlc.training.rates import smallest_rate
 
-__all__ = ["TABLES", "Spec", "calibrate", "failed", "headline", "prepare", "run", "units", "view", "volume"]
+__all__ = ["TABLES", "Headline", "Spec", "calibrate", "failed", "prepare", "run", "units", "view", "volume"]
 
 TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
 

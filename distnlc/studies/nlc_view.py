@@ -1,13 +1,12 @@
 """What people see of the NLC study while it runs: one architecture in the tracking mirror, a headline over all."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from distnlc.records import ArchitectureRow, Records, View
+from distnlc.records import Records, View
 
 DRAWN = (
     "index dataset optimizer criterion depth width parameters activation dilation shift debiased bias_variance "
@@ -43,20 +42,39 @@ def view(records: Records) -> View:
     )
 
 
-def headline(rows: Sequence[ArchitectureRow]) -> dict[str, float]:
-    """The running correlation of log NLC with test error, and the best test error."""
-    points = [
-        (math.log(row.init_nlc), row.test_error)
-        for row in rows
-        if row.init_nlc is not None and row.test_error is not None and 0 < row.init_nlc < math.inf
-    ]
-    shown: dict[str, float] = {}
-    if points:
-        shown["best_test_error"] = min(error for _, error in points)
-    logs, errors = np.array(points, dtype=float).reshape(-1, 2).T
-    if len(points) >= 3 and logs.std() > 0 and errors.std() > 0:
-        shown["correlation_log_nlc_test_error"] = float(np.corrcoef(logs, errors)[0, 1])
-    return shown
+class Headline:
+    """The running correlation of log NLC with test error, and the best test error, in constant memory.
+
+    Means and co-moments are updated point by point (Welford; Chan et al. 1983), which loses no digits to
+    cancellation as sums of squares would.
+    """
+
+    COLUMNS = ("init_nlc", "test_error")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._means = np.zeros(2)
+        self._moments = np.zeros((2, 2))
+        """sum over the points of the outer product of their deviation from the mean"""
+        self._best = math.inf
+
+    def add(self, row: Any) -> None:
+        """Takes in one architecture; one without an NLC or an error, as failed units are, is left out."""
+        if row.init_nlc is None or row.test_error is None or not 0 < row.init_nlc < math.inf:
+            return
+        self._count += 1
+        self._best = min(self._best, row.test_error)
+        point = np.array([math.log(row.init_nlc), row.test_error])
+        before = point - self._means
+        self._means += before / self._count
+        self._moments += np.outer(before, point - self._means)
+
+    def numbers(self) -> dict[str, float]:
+        shown = {"best_test_error": self._best} if self._count else {}
+        spread = math.sqrt(self._moments[0, 0]) * math.sqrt(self._moments[1, 1])
+        if self._count >= 3 and spread > 0:
+            shown["correlation_log_nlc_test_error"] = float(self._moments[0, 1] / spread)
+        return shown
 
 
 def _finite(value: Any) -> bool:
