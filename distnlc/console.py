@@ -26,7 +26,7 @@ from distnlc.spec import Unit
 from distnlc.studies import StudyKind
 
 QUIET_LINE_S = 30.0
-PROGRESS_FILE_S = 2.0
+PROGRESS_FILE_S = 1.0
 PROGRESS_FILE = "progress.json"
 SILENCE_S = 120.0
 """after which a driver on another host is taken for dead"""

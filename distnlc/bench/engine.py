@@ -5,7 +5,7 @@ T_k the time from a worker's first commit to its last (what comes before is star
     overhead per unit = (sum over workers of T_k - sum of the units' own seconds) / units, + Optuna's time in a sweep,
 over the units after each worker's first; the wait of one worker for the other's last unit is no overhead and left out.
 Optuna's time is inside the units, so a sweep whose trainings take no time is timed for it. The units compute on CPU
-cores, also where there is a GPU.
+cores, also where there is a GPU. What 100,000 units do to the engine is measured in scale.py.
 """
 
 import os
@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.table import Table
 
+from distnlc.bench import scale
 from distnlc.bench.display import plain_table, progress
 from distnlc.console import Console, terminal
 from distnlc.engine.checkpoints import CheckpointCleaner
@@ -153,7 +154,7 @@ def speedup(one: StudyTimes, two: StudyTimes) -> float:
 
 def expected_s() -> float:
     """Of the whole part."""
-    return EXPECTED_S * len(WORKERS) * REPETITIONS
+    return EXPECTED_S * len(WORKERS) * REPETITIONS + scale.EXPECTED_S
 
 
 def measure() -> dict[str, Any]:
@@ -169,6 +170,7 @@ def measure() -> dict[str, Any]:
                 begin(names[workers], EXPECTED_S)
                 with tempfile.TemporaryDirectory() as folder:
                     times[-1].append(run_study(study, Path(folder, "study"), workers))
+        at_scale = scale.measure(begin)
     in_sweep_s = optuna_s()
     found = {
         "study": study.model_dump(mode="json"),
@@ -184,8 +186,10 @@ def measure() -> dict[str, Any]:
             [asdict(each) | {"overhead_s": each.overhead_s()} for each in repetition] for repetition in times
         ],
         "speedups": [speedup(*repetition) for repetition in times],
+        "scale": at_scale,
     }
     terminal.print(_table(found))
+    terminal.print(scale.table(at_scale))
     return found
 
 
