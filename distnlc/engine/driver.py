@@ -3,7 +3,8 @@
 In: the units still to do, an executor, a store, the study kind, sinks. Out: rows in the store, an `Outcome`.
 Longest units first; what comes back is committed before anybody hears of it. A unit that raises or exceeds
 its time limit is tried again `retries` times; one whose worker dies is handed over again until MAX_LOSSES
-deaths. After that a failed row stands for it, and the rest of the study goes on.
+deaths. After that a failed row stands for it, and the rest of the study goes on. A machine that is lost is nobody's
+fault: a death counts only while the machine where it happened is still there.
 """
 
 import logging
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from distnlc.engine.executor import Executor, Finished
+from distnlc.engine.executor import Executor, Finished, Loss
 from distnlc.records import FAILED, OK, Records
 from distnlc.spec import StudySpec, Unit
 from distnlc.studies import StudyKind
@@ -25,9 +26,11 @@ from distnlc.studies import StudyKind
 log = logging.getLogger(__name__)
 
 MAX_LOSSES = 3
-"""Worker deaths after which the unit is blamed: machines are taken away, but not so often under one unit."""
+"""Deaths of a worker's process after which the unit is blamed."""
 TICK_S = 0.5
 """The longest wait before the driver looks at time limits, the stop event and the clock."""
+PROGRESS_S = 0.1
+"""Sinks hear of progress no more often than that."""
 
 Entry = tuple[Unit, str, Records]
 """A settled unit: its status in the store (ok or failed) and its rows."""
@@ -47,6 +50,8 @@ class Progress:
     """None until the first unit is done"""
     latest: str
     """label of the unit settled last, '' before the first"""
+    workers: int = 0
+    """that are there now; 0 while the study waits for machines, or for its first worker"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Sink(Protocol):
         """The unit's rows are in the store. Called once a unit, failed ones included."""
 
     def progress(self, progress: Progress) -> None:
-        """Called after commits and about twice a second (with the serial executor: between units)."""
+        """Called twice a second, up to ten times while units come back (with the serial executor: between units)."""
 
 
 def run_units(
@@ -94,15 +99,18 @@ def run_units(
     Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, nothing of it is committed, and
     the outcome says `interrupted`. Raises whatever the store raises, and EngineError if no worker can be had.
     """
-    ledger = _Ledger(units, retries, give_up=partial(kind.failed, spec))
+    ledger = _Ledger(units, retries, give_up=partial(kind.failed, spec), lives=executor.lives)
     audience = _Audience(sinks)
     started = clock()
+    told_at = started - PROGRESS_S
     with _Signals(stop or threading.Event()) as signals:
         try:
             while ledger.unsettled and not signals.stop.is_set():
                 while ledger.should_submit(executor):
                     executor.submit(ledger.take())
-                audience.progress(ledger.progress(executor, clock() - started))
+                if clock() - told_at >= PROGRESS_S:
+                    told_at = clock()
+                    audience.progress(ledger.progress(executor, told_at - started))
                 with signals.may_interrupt():
                     finished = executor.wait(TICK_S)
                 if time_limit_s is not None:
@@ -134,19 +142,25 @@ def _stop_overdue(executor: Executor, ledger: "_Ledger", time_limit_s: float) ->
 
 
 class _Ledger:
-    """What is to do, in flight and settled, and the judgement of what comes back."""
+    """What is to do, in flight and settled, and the judgement of what comes back.
 
-    def __init__(self, units: Sequence[Unit], retries: int, give_up: Callable[..., Records]) -> None:
+    Of a unit that is settled nothing is kept, so that memory does not grow with the units done.
+    """
+
+    def __init__(
+        self, units: Sequence[Unit], retries: int, give_up: Callable[..., Records], lives: Callable[[str], bool]
+    ) -> None:
         self.in_flight: dict[str, Unit] = {}
         self.done = 0
         self.failed = 0
         self._pending = deque(sorted(units, key=lambda unit: -unit.cost))
-        self._settled: set[str] = set()
+        self._unsettled = {unit.unit_id for unit in units}
         self._total = len(units)
         self._retries = retries
         self._give_up = give_up
+        self._lives = lives
         self._failures: Counter[str] = Counter()
-        self._losses: Counter[str] = Counter()
+        self._losses: defaultdict[str, list[Loss]] = defaultdict(list)
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._cost_left = sum(unit.cost for unit in units)
         self._measured_cost = 0.0
@@ -155,7 +169,7 @@ class _Ledger:
 
     @property
     def unsettled(self) -> int:
-        return self._total - len(self._settled)
+        return len(self._unsettled)
 
     def should_submit(self, executor: Executor) -> bool:
         """Queueing behind a busy worker hides the driver's own work; the last units wait for a free one."""
@@ -171,7 +185,7 @@ class _Ledger:
         """The entry to commit, or None if the unit is to be done again or was settled before."""
         unit = result.unit
         self.in_flight.pop(unit.unit_id, None)
-        if unit.unit_id in self._settled:  # its worker was believed dead, and both copies came back
+        if unit.unit_id not in self._unsettled:  # its worker was believed dead, and both copies came back
             return None
         self._seconds[unit.unit_id] += result.seconds
         if result.records is not None:
@@ -184,7 +198,7 @@ class _Ledger:
             return None
         log.warning("unit %s (%s) failed: %s\n%s", unit.unit_id, unit.label, reason, result.traceback)
         self.failed += 1
-        attempts = self._failures[unit.unit_id] + self._losses[unit.unit_id]
+        attempts = self._failures[unit.unit_id] + len(self._losses[unit.unit_id])
         return self._close(unit, FAILED, self._give_up(unit, reason, self._seconds[unit.unit_id], attempts))
 
     def _why_give_up(self, result: Finished) -> str | None:
@@ -197,16 +211,22 @@ class _Ledger:
             self._pending.append(unit)  # last: it must not hold up the others
             return None
         if result.lost:
-            self._losses[unit.unit_id] += 1
-            if self._losses[unit.unit_id] >= MAX_LOSSES:
-                return f"worker died {MAX_LOSSES} times while it worked on this unit"
+            losses = self._losses[unit.unit_id]
+            losses.append(result.lost)
+            if len(losses) >= MAX_LOSSES:
+                losses[:] = [loss for loss in losses if self._lives(loss.node)]
+            if len(losses) >= MAX_LOSSES:
+                why = "; ".join(dict.fromkeys(loss.why for loss in losses if loss.why))
+                return f"worker died {len(losses)} times while it worked on this unit" + (f": {why}" if why else "")
         self._pending.appendleft(unit)
         return None
 
     def _close(self, unit: Unit, status: str, records: Records) -> Entry:
-        self._settled.add(unit.unit_id)
-        if self._losses[unit.unit_id] and unit in self._pending:  # a copy that waits to be done again
+        self._unsettled.remove(unit.unit_id)
+        if unit.unit_id in self._losses and unit in self._pending:  # a copy that waits to be done again
             self._pending.remove(unit)
+        for kept in (self._failures, self._losses, self._seconds):
+            kept.pop(unit.unit_id, None)
         self._cost_left -= unit.cost
         self._latest = unit.label
         return unit, status, records
@@ -222,6 +242,7 @@ class _Ledger:
             units_per_hour=3600 * self.done / elapsed_s if elapsed_s > 0 else 0.0,
             seconds_left=self._seconds_left(running, executor.slots),
             latest=self._latest,
+            workers=executor.slots,
         )
 
     def _seconds_left(self, running: Mapping[str, float], slots: int) -> float | None:

@@ -30,6 +30,16 @@ class EngineError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Loss:
+    """The process or the machine that worked on a unit died; what became of the unit is unknown."""
+
+    node: str
+    """the machine, as `Executor.lives` knows it"""
+    why: str = ""
+    """what is known beyond that it died, such as 'out of memory: ...'"""
+
+
+@dataclass(frozen=True)
 class Finished:
     """How one unit left the executor: exactly one of `records`, `error`, `lost` and `returned` is set."""
 
@@ -39,8 +49,7 @@ class Finished:
     """type and message of the exception, on one line"""
     traceback: str = ""
     """the last lines of the error's traceback"""
-    lost: bool = False
-    """the process or the machine that worked on it died; what became of it is unknown"""
+    lost: Loss | None = None
     returned: bool = False
     """it was never begun, because the worker it waited for is gone: hand it over again"""
     seconds: float = 0.0
@@ -52,7 +61,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many units are worked on at once."""
+        """How many workers there are now; 0 while it waits for machines."""
 
     @property
     def capacity(self) -> int:
@@ -62,13 +71,16 @@ class Executor(Protocol):
         """Hands over one unit; only while there is capacity."""
 
     def wait(self, timeout_s: float) -> list[Finished]:
-        """What has finished, waiting so long for the first. Raises EngineError if no worker is left."""
+        """What has finished, waiting so long for the first. Raises EngineError if no worker can be started."""
 
     def running(self) -> Mapping[str, float]:
         """Unit id -> seconds since its work began, for the units being worked on (not those queued)."""
 
     def cancel(self, unit_id: str) -> None:
         """Kills whatever works on the unit and replaces it. The unit itself does not come back."""
+
+    def lives(self, node: str) -> bool:
+        """Whether the machine of a `Loss` is still there: if so, the process alone died."""
 
     def close(self) -> None:
         """Abandons what is in flight and lets go of everything; may be called again."""
@@ -155,6 +167,9 @@ class SerialExecutor:
 
     def cancel(self, unit_id: str) -> None:
         self._unit = None
+
+    def lives(self, node: str) -> bool:
+        return True
 
     def close(self) -> None:
         self._unit = None

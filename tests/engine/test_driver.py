@@ -12,11 +12,12 @@ import pytest
 from toys import KIND, SPEC, MemoryStore, Watcher, row, units
 
 from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
-from distnlc.engine.executor import EngineError, Finished, SerialExecutor
+from distnlc.engine.executor import EngineError, Finished, Loss, SerialExecutor
 from distnlc.records import Records
 from distnlc.spec import Unit
 
 Script = Callable[[Unit, int], list[Finished] | None]
+DIED = Loss("node")
 
 
 def good(unit: Unit, seconds: float = 1.0) -> Finished:
@@ -38,6 +39,7 @@ class ScriptedExecutor:
         self.cancelled: list[str] = []
         self.most_held = 0
         self.closed = 0
+        self.lost_nodes: set[str] = set()
 
     @property
     def capacity(self) -> int:
@@ -69,6 +71,9 @@ class ScriptedExecutor:
         for queue in self.queues:
             if queue and queue[0][0].unit_id == unit_id:
                 self._next(queue)
+
+    def lives(self, node: str) -> bool:
+        return node not in self.lost_nodes
 
     def close(self) -> None:
         self.closed += 1
@@ -132,7 +137,7 @@ def test_a_unit_that_succeeds_when_tried_again_is_done() -> None:
 def test_losses_do_not_count_as_failures_but_are_bounded() -> None:
     def script(unit: Unit, attempt: int) -> list[Finished]:
         preempted = unit.index == 0 and attempt < MAX_LOSSES
-        return [Finished(unit, lost=True) if preempted or unit.index == 1 else good(unit)]
+        return [Finished(unit, lost=DIED) if preempted or unit.index == 1 else good(unit)]
 
     store = MemoryStore()
     executor = ScriptedExecutor(script)
@@ -161,7 +166,7 @@ def test_a_hanging_unit_is_cancelled_and_counts_as_failed_attempts() -> None:
 def test_a_unit_that_comes_back_twice_is_committed_once() -> None:
     def script(unit: Unit, attempt: int) -> list[Finished]:
         if unit.index == 0 and attempt == 1:
-            return [Finished(unit, lost=True), good(unit)]  # believed dead, then its result turns up
+            return [Finished(unit, lost=DIED), good(unit)]  # believed dead, then its result turns up
         return [good(unit), good(unit)]
 
     store, watcher = MemoryStore(), Watcher()

@@ -142,8 +142,8 @@ def test_the_unit_queued_behind_a_killer_comes_back_unblamed(
     assert executor.capacity == 0
     assert set(executor.running()) == {"u1"}
     finished = {result.unit.unit_id: result for result in finish(executor, 2)}
-    assert (finished["u1"].lost, finished["u1"].returned) == (True, False)
-    assert (finished["u2"].lost, finished["u2"].returned) == (False, True)
+    assert (bool(finished["u1"].lost), finished["u1"].returned) == (True, False)
+    assert (bool(finished["u2"].lost), finished["u2"].returned) == (False, True)
     executor.close()
 
 
