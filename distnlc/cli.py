@@ -4,10 +4,11 @@ Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interru
 message and no traceback. Whatever is slow to import is imported where it is used.
 """
 
+import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ from distnlc.store import Store, StoreError, read_records, read_spec_fields, rea
 from distnlc.store import export as export_tables
 from distnlc.studies import StudyKind, from_fields, kind_of, resolve
 from distnlc.studies import presets as named_studies
+from distnlc.tracking import Tracker, TrackingError, check_uri, masked, ui_command
 
 app = typer.Typer(
     add_completion=False,
@@ -40,6 +42,8 @@ app = typer.Typer(
 
 USAGE, WITH_FAILURES, INTERRUPTED = 2, 3, 130
 UNIT_HOURS = 72.0
+MIRROR_S, HURRY_S = 30.0, 3.0
+"""how long the end waits for MLflow: after the units, after an interruption; if no unit was to do, till it is whole"""
 FAILURES_SHOWN = 10
 
 app.command()(bench)
@@ -56,7 +60,7 @@ def main() -> None:
     except Exception as error:
         from distnlc.data import DataError
 
-        if not isinstance(error, SpecError | StoreError | DataError | EngineError):
+        if not isinstance(error, SpecError | StoreError | DataError | EngineError | TrackingError):
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USAGE)
@@ -81,6 +85,8 @@ def run(
     retry_failed: Annotated[bool, typer.Option(help="do the failed units again")] = False,
 ) -> None:
     """Runs a study, or continues it where it stopped."""
+    if tracking_uri is not None:
+        check_uri(tracking_uri)
     study = resolve(spec, assignments or ())
     kind = kind_of(study.kind)
     folder = out or Path("studies") / study.name
@@ -117,8 +123,10 @@ def run(
         if interrupted:
             say(f"interrupted: {console.settled} of {len(units)} units are kept; go on: {_same_command()}")
             raise typer.Exit(INTERRUPTED)
+        mirror.wait_s = MIRROR_S
         if not todo:
             mirror.progress(NOTHING_YET)
+            mirror.wait_s = math.inf
         store.compact()
         _conclude(folder, study.kind)
         _say_failures(_rows(kind, folder), units, _same_command)
@@ -127,8 +135,8 @@ def run(
 
 
 def _same_command(*options: str) -> str:
-    """What was typed, with more options."""
-    return shlex.join(["distnlc", *sys.argv[1:], *options])
+    """What was typed, with more options and without passwords."""
+    return masked(shlex.join(["distnlc", *sys.argv[1:], *options]))
 
 
 def _command(folder: Path, *options: str) -> str:
@@ -166,18 +174,15 @@ class Mirror:
 
     def __init__(self, study: StudySpec, kind: StudyKind, folder: Path, uri: str | None, console: Console) -> None:
         self.kind, self.folder, self.console = kind, folder, console
-        self.tracker: Any = None
+        self.wait_s = HURRY_S
+        self.tracker: Tracker | None = None
         if find_spec("mlflow") is not None:
-            from distnlc.tracking import Tracker
+            self.tracker = Tracker(study, folder, partial(read_statuses, folder), self.views, uri=uri)
 
-            self.tracker = Tracker(study, folder, self.missing, uri=uri)
-
-    def missing(self, mirrored: Mapping[str, str]) -> Iterator[tuple[str, str, View]]:
-        """Committed units whose status is not in the mirror; called in the tracker's thread."""
-        statuses = read_statuses(self.folder)
-        wanted = {unit_id for unit_id, status in statuses.items() if mirrored.get(unit_id) != status}
+    def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
+        """Of committed units; called in the tracker's thread."""
         for unit_id, records in read_records(self.folder, self.kind.TABLES, wanted):
-            yield unit_id, statuses[unit_id], self.kind.view(records)
+            yield unit_id, self.kind.view(records)
 
     def committed(self, unit: Unit, records: Records) -> None:
         if self.tracker is not None:
@@ -200,13 +205,11 @@ class Mirror:
         if self.tracker is None:
             say("tracking is off: MLflow is not installed")
         else:
-            from distnlc.tracking import ui_command
-
             say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
 
     def close(self) -> None:
         if self.tracker is not None:
-            self.tracker.close()
+            self.tracker.close(self.wait_s)
 
 
 def _conclude(folder: Path, kind: str) -> None:

@@ -8,17 +8,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mirrored import Study, view
 
-from distnlc import tracking
-from distnlc.records import View
-from distnlc.spec import StudySpec, spec_id, to_yaml
-from distnlc.tracking import Mirrored, Tracker, default_uri, ui_command
+from distnlc.spec import spec_id, to_yaml
+from distnlc.tracking import default_uri, mirror, ui_command
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
@@ -26,63 +24,12 @@ pytestmark = [
 ]
 
 
-def view(name: str, **changes: Any) -> View:
-    base = View(
-        name=name,
-        params={"depth": 5, "activation": "relu", "debiased": True},
-        metrics={"init_nlc": 2.5, "test_error": 0.25},
-        curves={"rate_val_error": [(0, 0.9), (1, 0.5), (2, 0.7)]},
-        tags={"part": "main"},
-    )
-    return replace(base, **changes)
-
-
-def nothing_missing(_: Mapping[str, str]) -> Iterable[Mirrored]:
-    return []
-
-
-class Study:
-    """A study of its own in the shared database, and what MLflow says of it."""
-
-    def __init__(self, folder: Path, uri: str, seed: int) -> None:
-        self.folder, self.uri = folder, uri
-        self.spec = StudySpec(kind="nlc", name="tiny", seed=seed)
-
-    def tracker(self, missing: Callable[[Mapping[str, str]], Iterable[Mirrored]] = nothing_missing) -> Tracker:
-        return Tracker(self.spec, self.folder, missing, uri=self.uri)
-
-    def client(self) -> Any:
-        from mlflow.tracking import MlflowClient
-
-        return MlflowClient(tracking_uri=self.uri)
-
-    def runs(self) -> list[Any]:
-        name = f"tags.study_id = '{spec_id(self.spec)}'"
-        (experiment,) = self.client().search_experiments(filter_string=name)
-        return list(self.client().search_runs([experiment.experiment_id]))
-
-    def units(self) -> dict[str, Any]:
-        """Unit id -> its only run."""
-        runs = [run for run in self.runs() if "unit_id" in run.data.tags]
-        units = {run.data.tags["unit_id"]: run for run in runs}
-        assert len(units) == len(runs)
-        return units
-
-    def summary(self) -> Any:
-        (summary,) = [run for run in self.runs() if run.data.tags.get("role") == "summary"]
-        return summary
-
-    def curve(self, run: Any, key: str) -> list[tuple[int, float]]:
-        history = self.client().get_metric_history(run.info.run_id, key)
-        return sorted((point.step, point.value) for point in history)
-
-
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Making the tables takes seconds: one file for all tests, in a folder whose name needs quoting."""
     folder = tmp_path_factory.mktemp("shared") / "a study's folder"
     folder.mkdir()
-    tracker = Tracker(StudySpec(kind="nlc"), folder, nothing_missing)
+    tracker = Study(folder, default_uri(folder), seed=0).tracker()
     assert tracker.close(60)
     return tracker.uri
 
@@ -116,7 +63,7 @@ def test_units_appear_with_params_metrics_curves_and_tags(study: Study) -> None:
 def test_the_summary_run_follows_the_study_and_is_reused_on_resume(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "PROGRESS_S", 0.0)
+    monkeypatch.setattr(mirror, "PROGRESS_S", 0.0)
     for done in (1, 2):
         tracker = study.tracker()
         tracker.progress(
@@ -143,24 +90,18 @@ def test_the_summary_run_follows_the_study_and_is_reused_on_resume(
 
 def test_resume_mirrors_what_is_missing_and_nothing_twice(study: Study) -> None:
     tracker = study.tracker()
-    tracker.unit("kept", "ok", view("kept"))
-    tracker.unit("repeated", "failed", view("old"))
+    study.commit(tracker, "kept")
+    study.commit(tracker, "repeated", "failed", view("old"))
     assert tracker.close(30)
     kept = study.units()["kept"].info.run_id
     experiment = study.summary().info.experiment_id
     study.client().create_run(experiment, tags={"unit_id": "cut short"})  # what a crash leaves behind
-
-    asked: list[dict[str, str]] = []
-
-    def missing(mirrored: Mapping[str, str]) -> Iterable[Mirrored]:
-        asked.append(dict(mirrored))
-        yield "cut short", "ok", view("whole")
-        yield "repeated", "ok", view("new")
-
-    tracker = study.tracker(missing)
+    study.rows["cut short"] = "ok", view("whole")
+    study.rows["repeated"] = "ok", view("new")
+    tracker = study.tracker()
     tracker.unit("kept", "ok", view("once more"))
     assert tracker.close(30)
-    assert asked == [{"kept": "ok", "repeated": "failed"}]
+    study.assert_whole()
     units = study.units()
     assert {unit: run.info.run_name for unit, run in units.items()} == {
         "kept": "kept",
@@ -168,6 +109,32 @@ def test_resume_mirrors_what_is_missing_and_nothing_twice(study: Study) -> None:
         "cut short": "whole",
     }
     assert units["kept"].info.run_id == kept
+
+
+def test_a_mirror_left_whole_is_known_without_listing_its_runs(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = study.tracker()
+    study.commit(tracker, "first")
+    assert tracker.close(30)
+    from mlflow.tracking import MlflowClient
+
+    asked: list[str] = []
+    search_runs = MlflowClient.search_runs
+
+    def noted(client: Any, experiments: list[str], which: str = "", **named: Any) -> Any:
+        asked.append(which)
+        return search_runs(client, experiments, which, **named)
+
+    monkeypatch.setattr(MlflowClient, "search_runs", noted)
+    tracker = study.tracker()
+    study.commit(tracker, "second")
+    assert tracker.close(30)
+    assert asked
+    assert "" not in asked
+    study.assert_whole()
+    study.rows["third"] = "ok", view("third")  # committed by a session that died
+    assert study.tracker().close(30)
+    assert "" in asked
+    study.assert_whole()
 
 
 def test_limits_of_mlflow_are_kept(study: Study) -> None:
@@ -200,7 +167,7 @@ def test_a_failure_amid_a_unit_is_repaired_from_the_store(
 ) -> None:
     from mlflow.tracking import MlflowClient
 
-    monkeypatch.setattr(tracking, "RETRY_S", 0.01)
+    monkeypatch.setattr(mirror, "RETRY_S", 0.01)
     log_batch, failures = MlflowClient.log_batch, iter([True, True])
 
     def unreliable(*arguments: Any, **named: Any) -> None:
@@ -209,74 +176,111 @@ def test_a_failure_amid_a_unit_is_repaired_from_the_store(
         log_batch(*arguments, **named)
 
     monkeypatch.setattr(MlflowClient, "log_batch", unreliable)
-    tracker = study.tracker(lambda mirrored: [("u0", "ok", view("again"))] if "u0" not in mirrored else [])
-    tracker.unit("u0", "ok", view("first"))
-    tracker.unit("u1", "ok", view("second"))
+    tracker = study.tracker()
+    study.commit(tracker, "u0")
+    study.commit(tracker, "u1")
     deadline = time.monotonic() + 20
-    while len(tracker._runs) < 2 and time.monotonic() < deadline:
+    while len(tracker._mirrored or {}) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert tracker.close(30)
-    assert {run.info.status for run in study.units().values()} == {"FINISHED"}
-    assert set(study.units()) == {"u0", "u1"}
+    study.assert_whole()
     assert caplog.text.count("ConnectionError: server gone") == 1
 
 
+def test_one_unit_that_never_gets_through_does_not_keep_the_others_out(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setattr(mirror, "RETRY_S", 0.01)
+    create_run = MlflowClient.create_run
+
+    def picky(*arguments: Any, run_name: str, **named: Any) -> Any:
+        if run_name == "poison":
+            raise ConnectionError("reset by peer")
+        return create_run(*arguments, run_name=run_name, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_run", picky)
+    tracker = study.tracker()
+    for unit in ("first", "poison", "last"):
+        study.commit(tracker, unit)
+    deadline = time.monotonic() + 20
+    while len(tracker._mirrored or {}) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert tracker.close(30) is False
+    assert set(study.units()) == {"first", "last"}
+    assert "the mirror goes without unit poison" in caplog.text
+
+
 def test_units_that_do_not_fit_in_the_queue_come_from_the_store(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "QUEUED_UNITS", 2)
-    committed: dict[str, View] = {}
-
-    def missing(mirrored: Mapping[str, str]) -> Iterable[Mirrored]:
-        return [(unit, "ok", shown) for unit, shown in dict(committed).items() if unit not in mirrored]
-
-    tracker = study.tracker(missing)
+    monkeypatch.setattr(mirror, "QUEUED_UNITS", 2)
+    tracker = study.tracker()
     for i in range(20):
-        committed[f"u{i}"] = view(f"unit {i}")
-        tracker.unit(f"u{i}", "ok", committed[f"u{i}"])
+        study.commit(tracker, f"u{i}")
     assert tracker.close(30)
-    assert set(study.units()) == set(committed)
+    study.assert_whole()
 
 
-def test_a_locked_database_is_waited_for_without_holding_up_the_study(study: Study) -> None:
-    assert study.tracker().close(30)
-    with sqlite3.connect(study.uri.removeprefix("sqlite:///"), check_same_thread=False) as other:
-        other.execute("BEGIN IMMEDIATE")
-        started = time.monotonic()
-        tracker = study.tracker()
-        tracker.unit("u", "ok", view("patient"))
-        assert time.monotonic() - started < 0.5
-        assert tracker.close(1.0) is False
-        other.rollback()
-    other.close()
-    assert tracker.close(30)
-    assert set(study.units()) == {"u"}
+def test_close_says_what_is_left_and_the_next_session_does_it(
+    study: Study, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "PATIENCE_S", 0.1)
+    for i in range(300):
+        study.rows[f"u{i}"] = "ok", view(f"unit {i}")
+    tracker = study.tracker()
+    while not tracker._mirrored:
+        time.sleep(0.01)
+    assert tracker.close(0.5) is False
+    assert "of 300 units are not yet in MLflow; Ctrl-C leaves that to the next run of this study" in caplog.text
+    assert "of 300 units are not yet in MLflow; running the study again completes that" in caplog.text
+    assert tracker.close(math.inf)
+    study.assert_whole()
 
 
-def test_a_dead_server_is_one_warning_and_close_is_bounded(
+def test_while_the_study_runs_the_mirror_takes_a_small_share_of_the_interpreter(study: Study) -> None:
+    for i in range(10_000):
+        study.rows[f"u{i}"] = "ok", view(f"unit {i}")
+    tracker = study.tracker()
+    while not tracker._mirrored:
+        time.sleep(0.01)
+    started_s, cpu_s, there = time.monotonic(), time.process_time(), len(tracker._mirrored)
+    time.sleep(2)
+    share = (time.process_time() - cpu_s) / (time.monotonic() - started_s)
+    assert len(tracker._mirrored) > there
+    assert share < 0.5
+    study.rows.clear()
+    tracker._views = lambda _: iter(())
+    tracker.close(0.0)
+
+
+def test_a_dead_server_is_one_warning_and_the_end_does_not_wait_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(tracking, "RETRY_S", 0.1)
-    spec = StudySpec(kind="nlc")
+    monkeypatch.setattr(mirror, "RETRY_S", 0.1)
     started = time.monotonic()
-    tracker = Tracker(spec, tmp_path, nothing_missing, uri="http://127.0.0.1:9")
-    tracker.unit("u", "ok", view("unseen"))
+    study = Study(tmp_path, "http://somebody:secret@127.0.0.1:9", seed=0)
+    tracker = study.tracker()
+    study.commit(tracker, "u")
     tracker.progress(done=1, failed=0, total=1, units_per_hour=1.0, seconds_left=0.0, headline={})
     assert time.monotonic() - started < 0.5
     time.sleep(0.5)
     with caplog.at_level(logging.DEBUG):
         assert tracker.close(10.0) is False
     assert time.monotonic() - started < 12
-    assert caplog.text.count("cannot mirror to http://127.0.0.1:9") == 1
+    assert caplog.text.count("cannot mirror to http://***@127.0.0.1:9") == 1
     assert "running the study again completes it" in caplog.text
+    assert "secret" not in caplog.text
 
 
-def test_close_does_not_wait_for_one_that_never_answers(study: Study) -> None:
+def test_close_does_not_wait_for_one_that_never_answers(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = threading.Event()
 
-    def never(_: Mapping[str, str]) -> Iterable[Mirrored]:
+    def never() -> Mapping[str, str]:
         answer.wait()
-        return []
+        return {}
 
-    tracker = study.tracker(never)
+    monkeypatch.setattr(study, "statuses", never)
+    tracker = study.tracker()
     started = time.monotonic()
     assert tracker.close(0.3) is False
     assert time.monotonic() - started < 1.0
@@ -289,7 +293,7 @@ def test_without_mlflow_the_study_goes_on(
 ) -> None:
     for module in ("mlflow", "mlflow.tracking"):
         monkeypatch.setitem(sys.modules, module, None)
-    tracker = Tracker(StudySpec(kind="nlc"), tmp_path, nothing_missing)
+    tracker = Study(tmp_path, default_uri(tmp_path), seed=0).tracker()
     tracker.unit("u", "ok", view("unseen"))
     assert tracker.close(10) is False
     assert "ModuleNotFoundError" in caplog.text

@@ -1,0 +1,175 @@
+"""A study's experiment in MLflow: one run per unit, one summary run. Every method may raise what MLflow raises.
+
+A run is RUNNING until all of it is there, so that a crash leaves nothing that passes for a mirrored unit.
+"""
+
+import hashlib
+import math
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from distnlc.records import FAILED, View
+from distnlc.spec import StudySpec, spec_id, to_yaml
+from distnlc.tracking.address import connect, is_server, masked
+
+TAG_LENGTH = 5000
+"""MLflow's limit, which for parameters is a little higher"""
+MIRRORED = "mirrored"
+"""the summary run's tag that says which units are mirrored, when all are"""
+VERSIONS_OF = ("distnlc", "torch", "numpy", "optuna", "mlflow", "ray")
+
+Warn = Callable[[str, str], None]
+"""takes a kind and a message; says the first message of each kind"""
+
+
+class Experiment:
+    """Finds or makes the study's experiment and summary run."""
+
+    def __init__(self, spec: StudySpec, folder: Path, uri: str, warn: Warn) -> None:
+        self._warn = warn
+        self._client = connect(uri)
+        study_id = spec_id(spec)
+        # a server knows where its artifacts go; with a bare database MLflow would take the current folder
+        self._id = self._find_or_create(f"{spec.name} {study_id}", study_id, None if is_server(uri) else folder)
+        found = self._client.search_runs([self._id], "tags.role = 'summary'", max_results=1)
+        if found:
+            self._summary = found[0].info.run_id
+            self._client.update_run(self._summary, status="RUNNING")
+        else:
+            tags = {"role": "summary", "study_id": study_id, "kind": spec.kind}
+            self._summary = self._client.create_run(self._id, run_name=f"summary of {spec.name}", tags=tags).info.run_id
+            self._log_spec(spec)
+        for key, value in _versions().items():
+            self._client.set_tag(self._summary, f"version.{key}", value)
+
+    def _find_or_create(self, name: str, study_id: str, folder: Path | None) -> str:
+        # a deleted one still owns its name; view type 3: all
+        found = self._client.search_experiments(view_type=3, filter_string=f"tags.study_id = '{study_id}'")
+        if not found:
+            artifacts = None if folder is None else str(folder / "mlartifacts")
+            tags = {"study_id": study_id}
+            return str(self._client.create_experiment(name, artifact_location=artifacts, tags=tags))
+        if found[0].lifecycle_stage == "deleted":
+            self._client.restore_experiment(found[0].experiment_id)
+        return str(found[0].experiment_id)
+
+    def _log_spec(self, spec: StudySpec) -> None:
+        try:
+            self._client.log_text(self._summary, to_yaml(spec), "study.yaml")
+        except Exception as error:  # an artifact store out of reach is no reason to go without all the rest
+            self._warn("artifact", f"cannot put study.yaml into the artifact store: {short(error)}")
+
+    def mirrored(self, committed: Mapping[str, str], between: Callable[[], None]) -> dict[str, str]:
+        """Unit id -> status of what is there in full; removes the rest.
+
+        To list the runs takes 2 ms each, in pages of 1000, after each of which `between` is called. So a tag of
+        the summary run tells if the last session left all of `committed` (unit id -> status) mirrored.
+        """
+        tags = self._client.get_run(self._summary).data.tags
+        self._client.set_tag(self._summary, MIRRORED, "")
+        self.remove_unfinished()
+        if tags.get(MIRRORED) == _digest(committed):
+            return dict(committed)
+        mirrored: dict[str, str] = {}
+        for page in self._pages(""):
+            for run in page:
+                unit_id = run.data.tags.get("unit_id")
+                if unit_id in mirrored:
+                    self._client.delete_run(run.info.run_id)
+                elif unit_id is not None:
+                    mirrored[unit_id] = run.data.tags.get("status", "")
+            between()
+        return mirrored
+
+    def remove_unfinished(self) -> None:
+        """Deletes the unit runs of which only a part arrived."""
+        for run in [run for page in self._pages("attributes.status = 'RUNNING'") for run in page]:
+            if "unit_id" in run.data.tags:
+                self._client.delete_run(run.info.run_id)
+
+    def remove(self, unit_id: str) -> None:
+        """Deletes the unit's run."""
+        for run in [run for page in self._pages(f"tags.unit_id = '{unit_id}'") for run in page]:
+            self._client.delete_run(run.info.run_id)
+
+    def _pages(self, which: str) -> Iterator[Any]:
+        page: Any = None
+        while page is None or page.token:
+            page = self._client.search_runs([self._id], which, page_token=page and page.token)
+            yield page
+
+    def add(self, unit_id: str, status: str, view: View) -> None:
+        """Makes the run of a unit that has none."""
+        tags = {key: _text(value) for key, value in view.tags.items()} | {"unit_id": unit_id, "status": status}
+        run_id = self._client.create_run(self._id, run_name=view.name, tags=tags).info.run_id
+        points = [(key, value, 0) for key, value in view.metrics.items()]
+        points += [(key, value, step) for key, curve in view.curves.items() for step, value in curve]
+        self._log(run_id, points, view.params)
+        self._client.set_terminated(run_id, "FAILED" if status == FAILED else "FINISHED")
+
+    def log_progress(self, step: int, numbers: Mapping[str, float]) -> None:
+        """One point of each number on the summary run."""
+        self._log(self._summary, [(key, value, step) for key, value in numbers.items()], {})
+
+    def finish(self, mirrored: Mapping[str, str], complete: bool) -> None:
+        """Ends the session; `mirrored`: unit id -> status of all that is there; `complete`: no unit is to do."""
+        self._client.set_tag(self._summary, MIRRORED, _digest(mirrored))
+        self._client.set_terminated(self._summary, "FINISHED" if complete else "KILLED")
+
+    def _log(self, run_id: str, points: Iterable[tuple[str, float, int]], params: Mapping[str, Any]) -> None:
+        """(name, value, step) points, the finite ones, and params; all but what MLflow rejects."""
+        from mlflow.entities import Metric, Param
+
+        now_ms = int(1000 * time.time())
+        curves = defaultdict(list)
+        for key, value, step in points:
+            if math.isfinite(value):
+                curves[key].append(Metric(key, float(value), now_ms, step))
+        fields = [Param(key, _text(str(value))) for key, value in params.items()]
+        if not self._accepts(run_id, metrics=[point for curve in curves.values() for point in curve], params=fields):
+            for field in fields:
+                self._accepts(run_id, params=[field])
+            for curve in curves.values():
+                self._accepts(run_id, metrics=curve)
+
+    def _accepts(self, run_id: str, **batch: Any) -> bool:
+        """Logs a batch of any size, which MLflow's client parts into calls; False if it may not be logged."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.log_batch(run_id, **batch)
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            self._warn("rejected", f"MLflow rejects a value of run {run_id}: {short(error)}")
+            return False
+        return True
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in VERSIONS_OF:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+def _digest(statuses: Mapping[str, str]) -> str:
+    """Tells which units have which status; never empty."""
+    return hashlib.sha256(repr(sorted(statuses.items())).encode()).hexdigest()
+
+
+def _text(value: str) -> str:
+    """What every database takes: PostgreSQL no NUL, none a lone surrogate."""
+    return value.replace("\0", "").encode(errors="replace").decode()[:TAG_LENGTH]
+
+
+def short(error: Exception) -> str:
+    """The first line of an error's message, without passwords."""
+    return masked(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}")
