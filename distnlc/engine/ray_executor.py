@@ -21,6 +21,7 @@ from typing import Any
 
 from distnlc.engine.executor import EngineError, Finished, Loss, Work, attempt, best_device
 from distnlc.engine.ray_cluster import is_own_failure, lives, living_nodes, why_died
+from distnlc.engine.ray_connection import connect
 from distnlc.spec import Unit
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,6 @@ START_S = 10.0
 SLOW_START_S = 60.0
 LOOK_S = 3.0
 """Between two looks at what the cluster has."""
-OBJECT_STORE_BYTES = 200 * 2**20
-"""Of an instance started here: records are small."""
 DRIVER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # CPU_ENVIRONMENT hides GPUs; this spares Ray's warning
@@ -98,7 +97,7 @@ class RayExecutor:
         EngineError if Ray is not installed or can be neither started nor joined.
         """
         self._ray = _import_ray()
-        self._connected_here = _connect(self._ray, workers, address)
+        self._connected_here = connect(self._ray, workers, address)
         self._work = work
         self._given = workers
         self._on_gpu: bool | None = None
@@ -291,33 +290,6 @@ def _import_ray() -> Any:
     except ImportError:
         raise EngineError("Ray is not installed here: install it, or use the serial executor") from None
     return ray
-
-
-def _connect(ray: Any, workers: int | None, address: str | None) -> bool:
-    """Whether Ray was started or joined by this call."""
-    if ray.is_initialized():
-        return False
-    address = address or os.environ.get("RAY_ADDRESS")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
-    except Exception as error:
-        what = f"Ray at {address} cannot be joined" if address else "Ray cannot be started on this machine"
-        hint = (
-            "If this is about a token or the home folder: Ray keeps a token in ~/.ray/auth_token, which must "
-            "be writable, and the same on all nodes; RAY_AUTH_MODE=disabled does without."
-        )
-        raise EngineError(f"{what}: {_short(error)}\n{hint}") from error
-    return True
 
 
 def _short(error: BaseException) -> str:

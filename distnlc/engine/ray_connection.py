@@ -1,0 +1,153 @@
+"""How this process comes to its Ray: a private one on this machine, or a cluster that is running.
+
+In: the ray module, an address or none. Out: Ray connected, or an EngineError that says what is wrong and what to do.
+A Ray started here listens on the loopback interface only and takes work only from whoever knows its token: a secret
+of this process and its children, of which no file is written.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distnlc.engine.executor import EngineError
+
+OBJECT_STORE_BYTES = 200 * 2**20
+"""Of an instance started here: records are small."""
+ANSWER_LIMIT_S = 15.0
+"""Nobody answers at the address of a cluster: so long it is tried, since its head may be starting."""
+QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
+MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+TOKEN_FILE = "~/.ray/auth_token"
+
+
+def connect(ray: Any, workers: int | None, address: str | None) -> bool:
+    """Whether Ray was started, with `workers` cores, or joined by this call; see RayExecutor. Raises EngineError."""
+    if ray.is_initialized():
+        return False
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address and address != "local":
+        _join(ray, address)
+    else:
+        _start(ray, workers)
+    return True
+
+
+def _start(ray: Any, workers: int | None) -> None:
+    if TOKEN_PATH not in os.environ and os.environ.get(MODE, "token").lower() == "token":
+        os.environ.setdefault(TOKEN, secrets.token_hex(32))
+    try:
+        with _loopback(ray):
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **QUIET,
+            )
+    except Exception as error:
+        raise EngineError(f"Ray cannot be started on this machine: {_story(error)}") from error
+
+
+@contextmanager
+def _loopback(ray: Any) -> Iterator[None]:
+    """Ray's way to start on the loopback interface, which it takes by itself on macOS and Windows only.
+
+    The variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER would do the same, but is read when Ray is imported.
+    """
+    constants = ray._private.ray_constants
+    usual, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = usual
+
+
+def _join(ray: Any, address: str) -> None:
+    what = f"Ray at {address} cannot be joined"
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "//" not in host:
+        _wait_for_answer(what, host.strip("[]"), int(port))
+    try:
+        with _one_try(), _without_stderr():
+            ray.init(address=address, **QUIET)
+    except Exception as error:
+        raise EngineError(f"{what}: {_story(error)}") from error
+
+
+def _wait_for_answer(what: str, host: str, port: int) -> None:
+    """Ray itself would wait for a quarter of an hour."""
+    deadline = time.monotonic() + ANSWER_LIMIT_S
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=ANSWER_LIMIT_S / 3).close()
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"{what}: nobody answers there ({error}). The address is that of the cluster's head, HOST:6379 "
+                    "unless another port was named, as `ray start --head` has printed it; `auto` finds a Ray that "
+                    "runs on this machine"
+                ) from None
+            time.sleep(0.5)
+        else:
+            return
+
+
+@contextmanager
+def _one_try() -> Iterator[None]:
+    """Ray asks the head again and again, without a look at the answer; a refused token stays refused."""
+    name = "RAY_gcs_server_port_wait_time_s"
+    before = os.environ.get(name)
+    os.environ[name] = before or "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """While it joins, Ray's C++ part writes there what its exceptions say again."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _story(error: BaseException) -> str:
+    """What is wrong and what to do. Of a connection that failed, the reason is in the errors behind Ray's last one."""
+    chain = [error]
+    while behind := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(behind)
+    said = " ".join(map(str, chain))
+    if any(words in said for words in ("InvalidAuthToken", "authentication token", TOKEN_PATH)):
+        return f"{_why_refused()}. The token of a cluster is what its head has in {TOKEN}, {TOKEN_PATH} or {TOKEN_FILE}"
+    told = next((each for each in chain if "ersion mismatch" in str(each)), error)
+    advice = ". The machines of a cluster need the same Ray and the same Python" if told is not error else ""
+    return f"{type(told).__name__}: {' '.join(str(told).split())}{advice}"
+
+
+def _why_refused() -> str:
+    """What is wrong with this process's token, by what Ray looks at in this order."""
+    mode, path = os.environ.get(MODE), os.environ.get(TOKEN_PATH)
+    if (mode or "").lower() != "token":
+        return f"it wants a token, and none is sent while {MODE} is {mode or 'not set'}: set {MODE}=token"
+    if os.environ.get(TOKEN):
+        return f"it refuses the token in the variable {TOKEN}: set the cluster's, or unset it and set {TOKEN_PATH}"
+    file = path or TOKEN_FILE
+    try:
+        held = bool(Path(file).expanduser().read_bytes().strip())
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
+        held = False
+    fault = f"it refuses the token in {file}" if held else f"it wants a token, and {file} holds none that can be read"
+    return f"{fault}: put the cluster's token there, or set {TOKEN_PATH} to a file that holds it"
