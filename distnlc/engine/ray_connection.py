@@ -132,9 +132,10 @@ def _story(error: BaseException) -> str:
     said = " ".join(map(str, chain))
     if any(words in said for words in ("InvalidAuthToken", "authentication token", TOKEN_PATH)):
         return f"{_why_refused()}. The token of a cluster is what its head has in {TOKEN}, {TOKEN_PATH} or {TOKEN_FILE}"
-    told = next((each for each in chain if "ersion mismatch" in str(each)), error)
-    advice = ". The machines of a cluster need the same Ray and the same Python" if told is not error else ""
-    return f"{type(told).__name__}: {' '.join(str(told).split())}{advice}"
+    for each in chain:
+        if "ersion mismatch" in str(each):
+            return f"{' '.join(str(each).split())}. The machines of a cluster need the same Ray and the same Python"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _why_refused() -> str:
