@@ -1,0 +1,213 @@
+"""For the chaos tests: the command as users type it, in a process of its own; its processes; what a study holds.
+
+In: the words after `distnlc`. Out: a running process to be disturbed, the folder and the journal it leaves. Every
+random moment comes from a generator whose seed is said when a test begins; CHAOS_SEED=... repeats it, as far as the
+timing of processes can be repeated. CHAOS=full asks for the greater number of faults.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from distnlc.cli import app
+from distnlc.store import read_tables
+
+FULL = os.environ.get("CHAOS") == "full"
+TIMEOUT_S = 7200 if FULL else 600
+"""of a test; the machine may be busy with other things"""
+UNITS, WORKERS = 200, 2
+ON_RAY = "--workers", str(WORKERS)
+WHERE_AND_WHEN = ["seconds", "host", "process"]
+"""columns that differ from one run of a study to the next"""
+WITHOUT_MLFLOW = "import sys; sys.modules['mlflow'] = None; "
+"""MLflow takes seconds to start: left out where the mirror is not the point"""
+WORKERS_END_S, ALL_END_S = 10.0, 120.0
+WORKING = "ray::_Actor", "/raylet/raylet ", "/gcs/gcs_server ", "distnlc.cli"
+"""by these names the driver, its Ray and its workers are known; what Ray is only starting when it is killed, and its
+agents, look for it for a minute before they end"""
+DISTNLC = "from distnlc.cli import main; main()"
+
+
+def number_of(fault: str, in_ci: int, in_full: int) -> int:
+    """How many faults of a kind a test asks for: `CHAOS_<FAULT>` if it is set."""
+    return int(os.environ.get(f"CHAOS_{fault.upper()}", in_full if FULL else in_ci))
+
+
+def seeded(test: str) -> random.Random:
+    """The generator of a test's random moments."""
+    seed = int(os.environ.get("CHAOS_SEED", random.SystemRandom().randrange(10**6)))
+    tell(f"{test}: CHAOS_SEED={seed}")
+    return random.Random(f"{test} {seed}")
+
+
+def tell(text: str) -> None:
+    """Progress, for those who watch; shown after a failure, too."""
+    print(f"[chaos {time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+@dataclass
+class Result:
+    """A line of the summary."""
+
+    fault: str
+    faults: int = 0
+    commands: int = 0
+    studies: int = 0
+    redone: int = 0
+    """units begun more than once, counted by attempts"""
+    redone_at_most: int = 0
+    """what was in flight when the faults happened"""
+    recoveries_s: list[float] = field(default_factory=list)
+
+
+RESULTS: list[Result] = []
+SESSIONS: list[int] = []
+"""of the drivers that have ended"""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder, its journal, and the words that start or continue it."""
+
+    folder: Path
+    words: tuple[str, ...]
+
+    @property
+    def journal(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}-journal")
+
+    @property
+    def said(self) -> Path:
+        """What all its commands said, one after the other."""
+        return self.folder.with_name(f"{self.folder.name}-said.txt")
+
+    def start(self, *more: str, prelude: str = WITHOUT_MLFLOW) -> subprocess.Popen[bytes]:
+        """Types `distnlc run ...` in a session of its own, as a terminal would; `prelude` is run before."""
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        with self.said.open("ab") as said:
+            return subprocess.Popen(
+                [sys.executable, "-c", prelude + DISTNLC, "run", *self.words, "--out", str(self.folder), *more],
+                env=environment | {"OMP_NUM_THREADS": "1"},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def finish(self, *more: str, prelude: str = WITHOUT_MLFLOW) -> int:
+        """Types the command and waits for its end; its exit code."""
+        return self.start(*more, prelude=prelude).wait(TIMEOUT_S)
+
+    def last_words(self) -> str:
+        return self.said.read_text()[-3000:] if self.said.exists() else ""
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Its rows, but for where and when they were made."""
+        return {
+            name: table.to_pandas().drop(columns=WHERE_AND_WHEN, errors="ignore")
+            for name, table in read_tables(self.folder).items()
+        }
+
+    def attempts(self) -> list["Attempt"]:
+        """By the journal, in the order in which they began."""
+        found = [path.name.split("-") for path in self.journal.iterdir()]
+        parsed = [Attempt(int(unit), int(pid), int(ns) / 1e9) for unit, *_, pid, ns in found]
+        return sorted(parsed, key=lambda attempt: attempt.began_s)
+
+    def redone(self) -> int:
+        """Attempts beyond the first of each unit."""
+        return sum(count - 1 for count in Counter(attempt.unit for attempt in self.attempts()).values())
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A unit that was begun: its index, the process, and when, in seconds since 1970."""
+
+    unit: int
+    pid: int
+    began_s: float
+
+
+def rehearsal(folder: Path, *more: str, seconds: float = 0.05) -> Study:
+    """A study of 200 units that only wait, each attempt in its journal."""
+    study = Study(folder, ())
+    study.journal.mkdir()
+    fields = {"seconds": str(seconds), "journal": str(study.journal), "count": str(UNITS)}
+    return Study(folder, ("rehearsal", *(f"--set={name}={value}" for name, value in fields.items()), *more))
+
+
+def assert_same_rows(found: Mapping[str, pd.DataFrame], expected: Mapping[str, pd.DataFrame]) -> None:
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert found[name]["unit_id"].nunique() == expected[name]["unit_id"].nunique()
+        pd.testing.assert_frame_equal(found[name], expected[name], check_exact=True, obj=name)
+
+
+def assert_left_tidy(study: Study) -> None:
+    """Nothing half-written, set aside or forgotten in the folder of a finished study."""
+    names = [str(path.relative_to(study.folder)) for path in study.folder.rglob("*")]
+    assert [name for name in names if name.endswith((".aside", ".bad")) or "progress.json" in name] == []
+    checkpoints = study.folder / "checkpoints"
+    assert not checkpoints.exists() or list(checkpoints.iterdir()) == []
+
+
+def status(study: Study) -> str:
+    """What `distnlc status` says, typed in this process; fails if it cannot read the study.
+
+    Before the study's first moments are over there is nothing to read, and it says so: that gives ''.
+    """
+    if not (study.folder / "manifest").exists():
+        return ""
+    said = StringIO()
+    with redirect_stdout(said):
+        app(["status", str(study.folder)], standalone_mode=False)
+    return said.getvalue()
+
+
+def processes_of(session: int) -> dict[int, str]:
+    """Process id -> command line of the living processes that a command has started, itself included.
+
+    Ray's processes and workers stay in the session of the driver, also when their parents are gone.
+    """
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, its_session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(its_session) == session and state not in "ZX":
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ").strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the driver alone."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def assert_gone(session: int, within_s: float, names: Sequence[str] = ("",)) -> float:
+    """Waits until no process of the session with such a name is left; the seconds that it took."""
+    began = time.monotonic()
+    while left := [line for line in processes_of(session).values() if any(name in line for name in names)]:
+        if time.monotonic() - began > within_s:
+            pytest.fail(f"left behind {within_s:.0f} s after the driver's end: {left}")
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def assert_nothing_works_on(session: int) -> float:
+    """After a driver's end: its Ray and its workers end at once. The seconds that it took."""
+    SESSIONS.append(session)
+    return assert_gone(session, WORKERS_END_S, WORKING)
