@@ -1,4 +1,6 @@
-"""The store: the rows of one study in one folder; the truth that tracking and analysis are views of.
+"""The store: the rows of one study in one place; the truth that tracking and analysis are views of.
+
+A place is a folder's path or an `s3://bucket/prefix` address. In a folder:
 
     study.yaml                      the resolved spec
     architectures/00000007.parquet  the rows of one chunk (the units of one commit); one folder per table
@@ -10,8 +12,8 @@ its earlier rows are never read. Reading runs no code found in the folder.
 """
 
 from distnlc.store.manifest import StoreError
+from distnlc.store.place import Place, place_of
 from distnlc.store.reading import (
-    arrow_schema,
     export,
     read_records,
     read_spec_fields,
@@ -19,13 +21,16 @@ from distnlc.store.reading import (
     read_table,
     read_tables,
 )
+from distnlc.store.tables import arrow_schema
 from distnlc.store.writing import Store
 
 __all__ = [
+    "Place",
     "Store",
     "StoreError",
     "arrow_schema",
     "export",
+    "place_of",
     "read_records",
     "read_spec_fields",
     "read_statuses",

@@ -1,22 +1,27 @@
-"""The manifest of a study folder: which files exist, which units they hold; and durable writing.
+"""The manifest of a study: which files exist and which units they hold. Bytes in, `Manifest` out, and back.
 
-A header line (schema version, study id, columns of the tables), then one line per chunk. Each line is
-`crc32 json`, so that a line torn by a crash is recognized; it is the last one and was never committed.
-The manifest names no paths: a chunk has a number, its files are `<table>/<number>.parquet`.
+A header line (schema version, study id, columns of the tables), then one line per chunk in the order of the
+commits. Each line is `crc32 json`, so that a line torn by a crash is recognized: it is the last one and was never
+committed. The manifest names no paths: a chunk has a number, its files are `<table>/<number>.parquet`.
+It may come from anybody, so that nothing in it is used unchecked.
 """
 
 import json
-import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 from distnlc.records import SCHEMA_VERSION
 
-MANIFEST, ASIDE = "manifest", ".aside"
+KINDS = {"str", "int", "float", "bool"}
+"""of columns; `?` behind it where None is allowed"""
+UNIT = "unit_id"
+"""the column that every table has"""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+NUMBERS = range(2**63)
 
 
 class StoreError(Exception):
@@ -26,53 +31,21 @@ class StoreError(Exception):
 class DamagedFile(StoreError):
     """A file that the manifest names is missing or is not what was written."""
 
-    def __init__(self, path: Path, found: str, chunk: "Chunk") -> None:
-        super().__init__(f"{path}: {found}")
+    def __init__(self, where: str, found: str, chunk: "Chunk") -> None:
+        super().__init__(f"{where}: {found}")
         self.chunk = chunk
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Writes the file whole or not at all: aside, fsync, replace, fsync of the folder. Raises OSError."""
-    aside = path.with_name(path.name + ASIDE)
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def append_durably(path: Path, length: int, data: bytes) -> None:
-    """Puts `data` behind the first `length` bytes of the file; whatever stood there was never committed."""
-    with path.open("r+b", buffering=0) as file:
-        file.truncate(length)
-        file.seek(length)
-        try:
-            if file.write(data) != len(data):
-                raise OSError("only part of a manifest line could be written: is the disk full?")
-            os.fsync(file.fileno())
-        except BaseException:
-            file.truncate(length)
-            raise
 
 
 @contextmanager
 def clear_errors(doing: str) -> Iterator[None]:
+    """What the system refuses becomes a StoreError that begins with `doing`."""
     try:
         yield
     except OSError as error:
         raise StoreError(f"{doing}: {error.strerror or error}. What was committed before is safe") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """What the manifest knows of one Parquet file."""
 
@@ -81,19 +54,30 @@ class StoredFile:
     crc: int
 
 
-@dataclass(frozen=True)
+def stored_file(rows: int, data: bytes) -> StoredFile:
+    return StoredFile(rows, len(data), zlib.crc32(data))
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One manifest line. A unit with status None is forgotten: from here on it counts as not run."""
 
     number: int
-    files: Mapping[str, StoredFile]
+    files: dict[str, StoredFile]
     units: Mapping[str, str | None]
 
-    def path(self, folder: Path, table: str) -> Path:
-        return folder / table / f"{self.number:08d}.parquet"
+    def name(self, table: str) -> str:
+        return f"{table}/{self.number:08d}.parquet"
+
+    def names(self) -> list[str]:
+        return [self.name(table) for table in self.files]
 
 
-@dataclass
+Owned = list[tuple[Chunk, dict[str, str]]]
+"""chunks, each with unit id -> status of those of its units that no later chunk supersedes"""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A manifest as read: the header's fields, the chunks, and where the last good line ends, in bytes."""
 
@@ -101,14 +85,13 @@ class Manifest:
     study_id: str
     tables: dict[str, dict[str, str]]
     chunks: list[Chunk]
-    length: int
+    length: int = 0
 
     def statuses(self) -> dict[str, str]:
         latest = {unit: status for chunk in self.chunks for unit, status in chunk.units.items()}
         return {unit: status for unit, status in latest.items() if status is not None}
 
-    def owned(self) -> list[tuple[Chunk, dict[str, str]]]:
-        """The chunks, each with those of its units that no later chunk supersedes."""
+    def owned(self) -> Owned:
         owner = {unit: chunk.number for chunk in self.chunks for unit in chunk.units}
         return [
             (
@@ -118,8 +101,14 @@ class Manifest:
             for chunk in self.chunks
         ]
 
-    def next_number(self) -> int:
-        return 1 + max((chunk.number for chunk in self.chunks), default=0)
+    def trimmed(self) -> Self:
+        """The same without the lines that no longer say anything. One that forgets a unit is kept: the rows that
+        it hides may still stand in an earlier chunk."""
+        chunks = [chunk for chunk, units in self.owned() if units or None in chunk.units.values()]
+        return replace(self, chunks=chunks)
+
+    def last_number(self) -> int:
+        return max((chunk.number for chunk in self.chunks), default=0)
 
     def text(self) -> bytes:
         header = {"schema_version": self.schema_version, "study_id": self.study_id, "tables": self.tables}
@@ -131,43 +120,81 @@ def line_of(value: Mapping[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _read_line(line: bytes) -> dict[str, Any] | None:
+def is_whole(line: bytes) -> bool:
     crc, _, text = line.removesuffix(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or crc != b"%08x" % zlib.crc32(text):
-        return None
-    fields: dict[str, Any] = json.loads(text)
-    return fields
+    return line.endswith(b"\n") and crc == b"%08x" % zlib.crc32(text)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Reads the manifest; a torn last line is left out. Raises StoreError."""
-    path = folder / MANIFEST
-    try:
-        lines = path.read_bytes().splitlines(keepends=True)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot read the study's manifest: {error.strerror}") from None
-    entries = [_read_line(line) for line in lines]
-    good: list[dict[str, Any]] = []
-    for entry in entries:
-        if entry is None:
-            break
-        good.append(entry)
-    if not good or any(entry is not None for entry in entries[len(good) :]):
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """Reads a manifest; damaged lines at its end are left out. Raises StoreError, which begins with `where`."""
+    lines = text.split(b"\n")
+    lines = [line + b"\n" for line in lines[:-1]] + [line for line in lines[-1:] if line]
+    good = next((number for number, line in enumerate(lines) if not is_whole(line)), len(lines))
+    if good == 0 or any(map(is_whole, lines[good:])):
         raise StoreError(
-            f"{path}: line {len(good) + 1} is damaged. Nothing was changed. Restore the file from a copy"
+            f"{where}: line {good + 1} is damaged. Nothing was changed. Restore the file from a copy"
             + (", or delete that line to have its units run again" if good else "")
         )
-    header, *chunks = good
-    if header["schema_version"] > SCHEMA_VERSION:
+    number = 0
+    try:
+        version, study_id, tables = _header(_fields(lines[0]), where)
+        chunks = []
+        for number in range(1, good):
+            chunks.append(_chunk(_fields(lines[number]), tables))
+        _expect(len({chunk.number for chunk in chunks}) == len(chunks), "every chunk's number once")
+    except (ValueError, RecursionError) as error:
         raise StoreError(
-            f"{folder}: written with schema version {header['schema_version']}, but this distnlc reads up to "
-            f"version {SCHEMA_VERSION}: use the distnlc that wrote it, or a newer one"
+            f"{where}: line {number + 1} is not what distnlc writes: {error}. Nothing was changed"
+        ) from None
+    return Manifest(version, study_id, tables, chunks, sum(map(len, lines[:good])))
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    fields = json.loads(line.partition(b" ")[2])
+    _expect(isinstance(fields, dict), "a mapping")
+    return dict(fields)
+
+
+def _header(fields: dict[str, Any], where: str) -> tuple[int, str, dict[str, dict[str, str]]]:
+    version, study_id, tables = (fields.get(name) for name in ("schema_version", "study_id", "tables"))
+    if not (isinstance(version, int) and version in NUMBERS):
+        raise ValueError("expected a schema version")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{where}: written with schema version {version}, but this distnlc reads up to version {SCHEMA_VERSION}: "
+            "use the distnlc that wrote it, or a newer one"
         )
-    return Manifest(
-        **header,
-        chunks=[
-            Chunk(chunk["number"], {t: StoredFile(**f) for t, f in chunk["files"].items()}, chunk["units"])
-            for chunk in chunks
-        ],
-        length=sum(len(line) for line in lines[: len(good)]),
-    )
+    if not (isinstance(study_id, str) and isinstance(tables, dict) and tables):
+        raise ValueError("expected a study's id and its tables")
+    for table, columns in tables.items():
+        _expect(NAME.fullmatch(table) is not None, "tables named by letters, digits and _")
+        _expect(isinstance(columns, dict) and UNIT in columns, f"tables with a column {UNIT}")
+        for kind in columns.values():
+            _expect(isinstance(kind, str) and kind.removesuffix("?") in KINDS, f"columns of {', '.join(sorted(KINDS))}")
+        _expect(columns[UNIT] == "str", f"a column {UNIT} of text")
+    return version, study_id, tables
+
+
+def _chunk(fields: dict[str, Any], tables: Mapping[str, Any]) -> Chunk:
+    number, files, units = (fields.get(name) for name in ("number", "files", "units"))
+    _expect(_is_number(number), "a chunk's number")
+    if not (isinstance(files, dict) and isinstance(units, dict) and files.keys() <= tables.keys()):
+        raise ValueError("expected a chunk's files, one a table at most, and its units")
+    for stored in files.values():
+        _expect(
+            isinstance(stored, dict)
+            and stored.keys() == {"rows", "bytes", "crc"}
+            and all(_is_number(value) for value in stored.values()),
+            "a file's rows, bytes and crc",
+        )
+    _expect(all(status is None or isinstance(status, str) for status in units.values()), "units with a status")
+    return Chunk(int(fields["number"]), {table: StoredFile(**stored) for table, stored in files.items()}, units)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and value in NUMBERS
+
+
+def _expect(holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"expected {expected}")

@@ -1,151 +1,194 @@
-"""Reading a study folder: Arrow tables of the committed rows. No lock: it works while the study runs.
+"""Reading a study: Arrow tables of the committed rows. No lock: it works while the study runs.
 
-The schema of a table is fixed by its row dataclass when the study begins and stands in the manifest's header,
-so that a folder is read by its own schema version. Every file is checked against the manifest's size and CRC.
+Every file is checked against the manifest's size and CRC. What a reader finds gone may have been merged into
+another file since it read the manifest: it then reads the manifest again.
 """
 
 import io
-import types
-import typing
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
-from distnlc.records import SCHEMA_VERSION, Records
+from distnlc.records import Records
 from distnlc.spec import SpecError, read_yaml
-from distnlc.store.manifest import Chunk, DamagedFile, Manifest, StoreError, clear_errors, read_manifest
+from distnlc.store.manifest import (
+    UNIT,
+    Chunk,
+    DamagedFile,
+    Manifest,
+    StoreError,
+    clear_errors,
+    parse_manifest,
+)
+from distnlc.store.place import MANIFEST, Place, place_of
+from distnlc.store.tables import from_parquet, in_order, of_units, schema_of, to_parquet
 
 STUDY = "study.yaml"
-COLUMN_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 
 
-def columns_of(row_type: type) -> dict[str, str]:
-    """Column name -> `str`, `int`, `float` or `bool`, with `?` behind it where None is allowed."""
-    columns = {}
-    for name, hint in typing.get_type_hints(row_type).items():
-        kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
-        (kind,) = kinds - {types.NoneType}
-        columns[name] = kind.__name__ + ("?" if types.NoneType in kinds else "")
-    return columns
+def read_spec_fields(folder: str | Path) -> dict[str, Any]:
+    """The plain data of the study's study.yaml. Raises StoreError."""
+    return spec_fields(place_of(folder))
 
 
-def arrow_schema(row_type: type) -> pa.Schema:
-    """The table's fixed schema: one column per field of the row dataclass, schema_version in the metadata."""
-    return schema_of(columns_of(row_type), SCHEMA_VERSION)
-
-
-def schema_of(columns: Mapping[str, str], version: int) -> pa.Schema:
-    fields = [pa.field(name, COLUMN_TYPES[kind.rstrip("?")], kind.endswith("?")) for name, kind in columns.items()]
-    return pa.schema(fields, {"schema_version": str(version)})
-
-
-def read_spec_fields(folder: Path) -> dict[str, Any]:
-    """The plain data of the folder's study.yaml. Raises StoreError."""
-    path = folder / STUDY
+def spec_fields(place: Place) -> dict[str, Any]:
     try:
-        return read_yaml(path.read_text(), where=str(path))
+        return read_yaml(place.read(STUDY).decode(), where=place.where(STUDY))
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{folder}: not a study folder, its {STUDY} cannot be read: {error}") from None
+        raise StoreError(f"{place}: not a study folder, its {STUDY} cannot be read: {error}") from None
     except SpecError as error:
         raise StoreError(str(error)) from None
 
 
-def read_statuses(folder: Path) -> dict[str, str]:
+def read_statuses(folder: str | Path) -> dict[str, str]:
     """Unit id -> status of every committed unit, from the manifest alone. Raises StoreError."""
-    return read_manifest(folder).statuses()
+    return read_manifest(place_of(folder)).statuses()
 
 
-def read_table(folder: Path, table: str) -> pa.Table:
-    """The committed rows of one table. Raises StoreError, also if a file of it is missing or torn: rows that
-    were left out in silence would pass for units that have not run."""
-    return _read_tables(folder, table)[table]
+def read_table(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The committed rows of one table, or some columns of them. Raises StoreError, also if a file of it is missing
+    or torn: rows that were left out in silence would pass for units that have not run."""
+    return _read_tables(place_of(folder), table, columns)[table]
 
 
-def read_tables(folder: Path) -> dict[str, pa.Table]:
+def read_tables(folder: str | Path) -> dict[str, pa.Table]:
     """All tables as of one moment: each holds the rows of the same units. Raises as `read_table`."""
-    return _read_tables(folder, None)
+    return _read_tables(place_of(folder))
 
 
-def read_records(folder: Path, tables: Mapping[str, type], wanted: Collection[str]) -> Iterator[tuple[str, Records]]:
+def read_records(
+    folder: str | Path, tables: Mapping[str, type], wanted: Collection[str]
+) -> Iterator[tuple[str, Records]]:
     """(unit id, records) of the wanted units that are committed, one by one; `tables` as for `Store`.
 
-    Raises StoreError; also if the study is compacted meanwhile.
+    The study may go on meanwhile: a unit's records are those of one moment. Raises StoreError.
     """
-    manifest = read_manifest(folder)
-    for chunk, units in manifest.owned():
-        for unit in [unit for unit in units if unit in wanted]:
-            rows = {table: read_rows(folder, manifest, table, [(chunk, {unit: units[unit]})]) for table in tables}
-            yield (
-                unit,
-                {
-                    table: [row_type(**fields) for fields in rows[table].to_pylist()]
-                    for table, row_type in tables.items()
-                },
-            )
-
-
-def _read_tables(folder: Path, only: str | None) -> dict[str, pa.Table]:
-    while True:
-        manifest = read_manifest(folder)
-        if only is not None and only not in manifest.tables:
-            raise StoreError(f"{folder}: no table {only!r}; tables: {', '.join(manifest.tables)}")
+    place, left = place_of(folder), set(wanted)
+    while left:
+        manifest = read_manifest(place)
+        if missing := tables.keys() - manifest.tables.keys():
+            raise StoreError(f"{place}: no table {min(missing)!r}; tables: {', '.join(manifest.tables)}")
         try:
-            names = manifest.tables if only is None else [only]
-            return {table: read_rows(folder, manifest, table, manifest.owned()) for table in names}
+            for chunk, units in manifest.owned():
+                if here := [unit for unit in units if unit in left]:
+                    rows = {table: read_rows(place, manifest, table, [(chunk, here)]) for table in tables}
+                    left.difference_update(here)
+                    yield from _records(rows, tables, here)
+            return
         except DamagedFile as error:
-            if error.chunk in read_manifest(folder).chunks:
-                raise StoreError(
-                    f"{error}. Run the study again into the same folder: the file is then set aside and the "
-                    f"units whose rows it holds (at most {len(error.chunk.units)}) are repeated"
-                ) from None
-            # the chunk was compacted away after the manifest was read: read again
+            _raise_unless_moved(place, error)
+
+
+def _records(
+    rows: Mapping[str, pa.Table], tables: Mapping[str, type], units: Sequence[str]
+) -> Iterator[tuple[str, Records]]:
+    parts = {table: in_order(rows[table], units) for table in tables}
+    for number, unit in enumerate(units):
+        records = {}
+        for table, (ordered, begins) in parts.items():
+            part = ordered.slice(begins[number], begins[number + 1] - begins[number])
+            try:
+                records[table] = [tables[table](**fields) for fields in part.to_pylist()]
+            except TypeError as error:
+                raise StoreError(f"table {table} has other columns than this distnlc's: {error}") from None
+        yield unit, records
+
+
+def _read_tables(place: Place, only: str | None = None, columns: Sequence[str] | None = None) -> dict[str, pa.Table]:
+    while True:
+        manifest = read_manifest(place)
+        if only is not None and only not in manifest.tables:
+            raise StoreError(f"{place}: no table {only!r}; tables: {', '.join(manifest.tables)}")
+        names, owned = manifest.tables if only is None else [only], manifest.owned()
+        try:
+            return {table: read_rows(place, manifest, table, owned, columns) for table in names}
+        except DamagedFile as error:
+            _raise_unless_moved(place, error)
+
+
+def _raise_unless_moved(place: Place, error: DamagedFile) -> None:
+    """Rows that were merged into another chunk after the manifest was read are no damage: read again."""
+    for chunk, units in read_manifest(place).owned():
+        if chunk == error.chunk and units:
+            raise StoreError(
+                f"{error}. Run the study again into the same folder: the file is then set aside and the "
+                f"units whose rows it holds (at most {len(units)}) are repeated"
+            ) from None
+
+
+def read_manifest(place: Place) -> Manifest:
+    """Raises StoreError."""
+    try:
+        return parse_manifest(place.read_manifest(), place.where(MANIFEST))
+    except OSError as error:
+        where = place.where(MANIFEST)
+        raise StoreError(f"{where}: cannot read the study's manifest: {error.strerror or error}") from None
 
 
 def read_rows(
-    folder: Path, manifest: Manifest, table: str, wanted: Iterable[tuple[Chunk, Mapping[str, Any]]]
+    place: Place,
+    manifest: Manifest,
+    table: str,
+    wanted: Iterable[tuple[Chunk, Collection[str]]],
+    columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    """The table's rows of the wanted units of each chunk, in the order they were committed."""
-    parts = [schema_of(manifest.tables[table], manifest.schema_version).empty_table()]
-    for chunk, units in wanted:
-        if units and table in chunk.files:
-            part = pq.ParquetFile(io.BytesIO(read_file(folder, table, chunk))).read()
-            if len(units) < len(chunk.units):
-                part = part.filter(pc.is_in(part["unit_id"], value_set=pa.array(list(units))))
-            parts.append(part)
-    return pa.concat_tables(parts)
+    """The rows of the wanted units of each chunk, in the order they were committed. Raises DamagedFile."""
+    schema = schema_of(manifest.tables[table], manifest.schema_version)
+    if unknown := set(columns or ()) - set(schema.names):
+        raise StoreError(f"{place}: table {table} has no column {min(unknown)!r}; columns: {', '.join(schema.names)}")
+
+    def part(stored: tuple[Chunk, Collection[str]]) -> pa.Table:
+        chunk, units = stored
+        data, where = read_file(place, table, chunk), place.where(chunk.name(table))
+        if len(units) == len(chunk.units):
+            return from_parquet(data, schema, chunk.files[table].rows, where, columns)
+        needed = None if columns is None else [*dict.fromkeys([*columns, UNIT])]
+        rows = of_units(from_parquet(data, schema, chunk.files[table].rows, where, needed), units)
+        return rows if columns is None else rows.select(columns)
+
+    stored = [(chunk, units) for chunk, units in wanted if units and table in chunk.files]
+    nothing = schema.empty_table() if columns is None else schema.empty_table().select(columns)
+    with ThreadPoolExecutor(place.parallel) as pool:
+        return pa.concat_tables([nothing, *pool.map(part, stored)])
 
 
-def read_file(folder: Path, table: str, chunk: Chunk) -> bytes:
+def read_file(place: Place, table: str, chunk: Chunk) -> bytes:
     """The checked content of one file. Raises DamagedFile."""
-    path, stored = chunk.path(folder, table), chunk.files[table]
+    where, stored = place.where(chunk.name(table)), chunk.files[table]
     try:
-        data = path.read_bytes()
+        data = place.read(chunk.name(table))
     except FileNotFoundError:
-        raise DamagedFile(path, "is missing", chunk) from None
+        raise DamagedFile(where, "is missing", chunk) from None
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+        raise StoreError(f"{where}: cannot be read: {error.strerror or error}") from None
     if len(data) != stored.bytes:
-        raise DamagedFile(path, f"expected {stored.bytes} bytes, found {len(data)}", chunk)
+        raise DamagedFile(where, f"expected {stored.bytes} bytes, found {len(data)}", chunk)
     if zlib.crc32(data) != stored.crc:
-        raise DamagedFile(path, "its content is not what was written (CRC differs)", chunk)
+        raise DamagedFile(where, "its content is not what was written (CRC differs)", chunk)
     return data
 
 
-def export(folder: Path, out: Path, format: Literal["parquet", "csv"]) -> list[Path]:
-    """Writes each table as one file `out/<table>.<format>`; returns the files. Raises StoreError."""
-    paths = []
+def export(folder: str | Path, out: str | Path, format: Literal["parquet", "csv"]) -> list[str]:
+    """Writes each table as one file `out/<table>.<format>`; returns the files' addresses. Raises StoreError."""
+    relative = PurePath(out)
+    if relative.is_relative_to(folder) and ".." not in relative.parts:
+        # from the study's root on: it may come from anybody, and no link in it is to lead out of it
+        place, relative = place_of(folder), relative.relative_to(folder)
+    else:
+        place, relative = place_of(out), PurePath()
+    names = []
     with clear_errors(f"{out}: cannot export to this folder"):
-        out.mkdir(parents=True, exist_ok=True)
         for table, rows in read_tables(folder).items():
-            paths.append(out / f"{table}.{format}")
+            names.append((relative / f"{table}.{format}").as_posix())
             if format == "csv":
-                pyarrow.csv.write_csv(rows, paths[-1])
+                sink = io.BytesIO()
+                pyarrow.csv.write_csv(rows, sink)
+                place.write(names[-1], sink.getvalue())
             else:
-                pq.write_table(rows, paths[-1], compression="zstd")
-    return paths
+                place.write(names[-1], to_parquet(rows))
+    return [place.where(name) for name in names]

@@ -1,97 +1,72 @@
-"""Writing a study folder: the one `Store` that commits units, and compaction.
+"""Writing a study: the one `Store` that commits units, merges small chunks as it goes, and compacts at the end.
 
 A commit writes the units' rows as one chunk, one file per table, and then appends the chunk's line to the
 manifest: that line is the commit. A crash at any moment leaves all rows of the commit or none, and at most
-orphaned files, which the next commit overwrites or the next compaction deletes.
+orphaned files, which the next compaction deletes. Whatever the number of units, a `Store` remembers only the
+commits since the last merge; the rest stands in the manifest.
 """
 
-import fcntl
-import io
+import itertools
 import logging
-import os
-import socket
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from distnlc.records import SCHEMA_VERSION, Records
-from distnlc.spec import SpecError, StudySpec, differences, spec_id, to_yaml
-from distnlc.store.manifest import (
-    ASIDE,
-    MANIFEST,
-    Chunk,
-    DamagedFile,
-    Manifest,
-    StoredFile,
-    StoreError,
-    append_durably,
-    clear_errors,
-    line_of,
-    read_manifest,
-    write_durably,
-)
-from distnlc.store.reading import STUDY, arrow_schema, columns_of, read_file, read_rows, read_spec_fields
+from distnlc.records import Records
+from distnlc.spec import StudySpec
+from distnlc.store import compaction
+from distnlc.store.manifest import Chunk, DamagedFile, Manifest, Owned, StoreError, clear_errors, line_of, stored_file
+from distnlc.store.opening import check_empty, open_manifest
+from distnlc.store.place import ASIDE, BAD, Place, place_of
+from distnlc.store.reading import read_file, read_manifest, read_rows
+from distnlc.store.tables import arrow_schema, of_units, to_arrow, to_parquet
 
 log = logging.getLogger(__name__)
 
-LOCK, BAD = "lock", ".bad"
-COMPACTED_UNITS = 256
-"""units a chunk after compaction: few files, and what one of them needs in memory stays small"""
-COMPACT_ABOVE = 64
-"""smaller chunks than that, counted when a study is opened, from which on it is compacted"""
+MERGE_BYTES = 64_000_000
+"""of rows in memory, from which on small chunks are merged, even if they hold less than COMPACTED_UNITS units"""
+MERGE_ABOVE = 64
+"""smaller chunks than COMPACTED_UNITS, counted when a study is opened, from which on they are merged"""
+TRIM_ABOVE = 2000
+"""lines that say nothing any more, from which on, and if they are most, the manifest is written anew"""
 
 
 class Store:
-    """The one writer of a study folder. A context manager; the lock ends with it or with the process."""
+    """The one writer of a study. A context manager; the lock ends with it or with the process."""
 
     @classmethod
-    def create_or_open(cls, folder: Path, spec: StudySpec, tables: Mapping[str, type]) -> Self:
+    def create_or_open(cls, folder: str | Path, spec: StudySpec, tables: Mapping[str, type]) -> Self:
         """Creates the folder for this study, or opens it if it holds the same study.
 
-        `tables` maps table names to row dataclasses; the first table has one row per unit. A damaged
-        file is renamed to *.bad with a warning, and its units count as not run. Raises StoreError: another
-        study, another writer, not empty and not a study folder, not writable, other schema version.
+        `folder` is a path or an s3:// address; `tables` maps table names to row dataclasses; the first table has one
+        row per unit. A damaged file is renamed to *.bad with a warning, and its units count as not run. Raises
+        StoreError: another study, another writer, not empty and not a study, not writable, other schema version.
         """
-        with clear_errors(f"{folder}: cannot be used as a study folder"):
-            folder.mkdir(parents=True, exist_ok=True)
-            others = {path.name for path in folder.iterdir()} - {LOCK, STUDY + ASIDE}
-            if others and STUDY not in others:
-                raise StoreError(
-                    f"{folder}: not empty and not a study folder (it holds {min(others)!r}); choose another --out"
-                )
-            lock = _take_lock(folder)
+        place = place_of(folder)
+        with clear_errors(f"{place}: cannot be used as a study folder"):
+            check_empty(place)
+            place.lock()
             try:
-                return cls(folder, spec, tables, lock)
+                return cls(place, spec, tables)
             except BaseException:
-                lock.close()
+                place.unlock()
                 raise
 
-    def __init__(self, folder: Path, spec: StudySpec, tables: Mapping[str, type], lock: TextIO) -> None:
-        self.folder = folder
-        self._lock = lock
+    def __init__(self, place: Place, spec: StudySpec, tables: Mapping[str, type]) -> None:
+        """With the lock; as `create_or_open`."""
+        self.place = place
         self._schemas = {table: arrow_schema(row_type) for table, row_type in tables.items()}
-        columns = {table: columns_of(row_type) for table, row_type in tables.items()}
-        if not (folder / STUDY).exists():
-            write_durably(folder / STUDY, to_yaml(spec).encode())
-        _check_same_study(folder, spec)
-        for table in tables:
-            (folder / table).mkdir(exist_ok=True)
-        if not (folder / MANIFEST).exists():
-            if any(path.suffix == ".parquet" for table in tables for path in (folder / table).iterdir()):
-                raise StoreError(f"{folder}: rows but no manifest. Nothing was changed. Restore it from a copy")
-            fresh = Manifest(SCHEMA_VERSION, spec_id(spec), columns, [], 0)
-            write_durably(folder / MANIFEST, fresh.text())
-        self._manifest = read_manifest(folder)
-        _check_same_format(folder, self._manifest, spec, columns)
-        self._set_aside_damaged()
-        if sum(len(chunk.units) < COMPACTED_UNITS for chunk in self._manifest.chunks) > COMPACT_ABOVE:
-            self.compact()
+        manifest = open_manifest(place, spec, tables)
+        self._numbers = itertools.count(place.first_number(manifest.last_number()))
+        self._forget_recent()
+        self._adopt(manifest)
+        if self._set_aside_damaged(manifest):
+            manifest = read_manifest(place)
+        self._merge_stored(manifest)
 
     def __enter__(self) -> Self:
         return self
@@ -101,16 +76,16 @@ class Store:
 
     def close(self) -> None:
         """Gives up the lock."""
-        self._lock.close()
+        self.place.unlock()
 
     def statuses(self) -> dict[str, str]:
-        """Unit id -> status of every committed unit."""
-        return self._manifest.statuses()
+        """Unit id -> status of every committed unit. Raises StoreError."""
+        return read_manifest(self.place).statuses()
 
     def commit(self, units: Sequence[tuple[str, str, Records]]) -> None:
         """Commits (unit id, status, records) of some units, all or none, superseding their earlier rows.
 
-        When it returns the rows are on disk. Raises StoreError, and then nothing has changed: records that do
+        When it returns the rows are durable. Raises StoreError, and then nothing has changed: records that do
         not fit the tables, or a disk that does not take them.
         """
         latest = {unit: (status, records) for unit, status, records in units}
@@ -119,59 +94,30 @@ class Store:
         for unit, (_, records) in latest.items():
             self._check_records(unit, records)
         tables = {
-            table: _to_arrow([row for _, r in latest.values() for row in r.get(table, ())], schema, table)
+            table: to_arrow([row for _, r in latest.values() for row in r.get(table, ())], schema, table)
             for table, schema in self._schemas.items()
         }
-        with clear_errors(f"{self.folder}: cannot commit {len(latest)} units"):
-            statuses = {unit: status for unit, (status, _) in latest.items()}
-            self._append(self._write_chunk(self._manifest.next_number(), tables, statuses))
+        with clear_errors(f"{self.place}: cannot commit {len(latest)} units"):
+            chunk = self._write_chunk(tables, {unit: status for unit, (status, _) in latest.items()})
+        self._remember(chunk, tables)
 
     def compact(self) -> None:
-        """Merges the chunks into few and drops superseded rows; the result knows no order of commits.
+        """Merges all chunks into few and drops superseded rows; the result knows no order of commits.
 
         Rows: by `part`, `index` (where the first table has them), unit id. Raises StoreError.
         """
-        with clear_errors(f"{self.folder}: cannot compact"):
+        with clear_errors(f"{self.place}: cannot compact"):
+            manifest = read_manifest(self.place)
             try:
-                chunks = self._regroup()
+                chunks = compaction.compacted(self.place, manifest, self._numbers)
             except BaseException:
-                self._remove_orphans()
+                with suppress(OSError, StoreError):
+                    self._remove_orphans(manifest)
                 raise
-            if chunks != self._manifest.chunks:
-                try:
-                    text = replace(self._manifest, chunks=chunks).text()
-                    write_durably(self.folder / MANIFEST, text)
-                finally:
-                    self._manifest = read_manifest(self.folder)
-            self._remove_orphans()
-
-    def _regroup(self) -> list[Chunk]:
-        """Writes the compacted chunks beside the old ones; a chunk that is as it should be is kept."""
-        owned = self._manifest.owned()
-        first, *_ = self._schemas
-        keys = [key for key in ("part", "index", "unit_id") if key in self._schemas[first].names]
-        rows = read_rows(self.folder, self._manifest, first, owned).select(keys)
-        order = rows.sort_by([(key, "ascending") for key in keys])["unit_id"].to_pylist()
-        home = {unit: (chunk, status) for chunk, units in owned for unit, status in units.items()}
-        number = self._manifest.next_number()
-        chunks = []
-        for start in range(0, len(order), COMPACTED_UNITS):
-            group = order[start : start + COMPACTED_UNITS]
-            parts: dict[int, tuple[Chunk, dict[str, str]]] = {}
-            for unit in group:
-                chunk, status = home[unit]
-                parts.setdefault(chunk.number, (chunk, {}))[1][unit] = status
-            if len(parts) == 1 and list(home[group[0]][0].units) == group:
-                chunks.append(home[group[0]][0])
-                continue
-            tables = {}
-            for table in self._schemas:
-                rows = read_rows(self.folder, self._manifest, table, parts.values())
-                place = pc.index_in(rows["unit_id"], value_set=pa.array(group))
-                tables[table] = rows.take(pc.sort_indices(place))  # stable: within a unit as committed
-            chunks.append(self._write_chunk(number, tables, {unit: home[unit][1] for unit in group}))
-            number += 1
-        return chunks
+            if chunks != manifest.chunks:
+                manifest = self._rewrite(replace(manifest, chunks=chunks))
+            self._remove_orphans(manifest)
+            self._forget_recent()
 
     def _check_records(self, unit: str, records: Records) -> None:
         first, *_ = self._schemas
@@ -183,115 +129,128 @@ class Store:
             if strangers := {row.unit_id for row in rows} - {unit}:
                 raise StoreError(f"unit {unit}: table {table} has a row of unit {min(strangers)}")
 
-    def _write_chunk(self, number: int, tables: Mapping[str, pa.Table], units: Mapping[str, str]) -> Chunk:
-        chunk = Chunk(number, {}, units)
+    def _write_chunk(self, tables: Mapping[str, pa.Table], units: Mapping[str, str]) -> Chunk:
+        """Files first, then the line."""
+        chunk = Chunk(next(self._numbers), {}, units)
         files = {}
         for table, rows in tables.items():
             if rows.num_rows:
-                sink = io.BytesIO()
-                strings = [field.name for field in rows.schema if field.type == pa.string()]
-                pq.write_table(rows, sink, compression="zstd", use_dictionary=strings)
-                data = sink.getvalue()
-                write_durably(chunk.path(self.folder, table), data)
-                files[table] = StoredFile(rows.num_rows, len(data), zlib.crc32(data))
-        return replace(chunk, files=files)
+                data = to_parquet(rows)
+                chunk.files[table] = stored_file(rows.num_rows, data)
+                files[chunk.name(table)] = data
+        self.place.write_all(files)
+        self._append(chunk)
+        return chunk
 
     def _append(self, chunk: Chunk) -> None:
         """The commit point."""
+        if self._length < 0:
+            self._adopt(read_manifest(self.place))
         line = line_of(asdict(chunk))
-        append_durably(self.folder / MANIFEST, self._manifest.length, line)
-        self._manifest.chunks.append(chunk)
-        self._manifest.length += len(line)
+        self.place.append_manifest(self._length, line)
+        self._length += len(line)
+        self._lines += 1
 
-    def _set_aside_damaged(self) -> None:
-        lost: dict[str, str | None] = {}
-        for chunk, units in self._manifest.owned():
+    def _adopt(self, manifest: Manifest) -> None:
+        self._length = manifest.length
+        self._lines = len(manifest.chunks)
+        self._dead_lines = len(manifest.chunks) - len(manifest.trimmed().chunks)
+
+    def _rewrite(self, manifest: Manifest) -> Manifest:
+        self._length = -1  # unknown until it has been read again: if this fails, either one may stand there
+        self.place.write_manifest(manifest.text())
+        manifest = read_manifest(self.place)
+        self._adopt(manifest)
+        return manifest
+
+    def _remember(self, chunk: Chunk, tables: dict[str, pa.Table]) -> None:
+        """Small chunks are merged once they have become many. What was committed is committed, merged or not."""
+        if len(chunk.units) >= compaction.COMPACTED_UNITS:
+            for unit in chunk.units:
+                self._recent_home.pop(unit, None)
+            return
+        self._recent.append((chunk, tables))
+        self._recent_home |= dict.fromkeys(chunk.units, chunk.number)
+        self._recent_bytes += sum(rows.nbytes for rows in tables.values())
+        if len(self._recent_home) >= compaction.COMPACTED_UNITS or self._recent_bytes >= MERGE_BYTES:
             try:
-                for table in chunk.files if units else ():
-                    read_file(self.folder, table, chunk)
-            except DamagedFile as error:
-                for table in chunk.files:
-                    path = chunk.path(self.folder, table)
-                    if path.exists():
-                        os.replace(path, path.with_name(path.name + BAD))
-                lost |= dict.fromkeys(units)
-                log.warning("%s. Its chunk is set aside as *%s; %d units will run again", error, BAD, len(units))
+                self._merge_recent()
+            except (OSError, StoreError) as error:
+                log.warning("%s: small files could not be merged; they stay as they are. %s", self.place, error)
+            self._forget_recent()
+
+    def _forget_recent(self) -> None:
+        self._recent: list[tuple[Chunk, dict[str, pa.Table]]] = []
+        """the small chunks since the last merge, with their rows"""
+        self._recent_home: dict[str, int] = {}
+        """unit id -> the number of the one of them that owns it"""
+        self._recent_bytes = 0
+
+    def _merge_recent(self) -> None:
+        owned: Owned = [
+            (chunk, {unit: s for unit, s in chunk.units.items() if s and self._recent_home.get(unit) == chunk.number})
+            for chunk, _ in self._recent
+        ]
+        tables = {
+            table: pa.concat_tables(
+                rows[table] if len(units) == len(chunk.units) else of_units(rows[table], units)
+                for (chunk, units), (_, rows) in zip(owned, self._recent, strict=True)
+            )
+            for table in self._schemas
+        }
+        self._merge(owned, tables)
+
+    def _merge_stored(self, manifest: Manifest) -> None:
+        """What writers that were stopped have left behind."""
+        small = [(c, units) for c, units in manifest.owned() if 0 < len(units) < compaction.COMPACTED_UNITS]
+        if len(small) <= MERGE_ABOVE:
+            return
+        group: Owned = []
+        for number, part in enumerate(small, start=1):
+            group.append(part)
+            if number == len(small) or sum(len(units) for _, units in group) >= compaction.COMPACTED_UNITS:
+                self._merge(group, {t: read_rows(self.place, manifest, t, group) for t in self._schemas})
+                group = []
+
+    def _merge(self, chunks: Owned, tables: Mapping[str, pa.Table]) -> None:
+        """One chunk for some: it supersedes them by standing behind them in the manifest."""
+        if len(chunks) > 1:
+            self._write_chunk(tables, {unit: status for _, units in chunks for unit, status in units.items()})
+            self._dead_lines += len(chunks)
+            self.place.remove(name for chunk, _ in chunks for name in chunk.names())
+        if self._dead_lines > max(TRIM_ABOVE, self._lines / 2):
+            self._rewrite(read_manifest(self.place).trimmed())
+
+    def _set_aside_damaged(self, manifest: Manifest) -> bool:
+        """Whether there were any."""
+        lost: dict[str, str | None] = {}
+        for error, units in self._damaged(manifest):
+            for name in error.chunk.names():
+                self.place.set_aside(name)
+            lost |= dict.fromkeys(units)
+            log.warning("%s. Its chunk is set aside as *%s; %d units will run again", error, BAD, len(units))
         if lost:
-            self._append(Chunk(self._manifest.next_number(), {}, lost))
+            self._append(Chunk(next(self._numbers), {}, lost))
+        return bool(lost)
 
-    def _remove_orphans(self) -> None:
-        named = {chunk.path(self.folder, table) for chunk in self._manifest.chunks for table in chunk.files}
-        for table in self._schemas:
-            for path in (self.folder / table).iterdir():
-                if path.suffix in {".parquet", ASIDE} and path not in named:
-                    path.unlink()
-
-
-def _take_lock(folder: Path) -> TextIO:
-    file = (folder / LOCK).open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-    except BlockingIOError:
-        file.seek(0)
-        with file:
-            raise StoreError(
-                f"{folder}: another writer is at work on this study: {file.read()}. Wait for it, or stop it"
-            ) from None
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-def _check_same_study(folder: Path, spec: StudySpec) -> None:
-    fields = read_spec_fields(folder)
-    if fields.get("kind") != spec.kind:
-        lines = [f"kind: {fields.get('kind')!r} -> {spec.kind!r}"]
-    else:
-        try:
-            lines = differences(type(spec).parse(fields, where=str(folder / STUDY)), spec)
-        except SpecError as error:
-            raise StoreError(f"{error}\nso {folder} cannot be continued; choose another --out") from None
-    if lines:
-        raise StoreError(
-            f"{folder} holds another study (there -> asked for):\n  "
-            + "\n  ".join(lines)
-            + f"\nChoose another --out, or continue that study with {folder / STUDY}"
+    def _damaged(self, manifest: Manifest) -> Iterator[tuple[DamagedFile, dict[str, str]]]:
+        """The chunks that are not what was written, at most one error each, with the units that they own."""
+        sizes = (
+            {} if self.place.tears else {n: s for table in self._schemas for n, s in self.place.names(table).items()}
         )
+        for chunk, units in manifest.owned():
+            try:
+                for table, stored in chunk.files.items() if units else ():
+                    if self.place.tears:
+                        read_file(self.place, table, chunk)
+                    elif (found := sizes.get(chunk.name(table))) != stored.bytes:
+                        what = "is missing" if found is None else f"expected {stored.bytes} bytes, found {found}"
+                        raise DamagedFile(self.place.where(chunk.name(table)), what, chunk)
+            except DamagedFile as error:
+                yield error, units
 
-
-def _check_same_format(folder: Path, manifest: Manifest, spec: StudySpec, columns: dict[str, dict[str, str]]) -> None:
-    if manifest.schema_version != SCHEMA_VERSION:
-        raise StoreError(
-            f"{folder}: written with schema version {manifest.schema_version}, this distnlc writes version "
-            f"{SCHEMA_VERSION}: it can be read and reported, but not continued; choose another --out"
-        )
-    if manifest.study_id != spec_id(spec):
-        raise StoreError(f"{folder}: {STUDY} was changed after the study began; restore it or choose another --out")
-    if manifest.tables != columns:
-        changed = [t for t in manifest.tables | columns if manifest.tables.get(t) != columns.get(t)]
-        raise StoreError(
-            f"{folder}: the columns of {', '.join(changed)} differ from this distnlc's: continue it with the "
-            f"version that began it, or choose another --out"
-        )
-
-
-def _to_arrow(rows: Sequence[Any], schema: pa.Schema, table: str) -> pa.Table:
-    arrays = []
-    for field in schema:
-        place = f"table {table}, column {field.name}: expected {field.type}"
-        try:
-            # inferred, not asked for: asked for integers, Arrow cuts fractions off
-            array = pa.array([getattr(row, field.name) for row in rows])
-        except (pa.ArrowException, OverflowError) as error:
-            raise StoreError(f"{place}: {error}") from None
-        fits = array.type == field.type or (pa.types.is_integer(array.type) and pa.types.is_floating(field.type))
-        if array.null_count < len(array) and not fits:
-            raise StoreError(f"{place}, but got {array.type}")
-        if array.null_count and not field.nullable:
-            raise StoreError(f"{place}, but got None")
-        arrays.append(array.cast(field.type))
-    return pa.Table.from_arrays(arrays, schema=schema)
+    def _remove_orphans(self, manifest: Manifest) -> None:
+        named = {name for chunk in manifest.trimmed().chunks for name in chunk.names()}
+        for table in manifest.tables:
+            found = [name for name in self.place.names(table) if name.endswith((".parquet", ASIDE))]
+            self.place.remove(name for name in found if name not in named)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from store_samples import SPEC, TABLES, Contents, at_boundary, contents, entry, expected
 
-from distnlc.store import Store, StoreError, read_table, reading, writing
+from distnlc.store import Store, StoreError, compaction, place_of, read_table, reading, writing
 
 UNITS = [entry(unit, version=float(i), steps=i) for i, unit in enumerate("abcde")]
 ALL = expected(*UNITS)
@@ -18,8 +18,8 @@ ALL = expected(*UNITS)
 
 def files(folder: Path) -> dict[str, list[bytes]]:
     """The files in the manifest's order; no others must be there."""
-    chunks = reading.read_manifest(folder).chunks
-    paths = {table: [chunk.path(folder, table) for chunk in chunks if table in chunk.files] for table in TABLES}
+    chunks = reading.read_manifest(place_of(folder)).trimmed().chunks
+    paths = {table: [folder / chunk.name(table) for chunk in chunks if table in chunk.files] for table in TABLES}
     for table in TABLES:
         assert set((folder / table).glob("*.parquet")) == set(paths[table])
     return {table: [path.read_bytes() for path in paths[table]] for table in TABLES}
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def two_units_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "COMPACTED_UNITS", 2)
+    monkeypatch.setattr(compaction, "COMPACTED_UNITS", 2)
 
 
 def test_the_compacted_files_know_no_order_of_commits(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_superseded_rows_and_orphans_go(folder: Path) -> None:
         (folder / "steps" / "00000098.parquet.bad").write_bytes(b"kept for the user")
         store.compact()
     assert contents(folder) == ALL
-    rows = sum(chunk.files["units"].rows for chunk in reading.read_manifest(folder).chunks)
+    rows = sum(chunk.files["units"].rows for chunk in reading.read_manifest(place_of(folder)).chunks)
     assert rows == len(UNITS)
     assert len(files(folder)["units"]) == 3
     assert {path.name for path in (folder / "steps").glob("0000009*")} == {"00000098.parquet.bad"}
@@ -75,15 +75,40 @@ def test_compacting_again_touches_nothing(folder: Path) -> None:
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_many_chunks_are_compacted_when_the_study_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "COMPACT_ABOVE", 4)
+def test_small_chunks_are_merged_when_they_are_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "COMPACTED_UNITS", 3)
     with Store.create_or_open(folder, SPEC, TABLES) as store:
-        for unit in UNITS:
+        for number, unit in enumerate(UNITS):
+            store.commit([entry("e", version=7.0), unit])  # superseded again and again
+            assert contents(folder) == expected(entry("e", version=7.0), *UNITS[: number + 1])
+            assert len(files(folder)["units"]) <= 3
+        monkeypatch.setattr(writing, "MERGE_BYTES", 1)
+        before = len(files(folder)["units"])
+        store.commit([entry("a", version=9.0)])  # with the last commit, although they are of two units only
+        assert len(files(folder)["units"]) == before
+    assert contents(folder) == ALL | expected(entry("a", version=9.0))
+
+
+def test_small_chunks_of_stopped_writers_are_merged_by_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for unit in UNITS:
+        with Store.create_or_open(folder, SPEC, TABLES) as store:
             store.commit([unit])
     assert len(files(folder)["units"]) == 5
+    monkeypatch.setattr(writing, "MERGE_ABOVE", 4)
     Store.create_or_open(folder, SPEC, TABLES).close()
     assert len(files(folder)["units"]) == 3
     assert contents(folder) == ALL
+
+
+def test_merged_lines_leave_the_manifest_once_they_are_most_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "TRIM_ABOVE", 6)
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        for number in range(40):
+            store.commit([entry("abcdefgh"[number % 8], version=float(number))])
+            assert (folder / "manifest").read_bytes().count(b"\n") < 20
+        assert contents(folder) == expected(*(entry("abcdefgh"[n % 8], version=float(n)) for n in range(32, 40)))
 
 
 def test_a_full_disk_leaves_everything_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

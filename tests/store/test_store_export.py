@@ -16,9 +16,9 @@ def test_export_writes_one_file_per_table(tmp_path: Path) -> None:
     store_samples.begin(tmp_path / "study")
     store_samples.work(tmp_path / "study")
     out = tmp_path / "out"
-    assert export(tmp_path / "study", out, "parquet") == [out / "units.parquet", out / "steps.parquet"]
+    assert export(tmp_path / "study", out, "parquet") == [str(out / "units.parquet"), str(out / "steps.parquet")]
     assert pq.read_table(out / "steps.parquet").equals(read_table(tmp_path / "study", "steps"))
-    assert export(tmp_path / "study", out, "csv") == [out / "units.csv", out / "steps.csv"]
+    assert export(tmp_path / "study", out, "csv") == [str(out / "units.csv"), str(out / "steps.csv")]
     rows = list(csv.DictReader((out / "units.csv").read_text().splitlines()))
     assert [row["unit_id"] for row in rows] == ["d", "c", "b", "a"]
     assert rows[-1] == {"unit_id": "a", "part": "p", "index": "25", "good": "true", "value": "3"}

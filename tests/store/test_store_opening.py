@@ -14,7 +14,8 @@ from store_samples import BEFORE, SPEC, STATES, TABLES, SmallSpec, UnitRow, cont
 from distnlc.records import SCHEMA_VERSION
 from distnlc.spec import StudySpec
 from distnlc.store import Store, StoreError, read_spec_fields, read_statuses, read_table
-from distnlc.store.manifest import read_manifest
+from distnlc.store.place import place_of
+from distnlc.store.reading import read_manifest
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_folders_that_are_no_studies_are_refused_untouched(folder: Path) -> None
     (folder / "thesis.tex").write_text("precious")
     refuse(folder, "not empty and not a study folder (it holds 'thesis.tex')", "another --out")
     assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
-    refuse(folder / "thesis.tex", "cannot be used as a study folder: File exists")
+    refuse(folder / "thesis.tex", "cannot be used as a study folder: Not a directory")
     refuse(folder / "thesis.tex" / "out", "cannot be used as a study folder: Not a directory")
     for read in (read_statuses, read_spec_fields, lambda folder: read_table(folder, "units")):
         with pytest.raises(StoreError, match=str(folder)):
@@ -101,7 +102,7 @@ def test_an_unwritable_folder_is_one_clear_message(folder: Path, monkeypatch: py
 
 
 def rewrite_version(folder: Path, version: int) -> None:
-    (folder / "manifest").write_bytes(replace(read_manifest(folder), schema_version=version).text())
+    (folder / "manifest").write_bytes(replace(read_manifest(place_of(folder)), schema_version=version).text())
 
 
 def test_other_schema_versions(folder: Path) -> None:

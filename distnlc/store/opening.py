@@ -1,0 +1,84 @@
+"""Opening a study to write: is it a study, the same one, in the same format? Otherwise nothing is changed.
+
+In: a place, the spec, the row types. Out: the manifest, of a study that is begun here if there is none. Every refusal
+is a StoreError that says what was found and what to do.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from distnlc.records import SCHEMA_VERSION
+from distnlc.spec import SpecError, StudySpec, differences, spec_id, to_yaml
+from distnlc.store.manifest import Manifest, StoreError, parse_manifest
+from distnlc.store.place import BAD, MANIFEST, Place
+from distnlc.store.reading import STUDY, spec_fields
+from distnlc.store.tables import columns_of
+
+log = logging.getLogger(__name__)
+
+
+def check_empty(place: Place) -> None:
+    """Raises StoreError if something else than a study is there."""
+    others = place.names().keys() - place.scaffold
+    if others and STUDY not in others:
+        raise StoreError(f"{place}: not empty and not a study folder (it holds {min(others)!r}); choose another --out")
+
+
+def open_manifest(place: Place, spec: StudySpec, tables: Mapping[str, type]) -> Manifest:
+    """Begins the study if there is none; cuts off what was never committed. With the lock."""
+    columns = {table: columns_of(row_type) for table, row_type in tables.items()}
+    if STUDY not in place.names():
+        place.write(STUDY, to_yaml(spec).encode())
+    _check_same_study(place, spec)
+    try:
+        text = place.read_manifest()
+    except FileNotFoundError:
+        if any(name.endswith(".parquet") for table in tables for name in place.names(table)):
+            raise StoreError(f"{place}: rows but no manifest. Nothing was changed. Restore it from a copy") from None
+        text = Manifest(SCHEMA_VERSION, spec_id(spec), columns, []).text()
+        place.write_manifest(text)
+    manifest = parse_manifest(text, place.where(MANIFEST))
+    _check_same_format(place, manifest, spec, columns)
+    if tail := text[manifest.length :]:
+        if b"\n" in tail:  # not torn by a crash: it was a line once
+            place.write(MANIFEST + BAD, tail)
+            log.warning(
+                "%s: damaged at its end, which is set aside as %s; the units that stood there will run again",
+                place.where(MANIFEST),
+                MANIFEST + BAD,
+            )
+        place.write_manifest(text[: manifest.length])
+    return manifest
+
+
+def _check_same_study(place: Place, spec: StudySpec) -> None:
+    fields = spec_fields(place)
+    if fields.get("kind") != spec.kind:
+        lines = [f"kind: {fields.get('kind')!r} -> {spec.kind!r}"]
+    else:
+        try:
+            lines = differences(type(spec).parse(fields, where=place.where(STUDY)), spec)
+        except SpecError as error:
+            raise StoreError(f"{error}\nso {place} cannot be continued; choose another --out") from None
+    if lines:
+        raise StoreError(
+            f"{place} holds another study (there -> asked for):\n  "
+            + "\n  ".join(lines)
+            + f"\nChoose another --out, or continue that study with {place.where(STUDY)}"
+        )
+
+
+def _check_same_format(place: Place, manifest: Manifest, spec: StudySpec, columns: dict[str, dict[str, str]]) -> None:
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{place}: written with schema version {manifest.schema_version}, this distnlc writes version "
+            f"{SCHEMA_VERSION}: it can be read and reported, but not continued; choose another --out"
+        )
+    if manifest.study_id != spec_id(spec):
+        raise StoreError(f"{place}: {STUDY} was changed after the study began; restore it or choose another --out")
+    if manifest.tables != columns:
+        changed = [t for t in manifest.tables | columns if manifest.tables.get(t) != columns.get(t)]
+        raise StoreError(
+            f"{place}: the columns of {', '.join(changed)} differ from this distnlc's: continue it with the "
+            f"version that began it, or choose another --out"
+        )
