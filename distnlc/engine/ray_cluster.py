@@ -46,5 +46,11 @@ def why_died(ray: Any, error: Exception) -> str:
     return f"{type(error).__name__}: {_first_line(error)}"
 
 
+def short(error: BaseException) -> str:
+    """Type and last line of a Ray error, whose messages run over many lines."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1] if lines else ''}"
+
+
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0][:REASON_CHARACTERS]

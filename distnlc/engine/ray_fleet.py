@@ -1,0 +1,185 @@
+"""The Ray actors that do the units: how many, on GPUs or on cores, started and replaced as the cluster changes.
+
+In: the ray module, connected; the work. Out: `Fleet.workers`, of which those with a `node` can be given units.
+
+Nodes may come and go. With a number of workers given, that many are kept, waiting for places where there are none;
+else their number follows the cluster. A study computes either on GPUs or on cores, decided by the first machines there
+are: with a GPU among them, on GPUs. A head that is to wait for GPU nodes is started without cores (--num-cpus=0).
+"""
+
+import logging
+import math
+import signal
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from distnlc.engine.executor import EngineError, Finished, Work, attempt, best_device
+from distnlc.engine.ray_cluster import is_own_failure, living_nodes, short
+from distnlc.spec import Unit
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 3.0
+"""Between two looks at what the cluster has."""
+START_TRIES = 3
+"""Failed starts in a row after which a worker waits START_PAUSE_S; if none has ever started, the study ends."""
+START_PAUSE_S = 60.0
+SLOW_START_S = 60.0
+GPU_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+CPU_ENVIRONMENT = GPU_ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
+
+
+class _Actor:
+    """What runs in a worker process."""
+
+    def __init__(self, work: Work, on_gpu: bool) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
+        self._work = work
+        self._device = best_device() if on_gpu else "cpu"
+
+    def whereabouts(self) -> tuple[str, str]:
+        """The id of the node, the torch device."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id(), self._device
+
+    def run(self, unit: Unit) -> Finished:
+        return attempt(self._work, unit, self._device)
+
+
+@dataclass(eq=False)
+class Worker:
+    """One actor as the driver sees it: starting, started, or (neither) waiting to be started again."""
+
+    actor: Any = None
+    starting: Any = None
+    """reference to its whereabouts, None once it has started"""
+    start_at: float = 0.0
+    """when its start was asked for, or is to be"""
+    failed_starts: int = 0
+    node: str = ""
+    """the id of the node where it runs, '' unless it has started"""
+    device: str = "cpu"
+    queue: deque[tuple[Any, Unit]] = field(default_factory=deque)
+    """(reference to the result, unit); the first is being worked on"""
+    since: float = 0.0
+    """when the work on the first unit of the queue began"""
+
+
+class Fleet:
+    """The workers. Whoever uses them calls `follow` again and again, and `welcome` when one's start is settled."""
+
+    def __init__(self, ray: Any, work: Work, number: int | None) -> None:
+        """`number` of workers; None: as many as the cluster has places for."""
+        self.workers: list[Worker] = []
+        self._ray = ray
+        self._work = work
+        self._number = number
+        self._on_gpu: bool | None = None
+        """None until there is a machine that can hold a worker"""
+        self._options: dict[str, Any] = {}
+        self._looked_at = -math.inf
+        self._ever_started = False
+        self._seen_at = time.monotonic()
+        """when there was a worker last"""
+        self._said_waiting = False
+
+    def follow(self) -> None:
+        """Every few seconds: starts the workers that the cluster has new places for, lets go of those it lost."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        nodes = living_nodes(self._ray)
+        gpus, cores = (int(sum(node.get(name, 0) for node in nodes.values())) for name in ("GPU", "CPU"))
+        if self._on_gpu is None and (gpus or cores):
+            self._decide_device(gpus)
+        places = gpus if self._on_gpu else cores
+        for worker in self.workers:
+            if worker.node and worker.node not in nodes and not worker.queue:  # an idle one does not tell otherwise
+                self._stop(worker)
+        self._resize((self._number or places) if self._on_gpu is not None else 0)
+        for worker in self.workers:
+            if not worker.node and worker.starting is None and now >= worker.start_at:
+                self._start(worker)
+        self._say_if_waiting(places)
+
+    def welcome(self, worker: Worker) -> None:
+        """A worker has started, or failed to. Raises EngineError if none can be started."""
+        try:
+            worker.node, worker.device = self._ray.get(worker.starting)
+        except self._ray.exceptions.RayError as error:
+            worker.failed_starts += is_own_failure(self._ray, error)
+            if worker.failed_starts < START_TRIES:
+                self.replace(worker)
+            else:
+                self._pause(worker, short(error))
+        else:
+            worker.starting = None
+            worker.failed_starts = 0
+            self._ever_started = True
+
+    def replace(self, worker: Worker) -> None:
+        """Kills it, whatever it is at, and starts a fresh one with an empty queue."""
+        worker.queue.clear()
+        self._stop(worker)
+        self._start(worker)
+
+    def close(self) -> None:
+        for worker in self.workers:
+            self._stop(worker)
+        self.workers = []
+
+    def _decide_device(self, gpus: int) -> None:
+        self._on_gpu = gpus > 0
+        self._options = {
+            "num_cpus": 0 if self._on_gpu else 1,
+            "num_gpus": 1 / math.ceil((self._number or gpus) / gpus) if self._on_gpu else 0,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "runtime_env": {"env_vars": GPU_ENVIRONMENT if self._on_gpu else CPU_ENVIRONMENT},
+        }
+
+    def _resize(self, wanted: int) -> None:
+        """To that many workers; those at work stay."""
+        surplus = max(0, len(self.workers) - wanted)
+        for worker in [worker for worker in self.workers if not worker.node][:surplus]:
+            self._stop(worker)
+            self.workers.remove(worker)
+        self.workers += [Worker() for _ in range(wanted - len(self.workers))]
+
+    def _start(self, worker: Worker) -> None:
+        worker.actor = self._ray.remote(_Actor).options(**self._options).remote(self._work, self._on_gpu)
+        worker.starting = worker.actor.whereabouts.remote()
+        worker.start_at = time.monotonic()
+
+    def _stop(self, worker: Worker) -> None:
+        if worker.actor is not None:
+            self._ray.kill(worker.actor)
+        worker.actor, worker.starting, worker.node = None, None, ""
+
+    def _pause(self, worker: Worker, reason: str) -> None:
+        self._stop(worker)
+        worker.start_at = time.monotonic() + START_PAUSE_S
+        if not self._ever_started and all(other.failed_starts >= START_TRIES for other in self.workers):
+            raise EngineError(f"no Ray worker can be started, the last failed with {reason}")
+        log.warning("a Ray worker cannot be started, the next try is in %.0f s: %s", START_PAUSE_S, reason)
+
+    def _say_if_waiting(self, places: int) -> None:
+        """A warning when there is no worker and no place for one (or a place, but none starts), and when it is over."""
+        now = time.monotonic()
+        if any(worker.node for worker in self.workers):
+            if self._said_waiting:
+                log.warning("work goes on")
+            self._said_waiting, self._seen_at = False, now
+        elif not self._said_waiting and (not places or now - self._seen_at > SLOW_START_S):
+            self._said_waiting = True
+            unit = {None: "core or GPU", True: "GPU", False: "core"}[self._on_gpu]
+            wanted = f"{self._number} workers" if self._number else f"one worker per {unit}"
+            if places:
+                log.warning("no worker has started in %.0f s, %s wanted: is the cluster busy?", SLOW_START_S, wanted)
+            else:
+                left = "left" if self._ever_started else "yet"
+                log.warning("no worker %s: waiting for machines to join, %s wanted", left, wanted)
