@@ -22,12 +22,13 @@ import pandas as pd
 import pytest
 
 from distnlc.cli import app
+from distnlc.engine.ray_executor import IN_FLIGHT, QUEUE_S
 from distnlc.store import read_tables
 
 FULL = os.environ.get("CHAOS") == "full"
 TIMEOUT_S = 7200 if FULL else 600
 """of a test; the machine may be busy with other things"""
-UNITS, WORKERS = 200, 2
+UNITS, SECONDS, WORKERS = 200, 0.05, 2
 ON_RAY = "--workers", str(WORKERS)
 WHERE_AND_WHEN = ["seconds", "host", "process"]
 """columns that differ from one run of a study to the next"""
@@ -70,6 +71,13 @@ class Result:
     redone_at_most: int = 0
     """what was in flight when the faults happened"""
     recoveries_s: list[float] = field(default_factory=list)
+
+    def add(self, study: "Study", redone_at_most: int, recoveries_s: Sequence[float] = ()) -> None:
+        """Counts a finished study."""
+        self.studies += 1
+        self.redone += study.redone()
+        self.redone_at_most += redone_at_most
+        self.recoveries_s += recoveries_s
 
 
 RESULTS: list[Result] = []
@@ -139,12 +147,26 @@ class Attempt:
     began_s: float
 
 
-def rehearsal(folder: Path, *more: str, seconds: float = 0.05) -> Study:
+def rehearsal(folder: Path, *more: str, seconds: float = SECONDS) -> Study:
     """A study of 200 units that only wait, each attempt in its journal."""
     study = Study(folder, ())
     study.journal.mkdir()
     fields = {"seconds": str(seconds), "journal": str(study.journal), "count": str(UNITS)}
     return Study(folder, ("rehearsal", *(f"--set={name}={value}" for name, value in fields.items()), *more))
+
+
+def at_most_in_flight(workers: int, seconds: float) -> int:
+    """How many units that wait so long can have been begun and not be committed."""
+    return workers * max(IN_FLIGHT, int(QUEUE_S / seconds))
+
+
+def assert_finished(study: Study, undisturbed: Mapping[str, pd.DataFrame], redone_at_most: int) -> None:
+    """Every unit once, the same table, nothing left lying about, and no more work done twice than that."""
+    assert_same_rows(study.tables(), undisturbed)
+    assert_left_tidy(study)
+    assert "finished" in status(study)
+    assert {attempt.unit for attempt in study.attempts()} == set(range(UNITS))
+    assert study.redone() <= redone_at_most
 
 
 def assert_same_rows(found: Mapping[str, pd.DataFrame], expected: Mapping[str, pd.DataFrame]) -> None:

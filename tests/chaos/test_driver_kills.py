@@ -13,14 +13,13 @@ import pytest
 from driving import (
     ON_RAY,
     RESULTS,
+    SECONDS,
     TIMEOUT_S,
-    UNITS,
     WORKERS,
     Result,
-    Study,
-    assert_left_tidy,
+    assert_finished,
     assert_nothing_works_on,
-    assert_same_rows,
+    at_most_in_flight,
     kill,
     number_of,
     rehearsal,
@@ -28,8 +27,6 @@ from driving import (
     status,
     tell,
 )
-
-from distnlc.engine.ray_executor import IN_FLIGHT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
@@ -41,15 +38,6 @@ def survives(process: subprocess.Popen[bytes], moment_s: float) -> bool:
     except subprocess.TimeoutExpired:
         return True
     return False
-
-
-def assert_finished(study: Study, undisturbed: dict[str, pd.DataFrame], kills: int) -> None:
-    assert_same_rows(study.tables(), undisturbed)
-    assert_left_tidy(study)
-    assert "finished" in status(study)
-    attempts, redone = study.attempts(), study.redone()
-    assert {attempt.unit for attempt in attempts} == set(range(UNITS))
-    assert redone <= kills * WORKERS * IN_FLIGHT, f"{redone} units done again after {kills} kills"
 
 
 def test_a_driver_killed_at_any_moment_is_continued_by_the_same_command(
@@ -78,7 +66,6 @@ def test_a_driver_killed_at_any_moment_is_continued_by_the_same_command(
         if not kills:  # the machine's pace changes
             life_s = time.monotonic() - began
         assert_nothing_works_on(process.pid)
-        assert_finished(study, undisturbed, kills)
-        result.studies += 1
-        result.redone += study.redone()
-        result.redone_at_most += kills * WORKERS * IN_FLIGHT
+        redone_at_most = kills * at_most_in_flight(WORKERS, SECONDS)
+        assert_finished(study, undisturbed, redone_at_most)
+        result.add(study, redone_at_most)
