@@ -9,21 +9,23 @@ A CIFAR10 row is laid out as in the official batches: 1,024 red values, then gre
 import gzip
 import math
 import os
-import pickle
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 from pyarrow import compute, parquet
 
+from distnlc.data.pickles import plain_data
+
 DATA_VARIABLE = "DISTNLC_DATA"
 CLASSES = 10
+MOST_BYTES = 2**30
+"""of an IDX file when unpacked; MNIST's largest has 47 million"""
 
 Images = tuple[np.ndarray, np.ndarray]
 """images (n, features) uint8 and labels (n,) int64"""
@@ -100,9 +102,12 @@ def _read_idx(path: Path, *, dimensions: int) -> np.ndarray:
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            with gzip.open(BytesIO(content)) as unpacked:
+                content = unpacked.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
+    if len(content) > MOST_BYTES:
+        raise DataError(f"{path}: expected at most {MOST_BYTES:,} bytes when unpacked, found more")
     header = 4 + 4 * dimensions
     if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) < header:
         raise DataError(
@@ -136,12 +141,7 @@ def _read_shard(path: Path) -> Images:
     for row, content in enumerate(encoded):
         try:
             images[row] = _decode(content)
-        except (
-            OSError,
-            SyntaxError,
-            TypeError,
-            ValueError,
-        ) as error:  # what Pillow raises for a broken image
+        except Exception as error:  # a broken or hostile image can make Pillow raise anything
             raise DataError(f"{path}: row {row} of img is not a PNG or JPEG of 32 x 32: {error}") from None
     return _checked(images, labels, where=path)
 
@@ -158,41 +158,17 @@ def read_batches(files: Sequence[Path]) -> Images:
     return _joined([_read_batch(path) for path in files])
 
 
-class _Parts:
-    """What a pickle says of an array or of its type, kept as plain data: nothing of it is ever run."""
-
-    def __init__(self, *arguments: object) -> None:
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-
-class _BatchUnpickler(pickle.Unpickler):
-    """Knows the three names that a pickled array consists of, and calls none of them."""
-
-    def find_class(self, module: str, name: str) -> type[_Parts]:
-        known = {
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        }
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
-        return _Parts
-
-
 def _read_batch(path: Path) -> Images:
     try:
-        # The batches were written by Python 2: its strings are read as bytes.
-        batch = _BatchUnpickler(BytesIO(path.read_bytes()), encoding="bytes").load()
-        _, shape, kind, by_columns, content = batch[b"data"].state
-        if kind.arguments[0] != b"u1" or by_columns:
+        batch = plain_data(path.read_bytes())
+        array, label_list = batch[b"data"], batch[b"labels"]
+        _, shape, kind, by_columns, content = array.state
+        if kind.arguments[0] not in (b"u1", "u1") or by_columns or not isinstance(content, bytes):
             raise ValueError("'data' is not an array of unsigned bytes, row by row")
+        if not isinstance(label_list, list) or not all(isinstance(label, int) for label in label_list):
+            raise ValueError("'labels' is not a list of integers")
         images = np.frombuffer(content, dtype=np.uint8).reshape(shape)
-        labels = np.array(batch[b"labels"])
+        labels = np.array(label_list)
     except Exception as error:  # a broken or hostile pickle can raise anything
         reason = f"{type(error).__name__}: {error}"
         raise DataError(f"{path}: not an official CIFAR10 batch, a dictionary of data and labels ({reason})") from None
