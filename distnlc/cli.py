@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from distnlc.bench.command import bench
-from distnlc.console import NOTHING_YET, Console, duration, failure, named_numbers, pace, read_progress, say
+from distnlc.console import NO_WORKER, NOTHING_YET, Console, duration, failure, named_numbers, pace, read_progress, say
 from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import Progress, run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
@@ -125,6 +125,7 @@ def run(
             raise typer.Exit(INTERRUPTED)
         mirror.wait_s = MIRROR_S
         if not todo:
+            console.forget_progress()  # that a driver left which was killed after its last commit
             mirror.progress(NOTHING_YET)
             mirror.wait_s = math.inf
         store.compact()
@@ -283,7 +284,7 @@ def status(folder: FolderArgument) -> None:
         say(number)
     _say_failures(failed, units, partial(_command, folder))
     if progress:
-        pace_now = pace(progress["units_per_hour"], progress["seconds_left"])
+        pace_now = pace(progress["units_per_hour"], progress["seconds_left"]) if progress["workers"] else NO_WORKER
         say(f"at work: process {progress['pid']} on {progress['host']}; {pace_now}")
     elif settled < len(units):
         say(f"not at work; go on: {_command(folder)}")

@@ -28,6 +28,7 @@ from distnlc.studies import StudyKind
 QUIET_LINE_S = 30.0
 PROGRESS_FILE_S = 1.0
 PROGRESS_FILE = "progress.json"
+NO_WORKER = "no worker now: waiting for machines to join, or for one to start"
 SILENCE_S = 120.0
 """after which a driver on another host is taken for dead"""
 NOTHING_YET = Progress(
@@ -86,7 +87,12 @@ class Console:
     def __exit__(self, *error: object) -> None:
         if terminal.is_terminal:
             self.bar.stop()
-        (self.folder / PROGRESS_FILE).unlink(missing_ok=True)
+        self.forget_progress()
+
+    def forget_progress(self) -> None:
+        """Nobody is at work any more."""
+        for name in (PROGRESS_FILE, f".{PROGRESS_FILE}"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def headline(self) -> Mapping[str, float]:
         return self._headline.numbers()

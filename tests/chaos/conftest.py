@@ -1,11 +1,13 @@
 """The undisturbed table of the rehearsal, and the summary of the faults at the end."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from driving import ALL_END_S, ON_RAY, RESULTS, SESSIONS, assert_gone, rehearsal
+from driving import ALL_END_S, ON_RAY, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,15 @@ def nothing_left() -> Iterator[None]:
     yield
     for session in SESSIONS:
         assert_gone(session, ALL_END_S)
+
+
+@pytest.fixture(autouse=True)
+def stopped_after_a_failure() -> Iterator[None]:
+    """Ends what a test that failed has left running."""
+    yield
+    for session in SESSIONS:
+        if session in processes_of(session):
+            os.kill(session, signal.SIGKILL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -82,7 +82,7 @@ class Result:
 
 RESULTS: list[Result] = []
 SESSIONS: list[int] = []
-"""of the drivers that have ended"""
+"""of all commands that were started: a session is named by its driver's process"""
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,22 @@ class Study:
         """Types `distnlc run ...` in a session of its own, as a terminal would; `prelude` is run before."""
         environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         with self.said.open("ab") as said:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-c", prelude + DISTNLC, "run", *self.words, "--out", str(self.folder), *more],
                 env=environment | {"OMP_NUM_THREADS": "1"},
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        SESSIONS.append(process.pid)
+        return process
 
     def finish(self, *more: str, prelude: str = WITHOUT_MLFLOW) -> int:
         """Types the command and waits for its end; its exit code."""
         return self.start(*more, prelude=prelude).wait(TIMEOUT_S)
+
+    def has_said(self, words: str) -> bool:
+        return self.said.exists() and words in self.said.read_text()
 
     def last_words(self) -> str:
         return self.said.read_text()[-3000:] if self.said.exists() else ""
@@ -231,5 +236,4 @@ def assert_gone(session: int, within_s: float, names: Sequence[str] = ("",)) -> 
 
 def assert_nothing_works_on(session: int) -> float:
     """After a driver's end: its Ray and its workers end at once. The seconds that it took."""
-    SESSIONS.append(session)
     return assert_gone(session, WORKERS_END_S, WORKING)

@@ -1,14 +1,22 @@
-"""Workers' processes and whole nodes are killed at random moments of one command: it finishes with the same table."""
+"""Workers' processes and whole nodes are killed at random moments of one command: it finishes with the same table.
+
+The nodes are those of a Ray cluster on this machine, each with one GPU that is not there.
+"""
 
 import os
 import signal
+import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from driving import (
+    FULL,
     RESULTS,
     TIMEOUT_S,
     Result,
@@ -23,6 +31,7 @@ from driving import (
     status,
     tell,
 )
+from ray.cluster_utils import Cluster
 
 from distnlc.engine.driver import MAX_LOSSES
 
@@ -31,8 +40,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 WORKERS = 4
 RECOVERY_S = 10.0
 """in which another worker has to be at work where one was killed"""
-WAITING_S = 90.0
-"""in which a study has to notice that no node is left, and go on when there is one; Ray itself takes 15 s"""
+WAITING_S = 120.0
+"""in which a study has to say that no node is left, and to go on when there is one; Ray itself takes 15 s for it"""
+NODE_SECONDS = 0.2
 
 
 def working(study: Study, session: int) -> list[int]:
@@ -81,3 +91,80 @@ def test_workers_that_are_killed_are_replaced_within_seconds(
         result.add(study, redone_at_most, recoveries(study, kills))
     tell(f"recoveries: {' '.join(f'{s:.1f}' for s in sorted(result.recoveries_s))} s")
     assert max(result.recoveries_s) < RECOVERY_S
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A head that does no work, to which nodes are added. In CI it notices sooner that a node is gone."""
+    soon = {} if FULL else {"_system_config": {"health_check_period_ms": 500, "health_check_timeout_ms": 2000}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **soon})
+        yield cluster
+        cluster.shutdown()
+
+
+def until(what: Callable[[], object], process: subprocess.Popen[bytes], study: Study) -> None:
+    """Waits while the command is at work; fails if it ends before, or if that takes too long."""
+    deadline = time.monotonic() + WAITING_S
+    while not what():
+        assert process.poll() is None, study.last_words()
+        assert time.monotonic() < deadline, study.last_words() + status(study)
+        time.sleep(0.1)
+
+
+def wait_for_a_new_worker(study: Study, process: subprocess.Popen[bytes], result: Result) -> None:
+    """Until the node that has just joined works; how long that takes is kept."""
+    joined_s, before = time.time(), {attempt.pid for attempt in study.attempts()}
+
+    def first_units() -> list[float]:
+        return [attempt.began_s for attempt in study.attempts() if attempt.pid not in before]
+
+    until(first_units, process, study)
+    result.recoveries_s.append(first_units()[0] - joined_s)
+
+
+def kill_nodes(cluster: Cluster, victims: list[Any], study: Study, result: Result) -> None:
+    for node in victims:
+        cluster.remove_node(node, allow_graceful=False)
+    result.faults += len(victims)
+    tell(f"{len(victims)} nodes killed; {(status(study) or 'nothing written yet').splitlines()[0]}")
+
+
+def add_node(cluster: Cluster) -> Any:
+    return cluster.add_node(num_cpus=0, num_gpus=1)
+
+
+def test_nodes_that_are_killed_are_done_without_and_waited_for(
+    tmp_path: Path, undisturbed: dict[str, pd.DataFrame], cluster: Cluster
+) -> None:
+    """In each study one of two nodes, then both that there are at once: the study waits for another."""
+    random = seeded("node kills")
+    result = Result("node killed hard, two at once included")
+    RESULTS.append(result)
+    wanted, nodes = number_of("node_kills", 3, 30), [add_node(cluster)]
+    while result.faults < wanted:
+        nodes.append(add_node(cluster))
+        study = rehearsal(tmp_path / f"study{result.studies}", "--address", cluster.address, seconds=NODE_SECONDS)
+        process = study.start()
+        result.commands += 1
+
+        time.sleep(random.uniform(0, 8))
+        kill_nodes(cluster, [nodes.pop(random.randrange(2))], study, result)
+        time.sleep(random.uniform(0, 3))
+        nodes.append(add_node(cluster))
+        wait_for_a_new_worker(study, process, result)
+
+        time.sleep(random.uniform(0, 3))
+        kill_nodes(cluster, nodes, study, result)
+        until(partial(study.has_said, "no worker left: waiting for machines to join"), process, study)
+        assert "no worker now: waiting for machines" in status(study)
+        nodes = [add_node(cluster)]
+        wait_for_a_new_worker(study, process, result)
+
+        assert process.wait(TIMEOUT_S) == 0, study.last_words()
+        assert study.has_said("work goes on")
+        redone_at_most = 3 * at_most_in_flight(1, NODE_SECONDS)
+        assert_finished(study, undisturbed, redone_at_most)
+        result.add(study, redone_at_most)
+    tell(f"from joining to the first unit: {' '.join(f'{s:.1f}' for s in sorted(result.recoveries_s))} s")

@@ -17,6 +17,7 @@ from typed import Answer, assert_same_rows, distnlc, rows
 import distnlc.studies.nlc as kind
 from analysis.headline import summary
 from distnlc import cli, console
+from distnlc.engine import driver
 from distnlc.records import Records
 from distnlc.spec import Unit
 from distnlc.store import read_statuses
@@ -136,6 +137,7 @@ def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(kind, "run", run)
     monkeypatch.setattr(console, "PROGRESS_FILE_S", 0.0)
+    monkeypatch.setattr(driver, "PROGRESS_S", 0.0)
     assert distnlc(*RUN).code == 0
     for done, said in enumerate(seen):
         assert f"{done} of 3 units done, 1 running, 0 failed" in said
@@ -157,6 +159,18 @@ def test_a_driver_that_was_killed_is_not_at_work(home: Path, finished: Path) -> 
     facts = {"host": os.uname().nodename, "pid": gone.pid, "running": 2, "units_per_hour": 1.0, "seconds_left": 1.0}
     (home / "study" / "progress.json").write_text(json.dumps(facts | {"written_at": 2e9}))
     assert "at work" not in distnlc("status", "study").out
+    assert distnlc(*RUN).code == 0
+    assert not (home / "study" / "progress.json").exists(), "another process may get its number"
+
+
+def test_status_says_that_a_study_waits_for_workers(home: Path, finished: Path) -> None:
+    shutil.copytree(finished, home / "study")
+    facts = {"host": os.uname().nodename, "pid": os.getpid(), "running": 0, "units_per_hour": 1.0, "seconds_left": 1.0}
+    (home / "study" / "progress.json").write_text(json.dumps(facts | {"workers": 0, "written_at": 2e9}))
+    assert (
+        f"at work: process {os.getpid()} on {os.uname().nodename}; {console.NO_WORKER}\n"
+        in distnlc("status", "study").out
+    )
 
 
 def test_plan_says_what_would_be_done_and_does_nothing(home: Path) -> None:
