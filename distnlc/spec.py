@@ -11,6 +11,7 @@ Depth, by example (it counts linear operations):
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,8 +25,11 @@ from pydantic.config import JsonDict
 HOW: JsonDict = {"how": True}
 """`json_schema_extra` of a field that says where or how, and so takes no part in ids."""
 
-PositiveInt = Annotated[int, Field(gt=0)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
+MOST_SHOWN = 200
+"""characters of a wrong value in a message"""
+
+PositiveInt = Annotated[int, Field(gt=0, lt=2**63)]
+NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -65,7 +69,15 @@ def _explain(model: type[SpecModel], problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown field '{place}'; known here: {', '.join(_fields_at(model, problem['loc'][:-1]))}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"'{place}': {message}, but got {problem['input']!r}"
+    return f"'{place}': {message}, but got {_shown(problem['input'])}"
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _fields_at(model: type[SpecModel], location: tuple[Any, ...]) -> list[str]:
@@ -182,6 +194,13 @@ class StudySpec(SpecModel):
     """one line for people"""
     seed: NonNegativeInt = 0
 
+    @field_validator("name")
+    @classmethod
+    def _name_can_be_a_folder_s(cls, name: str) -> str:
+        if not name.isprintable() or re.search(r"^[.]|[/\\]|^$", name) or len(name) > 100:
+            raise ValueError("expected at most 100 printable characters without / or \\, the first of them no dot")
+        return name
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -262,12 +281,31 @@ def to_yaml(spec: SpecModel) -> str:
     return text
 
 
-def read_yaml(text: str, *, where: str) -> dict[str, Any]:
-    """Plain data of a YAML mapping (safe loader). Raises SpecError."""
+class _PlainLoader(yaml.SafeLoader):
+    """Plain data only, and each thing written out: a few lines of aliases of aliases can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not read", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+def _plain_yaml(text: str) -> Any:
+    """Raises SpecError with the reason alone."""
     try:
-        fields = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SpecError(f"{where}: not readable as YAML: {' '.join(str(error).split())}") from None
+        return yaml.load(text, _PlainLoader)
+    except RecursionError:
+        raise SpecError("nested too deeply") from None
+    except Exception as error:  # besides YAMLError, a wrong date or number makes it raise what it likes
+        raise SpecError(" ".join(str(error).split())) from None
+
+
+def read_yaml(text: str, *, where: str) -> dict[str, Any]:
+    """Plain data of a YAML mapping. Raises SpecError."""
+    try:
+        fields = _plain_yaml(text)
+    except SpecError as error:
+        raise SpecError(f"{where}: not readable as YAML: {error}") from None
     if not isinstance(fields, dict):
         raise SpecError(f"{where}: expected a mapping of fields, but got {type(fields).__name__}")
     return fields
@@ -288,9 +326,9 @@ def assign(fields: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     if not separator or not path.strip():
         raise SpecError(f"--set {assignment}: expected field=value, such as data.root=/data")
     try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise SpecError(f"--set {assignment}: the value is not readable as YAML") from None
+        value = _plain_yaml(text)
+    except SpecError as error:
+        raise SpecError(f"--set {assignment}: the value is not readable as YAML: {error}") from None
     for name in reversed(path.strip().split(".")):
         value = {name: value}
     return merge(fields, value)
