@@ -20,7 +20,18 @@ from typing import Annotated, Any, Literal
 import typer
 
 from distnlc.bench.command import bench
-from distnlc.console import NO_WORKER, NOTHING_YET, Console, duration, failure, named_numbers, pace, read_progress, say
+from distnlc.console import (
+    NO_WORKER,
+    NOTHING_YET,
+    Console,
+    duration,
+    failure,
+    named_numbers,
+    pace,
+    printable,
+    read_progress,
+    say,
+)
 from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import Progress, run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
@@ -62,7 +73,7 @@ def main() -> None:
 
         if not isinstance(error, SpecError | StoreError | DataError | EngineError | TrackingError):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(USAGE)
 
 
@@ -228,7 +239,7 @@ def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..
     failed = [row for row in rows if row.status == FAILED]
     labels = {unit.unit_id: unit.label for unit in units}
     for row in failed[:FAILURES_SHOWN]:
-        say(failure(labels[row.unit_id], row.reason, again("--unit", row.unit_id)), style="red")
+        say(failure(labels.get(row.unit_id, row.unit_id), row.reason, again("--unit", row.unit_id)), style="red")
     if len(failed) > 1:
         say(f"all {len(failed)} failed units again: {again('--retry-failed')}", style="red")
 

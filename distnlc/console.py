@@ -40,7 +40,12 @@ terminal = Terminal(highlight=False)
 
 def say(text: str, style: str = "") -> None:
     """One message; its lines are never broken, so that paths and commands in it can be copied."""
-    terminal.print(Text(text, style), soft_wrap=True)
+    terminal.print(Text(printable(text), style), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """With control characters spelled out: a study's words may come from anybody, and those command a terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
 class Console:
@@ -129,6 +134,7 @@ class Console:
         facts = asdict(progress) | {"host": socket.gethostname(), "pid": os.getpid(), "written_at": time.time()}
         aside = self.folder / f".{PROGRESS_FILE}"
         try:
+            aside.unlink(missing_ok=True)  # a link, in a study from somebody else, would lead out of the folder
             aside.write_text(json.dumps(facts))
             aside.replace(self.folder / PROGRESS_FILE)
         except OSError:
@@ -139,11 +145,14 @@ def read_progress(folder: Path) -> dict[str, Any] | None:
     """What the driver at work on this study knows, its `seconds_left` counted from now; None if none is at work."""
     try:
         facts: dict[str, Any] = json.loads((folder / PROGRESS_FILE).read_text())
-    except (OSError, ValueError):
-        return None
-    age_s = time.time() - facts["written_at"]
-    here = facts["host"] == socket.gethostname()
-    if not (_process_exists(facts["pid"]) if here else age_s < SILENCE_S):
+        age_s = time.time() - facts["written_at"]
+        here = facts["host"] == socket.gethostname()
+        at_work = _process_exists(facts["pid"]) if here else age_s < SILENCE_S
+        facts["running"] = int(facts["running"])
+        pace(facts["units_per_hour"], facts["seconds_left"])
+    except (OSError, ValueError, ArithmeticError, TypeError, LookupError, RecursionError):
+        return None  # nobody is at work, or it is none of distnlc's
+    if not at_work:
         return None
     if facts["seconds_left"] is not None:
         facts["seconds_left"] = max(0.0, facts["seconds_left"] - age_s)

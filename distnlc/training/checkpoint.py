@@ -41,7 +41,8 @@ class Checkpoints:
     def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
         """`folder`: `<study folder>/<room>/<unit id>`, made by the first save; None: none are kept.
         `identity`: plain data; a checkpoint with another one is refused."""
-        self.folder = folder
+        # where the folder is a link, the study comes from somebody else: what it leads to is no checkpoint
+        self.folder = None if folder is not None and folder.is_symlink() else folder
         self.identity = json.loads(json.dumps({"format": FORMAT_VERSION, **identity}))
         self._last = time.monotonic()
         self._save_s = 0.0

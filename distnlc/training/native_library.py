@@ -2,7 +2,7 @@
 
 Out: a `Library` of C functions for a dtype, or the reason why there is none (no compiler, no OpenBLAS). One
 compilation serves every width, depth and architecture; it takes about a second and is cached per user, keyed by the
-source, the compiler and the processor, so that machines of a cluster may share a home folder.
+source, the compiler, the processor and the user, so that machines of a cluster may share a home folder.
 
 The products come from OpenBLAS's own package rather than from torch, whose MKL uses only half of the vector units of
 AMD's processors with AVX-512. (The variable OPENBLAS_CORETYPE, where it is set, chooses OpenBLAS's kernels.)
@@ -15,6 +15,7 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from typing import Any
 
 import torch
 
-from distnlc.data import cache_folder
+from distnlc.data import CACHE_VARIABLE, cache_folder
 
 SOURCE = Path(__file__).with_name("native.c")
 REALS = {torch.float64: ("double", "d"), torch.float32: ("float", "s")}
@@ -71,6 +72,7 @@ def _load(dtype: torch.dtype) -> Library:
     real, letter = REALS[dtype]
     gemm = ctypes.cast(getattr(openblas(), f"scipy_cblas_{letter}gemm"), ctypes.c_void_p).value
     path = _compiled(real)
+    _check_own(path)
     try:
         functions = ctypes.CDLL(str(path))
     except OSError as error:  # a torn file, or a folder from which nothing may be executed
@@ -113,6 +115,21 @@ def processor(*fields: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(fields)), "")
 
 
+def _check_own(path: Path) -> None:
+    """Raises NoLibrary for code that somebody else could have put there: the cache may be a folder that all share."""
+    file, folder = path.stat(), path.parent.stat()
+    if file.st_uid not in {os.getuid(), 0} or file.st_mode & stat.S_IWOTH:
+        open_to_others = path
+    elif folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        open_to_others = path.parent
+    else:
+        return
+    raise NoLibrary(
+        f"{open_to_others} can be changed by other users, so that its code is not loaded; name a folder of your own "
+        f"with the environment variable {CACHE_VARIABLE}"
+    )
+
+
 def _processor_flags() -> set[str]:
     """Names of the instruction sets."""
     return set(processor("flags", "Features").split())  # on x86, on ARM
@@ -128,7 +145,7 @@ def _compiled(real: str) -> Path:
     if "avx512f" in _processor_flags():
         flags.append("-mprefer-vector-width=512")
     version = subprocess.run([compiler, *own_flags, "--version"], capture_output=True, text=True, check=False).stdout
-    machine = f"{platform.machine()} {processor('model name')} {sorted(_processor_flags())}"
+    machine = f"{platform.machine()} {processor('model name')} {sorted(_processor_flags())} {os.getuid()}"
     key = hashlib.sha256("\n".join([SOURCE.read_text(), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():

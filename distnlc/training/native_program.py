@@ -49,6 +49,8 @@ class NativeProgram:
 
     def __init__(self, start: Start, rows: Tensor, spec: TrainingSpec) -> None:
         drawn, self.dtype = start.architecture, rows.dtype
+        if rows.shape[1:] != start.row.shape:  # C would read beyond the end; a checkpoint may come from anybody
+            raise ValueError(f"expected rows of {len(start.row)} parameters, found {tuple(rows.shape)}")
         loaded = library(rows.dtype)
         self._c = loaded.functions
         self.flat = rows.clone()
