@@ -13,12 +13,12 @@ from distnlc.records import FAILED
 REPORTED = ("nlc",)
 
 
-def closing(folder: Path) -> list[str]:
+def closing(folder: str | Path) -> list[str]:
     """The sentences, one a line. Raises store.StoreError."""
     return KINDS[str(store.read_spec_fields(folder)["kind"])](folder)
 
 
-def _nlc(folder: Path) -> list[str]:
+def _nlc(folder: str | Path) -> list[str]:
     found = summary(folder)
     said = [f"{found.architectures} architectures ({found.failed} failed), {found.runs:,} training runs"]
     for part in found.parts:
@@ -26,7 +26,7 @@ def _nlc(folder: Path) -> list[str]:
     return said
 
 
-def _rehearsal(folder: Path) -> list[str]:
+def _rehearsal(folder: str | Path) -> list[str]:
     """How many units, and which machine did how many of them with how many worker processes."""
     rows = store.read_table(folder, "units").to_pandas()
     done = rows[rows["status"] != FAILED]
@@ -37,4 +37,4 @@ def _rehearsal(folder: Path) -> list[str]:
     return said
 
 
-KINDS: dict[str, Callable[[Path], list[str]]] = {"nlc": _nlc, "rehearsal": _rehearsal}
+KINDS: dict[str, Callable[[str | Path], list[str]]] = {"nlc": _nlc, "rehearsal": _rehearsal}

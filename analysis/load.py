@@ -30,8 +30,10 @@ SORTED_BY = {
 
 
 def load(folder: str | Path) -> Tables:
-    """All rows committed so far; the study may still run. Raises store.StoreError if it is no NLC study."""
-    folder = Path(folder)
+    """All rows committed so far, of a folder or s3:// address; the study may still run.
+
+    Raises store.StoreError if it is no NLC study.
+    """
     store.read_spec_fields(folder)  # says best what is wrong with a folder that is no study
     tables = store.read_tables(folder)
     if not tables.keys() >= SORTED_BY.keys():

@@ -48,43 +48,48 @@ class Shown:
     missing: str = ""
     name: str = ""
     caption: str = ""
+    svg: bytes = b""
     image: str = ""
     """the SVG as a data address"""
     numbers: tuple[Mapping[str, str], ...] = ()
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Writes the report of a study folder into the folder `out` (default DIR/report); gives the page's path.
+def write_report(folder: str | Path, out: str | Path | None = None) -> str:
+    """Writes the report of a study folder, or s3:// address, into `out` (default DIR/report); gives the page's place.
 
     Raises store.StoreError if `folder` is no study or `out` cannot be written.
     """
-    folder = Path(folder)
-    out = Path(out) if out is not None else folder / "report"
+    place, room = (store.place_of(folder), "report/") if out is None else (store.place_of(out), "")
     tables = load(folder)
-    fields = store.read_spec_fields(folder)
+    drawings = [_draw(module, tables) for module in FIGURES]
+    files = {f"{each.name}.png": drawing.encoded(each, "png") for each in drawings if isinstance(each, Drawing)}
+    shown = [_show(each) if isinstance(each, Drawing) else each for each in drawings]
+    files |= {f"{each.name}.svg": each.svg for each in shown if each.name}
+    files["index.html"] = _render(tables, store.read_spec_fields(folder), shown).encode()
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        figures = [_show(module, tables, out) for module in FIGURES]
-        page = out / "index.html"
-        page.write_text(_render(tables, fields, figures), encoding="utf-8")
+        for name, data in files.items():
+            place.write(room + name, data)
     except OSError as error:
-        raise store.StoreError(f"{out}: cannot write the report: {error.strerror or error}") from None
-    return page
+        raise store.StoreError(f"{place.where(room)}: cannot write the report: {error.strerror or error}") from None
+    return place.where(f"{room}index.html")
 
 
-def _show(module: ModuleType, tables: Tables, out: Path) -> Shown:
-    """Draws one figure, writes its files, and prepares it for the page."""
+def _draw(module: ModuleType, tables: Tables) -> Drawing | Shown:
     try:
         drawn: Drawing = module.draw(tables)
     except MissingRecordsError as error:
         return Shown(title=(module.__doc__ or "").partition(":")[0], missing=str(error))
-    drawing.save(drawn, out / f"{drawn.name}.png")
-    svg = drawing.svg(drawn)
-    (out / f"{drawn.name}.svg").write_bytes(svg)
+    return drawn
+
+
+def _show(drawn: Drawing) -> Shown:
+    """A figure prepared for the page."""
+    svg = drawing.encoded(drawn, "svg")
     return Shown(
         title=drawn.title,
         name=drawn.name,
         caption=drawn.caption,
+        svg=svg,
         image="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         numbers=tuple(_numbers(panel) for panel in drawn.panels),
     )
@@ -148,7 +153,7 @@ def _tables() -> tuple[list[tuple[str, str]], str, Mapping[str, Any]]:
 def main(arguments: list[str] | None = None) -> int:
     """Writes the report of a study folder. Exit codes: 0 written, 2 wrong usage or not a study folder."""
     parser = argparse.ArgumentParser(description="Writes the HTML report of a study folder.")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a study folder")
+    parser.add_argument("folder", metavar="DIR", help="a study folder or s3:// address")
     options = parser.parse_args(arguments)
     try:
         print(write_report(options.folder))

@@ -8,10 +8,9 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,18 +29,20 @@ from distnlc.console import (
     pace,
     printable,
     read_progress,
+    running,
     say,
 )
 from distnlc.engine.checkpoints import CheckpointCleaner
-from distnlc.engine.driver import Progress, run_units
+from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
-from distnlc.records import FAILED, OK, Records, View
+from distnlc.mirror import MIRROR_S, Mirror
+from distnlc.records import FAILED
 from distnlc.spec import SpecError, StudySpec, Unit, spec_id, to_yaml
-from distnlc.store import Store, StoreError, read_records, read_spec_fields, read_statuses, read_table
+from distnlc.store import Store, StoreError, place_of, read_spec_fields, read_table
 from distnlc.store import export as export_tables
 from distnlc.studies import StudyKind, from_fields, kind_of, resolve
 from distnlc.studies import presets as named_studies
-from distnlc.tracking import Tracker, TrackingError, check_uri, masked, ui_command
+from distnlc.tracking import TrackingError, check_uri, masked
 
 app = typer.Typer(
     add_completion=False,
@@ -53,15 +54,13 @@ app = typer.Typer(
 
 USAGE, WITH_FAILURES, INTERRUPTED = 2, 3, 130
 UNIT_HOURS = 72.0
-MIRROR_S, HURRY_S = 30.0, 3.0
-"""how long the end waits for MLflow: after the units, after an interruption; if no unit was to do, till it is whole"""
 FAILURES_SHOWN = 10
 
 app.command()(bench)
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a preset's name or a YAML file's path")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="change a field of the spec")]
-FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="a study folder")]
+FolderArgument = Annotated[str, typer.Argument(metavar="DIR", help="a study folder or s3:// address")]
 
 
 def main() -> None:
@@ -80,7 +79,7 @@ def main() -> None:
 @app.command()
 def run(
     spec: SpecArgument,
-    out: Annotated[Path | None, typer.Option(help="study folder; default studies/NAME")] = None,
+    out: Annotated[str | None, typer.Option(help="a folder or s3:// address; default studies/NAME")] = None,
     assignments: SetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="default: one per GPU, else one per core")] = None,
     executor: Annotated[
@@ -98,22 +97,24 @@ def run(
     """Runs a study, or continues it where it stopped."""
     if tracking_uri is not None:
         check_uri(tracking_uri)
-    study = resolve(spec, assignments or ())
+    study = _study(spec, assignments)
     kind = kind_of(study.kind)
-    folder = out or Path("studies") / study.name
+    folder = out or f"studies/{study.name}"
+    here = _local_folder(folder, study)
     units = kind.units(study)
     if unit is not None and unit not in {each.unit_id for each in units}:
         raise SpecError(f"--unit {unit}: this study has no such unit; ids are in the column unit_id")
     kind.prepare(study)
     with ExitStack() as stack:
         store = stack.enter_context(Store.create_or_open(folder, study, kind.TABLES))
-        checkpoints = CheckpointCleaner(folder, store.statuses())
-        todo = _todo(units, store.statuses(), unit, retry_failed)
+        statuses = store.statuses()
+        checkpoints = CheckpointCleaner(here, statuses)
+        todo = _todo(units, statuses, unit, retry_failed)
         what = f"{len(todo)} of {len(units)} units to do" if todo else f"nothing to do, all {len(units)} units are done"
         say(f"{study.name} ({spec_id(study)}) in {folder}: {what}")
-        redo = {each.unit_id for each in todo}
-        console = Console(kind, len(units), _rows(kind, folder), folder, _same_command, redo)
-        mirror = Mirror(study, kind, folder, tracking_uri, console)
+        redo = {each.unit_id for each in todo if each.unit_id in statuses}
+        console = Console(kind, len(units), _rows(kind, folder), place_of(folder), _same_command, redo)
+        mirror = Mirror(study, kind, folder, here, tracking_uri, console)
         stack.callback(mirror.close)
         mirror.announce()
         interrupted = False
@@ -146,14 +147,38 @@ def run(
     raise typer.Exit(WITH_FAILURES if console.failed else 0)
 
 
+def _study(spec: str, assignments: Sequence[str] | None) -> StudySpec:
+    """The spec of a preset's name or of a YAML file, which may lie in an object store. Raises SpecError."""
+    text = None
+    if "://" in spec:
+        folder, _, name = spec.rpartition("/")
+        try:
+            text = place_of(folder).read(name).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(f"{spec}: cannot read the study file: {error}") from None
+    return resolve(spec, assignments or (), text=text)
+
+
+def _local_folder(folder: str, study: StudySpec) -> Path:
+    """Where the files go that only this machine can hold: mlflow.db and checkpoints. Made if it is not the study's."""
+    if "://" not in folder:
+        return Path(folder)
+    here = Path("studies") / f"{study.name}.local"
+    try:
+        here.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{here}: cannot be made, for what stays on this machine: {error.strerror}") from None
+    return here
+
+
 def _same_command(*options: str) -> str:
     """What was typed, with more options and without passwords."""
     return masked(shlex.join(["distnlc", *sys.argv[1:], *options]))
 
 
-def _command(folder: Path, *options: str) -> str:
+def _command(folder: str, *options: str) -> str:
     """What to type to go on with the study in a folder."""
-    return shlex.join(["distnlc", "run", str(folder / "study.yaml"), "--out", str(folder), *options])
+    return shlex.join(["distnlc", "run", place_of(folder).where("study.yaml"), "--out", folder, *options])
 
 
 def _todo(units: Sequence[Unit], statuses: Mapping[str, str], only: str | None, retry_failed: bool) -> list[Unit]:
@@ -173,58 +198,14 @@ def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | Non
     return RayExecutor(work, workers=workers, address=address)
 
 
-def _rows(kind: StudyKind, folder: Path) -> Iterator[Any]:
+def _rows(kind: StudyKind, folder: str) -> Iterator[Any]:
     """The first table's rows that are in the store, in the columns that the displays look at."""
-    table = read_table(folder, next(iter(kind.TABLES)))
     columns = ["unit_id", "status", "reason", *kind.Headline.COLUMNS]
-    for batch in table.select(columns).to_batches(max_chunksize=10_000):
+    for batch in read_table(folder, next(iter(kind.TABLES)), columns).to_batches(max_chunksize=10_000):
         yield from (SimpleNamespace(**fields) for fields in batch.to_pylist())
 
 
-class Mirror:
-    """The sink that feeds the tracker; idle where MLflow is not installed."""
-
-    def __init__(self, study: StudySpec, kind: StudyKind, folder: Path, uri: str | None, console: Console) -> None:
-        self.kind, self.folder, self.console = kind, folder, console
-        self.wait_s = HURRY_S
-        self.tracker: Tracker | None = None
-        if find_spec("mlflow") is not None:
-            self.tracker = Tracker(study, folder, partial(read_statuses, folder), self.views, uri=uri)
-
-    def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
-        """Of committed units; called in the tracker's thread."""
-        for unit_id, records in read_records(self.folder, self.kind.TABLES, wanted):
-            yield unit_id, self.kind.view(records)
-
-    def committed(self, unit: Unit, records: Records) -> None:
-        if self.tracker is not None:
-            row = next(iter(records.values()))[0]
-            self.tracker.unit(unit.unit_id, FAILED if row.status == FAILED else OK, self.kind.view(records))
-
-    def progress(self, progress: Progress) -> None:
-        if self.tracker is not None:
-            failed = self.console.failed
-            self.tracker.progress(
-                done=self.console.settled - failed,
-                failed=failed,
-                total=self.console.total,
-                units_per_hour=progress.units_per_hour,
-                seconds_left=progress.seconds_left,
-                headline=self.console.headline(),
-            )
-
-    def announce(self) -> None:
-        if self.tracker is None:
-            say("tracking is off: MLflow is not installed")
-        else:
-            say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
-
-    def close(self) -> None:
-        if self.tracker is not None:
-            self.tracker.close(self.wait_s)
-
-
-def _conclude(folder: Path, kind: str) -> None:
+def _conclude(folder: str, kind: str) -> None:
     """The study's answers in words, and its report where its kind has one."""
     from analysis.closing import REPORTED, closing
 
@@ -244,7 +225,7 @@ def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..
         say(f"all {len(failed)} failed units again: {again('--retry-failed')}", style="red")
 
 
-def _write_report(folder: Path) -> None:
+def _write_report(folder: str) -> None:
     from analysis.report import write_report
 
     say(f"report: {write_report(folder)}")
@@ -257,7 +238,7 @@ def plan(
     workers: Annotated[int | None, typer.Option(min=1, help="default: one per core, or one with a GPU")] = None,
 ) -> None:
     """Says what a study would do and how long it would take here, after a short calibration; does no unit."""
-    study = resolve(spec, assignments or ())
+    study = _study(spec, assignments)
     kind = kind_of(study.kind)
     units, device, by_cost = kind.units(study), best_device(), attrgetter("cost")
     workers = workers or (1 if device == "cuda" else os.cpu_count() or 1)
@@ -279,29 +260,32 @@ def plan(
 @app.command()
 def status(folder: FolderArgument) -> None:
     """Done, running, failed, rate, time left and best so far; from any shell, also while the study runs."""
-    study = from_fields(read_spec_fields(folder), where=str(folder / "study.yaml"))
+    place = place_of(folder)
+    study = from_fields(read_spec_fields(folder), where=place.where("study.yaml"))
     kind = kind_of(study.kind)
-    units, progress = kind.units(study), read_progress(folder)
+    units = kind.units(study)
     headline, settled, failed = kind.Headline(), 0, list[Any]()
     for row in _rows(kind, folder):
         headline.add(row)
         settled += 1
         if row.status == FAILED:
             failed.append(row)
-    running = f"{progress['running']} running, " if progress else ""
-    counts = f"{settled - len(failed):,} of {len(units):,} units done, {running}{len(failed):,} failed"
+    at_work = read_progress(place)
+    now = f"{running(at_work.progress)}, " if at_work and at_work.progress.workers else ""
+    counts = f"{settled - len(failed):,} of {len(units):,} units done, {now}{len(failed):,} failed"
     say(f"{study.name} ({spec_id(study)}): {counts}")
     for number in named_numbers(headline.numbers()):
         say(number)
     _say_failures(failed, units, partial(_command, folder))
-    if progress:
-        pace_now = pace(progress["units_per_hour"], progress["seconds_left"]) if progress["workers"] else NO_WORKER
-        say(f"at work: process {progress['pid']} on {progress['host']}; {pace_now}")
+    if at_work:
+        so_far = at_work.progress
+        pace_now = pace(so_far.units_per_hour, so_far.seconds_left) if so_far.workers else NO_WORKER
+        say(f"at work: process {at_work.pid} on {at_work.host}; {pace_now}")
     elif settled < len(units):
         say(f"not at work; go on: {_command(folder)}")
     else:
-        page = folder / "report" / "index.html"
-        say(f"finished; {page}" if page.exists() else "finished")
+        page = "report/index.html"
+        say(f"finished; {place.where(page)}" if page in place.names("report") else "finished")
 
 
 @app.command()
@@ -313,12 +297,14 @@ def report(folder: FolderArgument) -> None:
 @app.command()
 def export(
     folder: FolderArgument,
-    out: Annotated[Path | None, typer.Option(help="where to; default DIR/export")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder; default DIR/export")] = None,
     form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="of the files")] = "parquet",
 ) -> None:
     """Writes each table as one Parquet or CSV file."""
+    if out is None and "://" in folder:
+        raise typer.BadParameter("name a folder of this machine for the tables", param_hint="--out")
     read_spec_fields(folder)  # says best what is wrong with a folder that is no study
-    for path in export_tables(folder, out or folder / "export", form):
+    for path in export_tables(folder, out or Path(folder, "export"), form):
         say(str(path))
 
 

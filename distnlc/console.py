@@ -9,9 +9,9 @@ import os
 import socket
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console as Terminal
@@ -23,10 +23,13 @@ from rich.text import Text
 from distnlc.engine.driver import Progress
 from distnlc.records import FAILED, Records
 from distnlc.spec import Unit
+from distnlc.store import Place, StoreError
 from distnlc.studies import StudyKind
 
 QUIET_LINE_S = 30.0
 PROGRESS_FILE_S = 1.0
+WRITING_SHARE = 30
+"""a slow store is written to more seldom: a thirtieth of the time at most goes to the progress file"""
 PROGRESS_FILE = "progress.json"
 NO_WORKER = "no worker now: waiting for machines to join, or for one to start"
 SILENCE_S = 120.0
@@ -56,15 +59,15 @@ class Console:
         kind: StudyKind,
         total: int,
         rows: Iterable[Any],
-        folder: Path,
+        place: Place,
         again: Callable[..., str],
-        todo: Container[str] = (),
+        redo: Container[str] = (),
     ) -> None:
-        """`rows`: of the first table, those that were there before; `todo`: ids of the units that are (again) to do.
+        """`rows`: of the first table, those that were there before; `redo`: ids of those that are done once more.
 
         `again`: options -> command.
         """
-        self.total, self.folder, self.again = total, folder, again
+        self.total, self.place, self.again = total, place, again
         self.settled = self.failed = 0
         self._headline = kind.Headline()
         self._before: dict[str, str] = {}
@@ -72,12 +75,12 @@ class Console:
         for row in rows:
             self.settled += 1
             self.failed += row.status == FAILED
-            if row.unit_id in todo:
+            if row.unit_id in redo:
                 self._before[row.unit_id] = row.status
             else:
                 self._headline.add(row)
         self.said_at = time.monotonic()
-        self.written_at = 0.0
+        self.write_at = 0.0
         text = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True))
         columns = SpinnerColumn(), BarColumn(10), MofNCompleteColumn(), text
         self.bar = Bar(*columns, console=terminal, transient=True, expand=True, refresh_per_second=4)
@@ -96,8 +99,8 @@ class Console:
 
     def forget_progress(self) -> None:
         """Nobody is at work any more."""
-        for name in (PROGRESS_FILE, f".{PROGRESS_FILE}"):
-            (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError, StoreError):
+            self.place.remove([PROGRESS_FILE, f"{PROGRESS_FILE}.aside"])  # the latter of one who was killed
 
     def headline(self) -> Mapping[str, float]:
         return self._headline.numbers()
@@ -118,45 +121,48 @@ class Console:
         elif now - self.said_at >= QUIET_LINE_S:
             self.said_at = now
             say(f"{self.settled}/{self.total} {self.line(progress)}")
-        if now - self.written_at >= PROGRESS_FILE_S:
-            self.written_at = now
+        if now >= self.write_at:
             self.write(progress)
+            self.write_at = now + max(PROGRESS_FILE_S, WRITING_SHARE * (time.monotonic() - now))
 
     def line(self, progress: Progress, between: str = ", ") -> str:
         """Counts and pace, then the headline."""
-        counts = [f"{progress.running} running", pace(progress.units_per_hour, progress.seconds_left)]
+        counts = [running(progress), pace(progress.units_per_hour, progress.seconds_left)]
         failed = [f"{self.failed} failed"] if self.failed else []
         parts = ", ".join([*counts, *failed]), ", ".join(named_numbers(self.headline()))
         return between.join(part for part in parts if part)
 
     def write(self, progress: Progress) -> None:
-        """Aside and renamed, so that a reader never sees half of it. A full disk must not stop the study here."""
+        """A full disk or a store out of reach must not stop the study here."""
         facts = asdict(progress) | {"host": socket.gethostname(), "pid": os.getpid(), "written_at": time.time()}
-        aside = self.folder / f".{PROGRESS_FILE}"
-        try:
-            aside.unlink(missing_ok=True)  # a link, in a study from somebody else, would lead out of the folder
-            aside.write_text(json.dumps(facts))
-            aside.replace(self.folder / PROGRESS_FILE)
-        except OSError:
-            pass
+        with suppress(OSError, StoreError):
+            self.place.write(PROGRESS_FILE, json.dumps(facts).encode())
 
 
-def read_progress(folder: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class AtWork:
+    """What the driver at work on a study said last, and who it is."""
+
+    progress: Progress
+    host: str
+    pid: int
+
+
+def read_progress(place: Place) -> AtWork | None:
     """What the driver at work on this study knows, its `seconds_left` counted from now; None if none is at work."""
     try:
-        facts: dict[str, Any] = json.loads((folder / PROGRESS_FILE).read_text())
-        age_s = time.time() - facts["written_at"]
-        here = facts["host"] == socket.gethostname()
-        at_work = _process_exists(facts["pid"]) if here else age_s < SILENCE_S
-        facts["running"] = int(facts["running"])
-        pace(facts["units_per_hour"], facts["seconds_left"])
-    except (OSError, ValueError, ArithmeticError, TypeError, LookupError, RecursionError):
-        return None  # nobody is at work, or it is none of distnlc's
+        facts: dict[str, Any] = json.loads(place.read(PROGRESS_FILE))
+        host, pid, age_s = str(facts.pop("host")), int(facts.pop("pid")), time.time() - facts.pop("written_at")
+        progress = Progress(**facts)
+        pace(progress.units_per_hour, progress.seconds_left)
+        at_work = _process_exists(pid) if host == socket.gethostname() else age_s < SILENCE_S
+    except (OSError, ValueError, ArithmeticError, TypeError, AttributeError, LookupError, RecursionError, StoreError):
+        return None  # nobody is at work, or the file is none of distnlc's
     if not at_work:
         return None
-    if facts["seconds_left"] is not None:
-        facts["seconds_left"] = max(0.0, facts["seconds_left"] - age_s)
-    return facts
+    if progress.seconds_left is not None:
+        progress = replace(progress, seconds_left=max(0.0, progress.seconds_left - age_s))
+    return AtWork(progress, host, pid)
 
 
 def _process_exists(pid: int) -> bool:
@@ -167,6 +173,13 @@ def _process_exists(pid: int) -> bool:
     except PermissionError:  # somebody else's
         return True
     return True
+
+
+def running(progress: Progress) -> str:
+    """Such as '2 running on 3 workers'; or that nothing can run now."""
+    if progress.workers == 0:
+        return NO_WORKER
+    return f"{progress.running} running on {progress.workers} worker{'' if progress.workers == 1 else 's'}"
 
 
 def failure(label: str, reason: str | None, command: str) -> str:

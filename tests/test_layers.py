@@ -23,7 +23,7 @@ WORDS = {"spec", "records"}
 MATTER = {"data", "networks"}
 SCIENCE = {"metrics", "training"}
 EDGES = {"store", "tracking"}
-ALL = WORDS | MATTER | SCIENCE | EDGES | {"search", "studies", "engine", "console", "analysis", "bench"}
+ALL = WORDS | MATTER | SCIENCE | EDGES | {"search", "studies", "engine", "console", "mirror", "analysis", "bench"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),  # a contents page: everything is imported when it is first used
     **{room: set() for room in WORDS},
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(EDGES, WORDS),
     "engine": WORDS | {"studies"},
     "console": ALL,
+    "mirror": ALL,
     "cli": ALL,
     "bench": ALL | {"cli"},  # the engine is measured with the sinks that `run` gives it
     "analysis": {"records", "store"},

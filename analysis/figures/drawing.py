@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from analysis import text
 from analysis.correlations import Correlation
 from analysis.load import Tables, load
-from distnlc.store import StoreError
+from distnlc.store import StoreError, place_of
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",  # the same letters on every machine
@@ -50,17 +50,8 @@ class Drawing:
 Draw = Callable[[Tables], Drawing]
 
 
-def save(drawing: Drawing, path: Path) -> None:
-    """Writes the figure in the format that the file's ending names (.png, .svg, .pdf)."""
-    path.write_bytes(_encoded(drawing, path.suffix.removeprefix(".").lower()))
-
-
-def svg(drawing: Drawing) -> bytes:
-    """The figure as an SVG document."""
-    return _encoded(drawing, "svg")
-
-
-def _encoded(drawing: Drawing, kind: str) -> bytes:
+def encoded(drawing: Drawing, kind: str) -> bytes:
+    """The figure as a file of the kind png, svg or pdf."""
     buffer = io.BytesIO()
     # The date would make every file different.
     metadata = {"Date": None} if kind == "svg" else None
@@ -89,7 +80,7 @@ def main(draw: Draw, arguments: list[str] | None = None) -> int:
     Exit codes: 0 written, 1 no records for it, 2 wrong usage or not a study folder.
     """
     parser = argparse.ArgumentParser(description=(sys.modules[draw.__module__].__doc__ or "").strip().split("\n")[0])
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a study folder")
+    parser.add_argument("folder", metavar="DIR", help="a study folder or s3:// address")
     parser.add_argument("--out", metavar="FILE", type=Path, help="a file whose name ends in .png, .svg or .pdf")
     options = parser.parse_args(arguments)
     if options.out is not None and options.out.suffix.lower() not in {".png", ".svg", ".pdf"}:
@@ -102,8 +93,13 @@ def main(draw: Draw, arguments: list[str] | None = None) -> int:
     except MissingRecordsError as error:
         print(error, file=sys.stderr)
         return 1
-    out = options.out or options.folder / "report" / f"{drawing.name}.png"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save(drawing, out)
-    print(drawing.title, *lines(drawing), f"written: {out}", sep="\n")
+    place, name = place_of(options.folder), f"report/{drawing.name}.png"
+    if options.out is not None:
+        place, name = place_of(options.out.parent), options.out.name
+    try:
+        place.write(name, encoded(drawing, name.rpartition(".")[2].lower()))
+    except OSError as error:
+        print(f"{place.where(name)}: cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 2
+    print(drawing.title, *lines(drawing), f"written: {place.where(name)}", sep="\n")
     return 0

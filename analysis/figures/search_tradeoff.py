@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis.correlations import LEVEL, RESAMPLES, SEED, Floats
-from analysis.figures.drawing import Drawing, MissingRecordsError, save
+from analysis.figures.drawing import Drawing, MissingRecordsError, encoded
 from analysis.load import load
 from distnlc.records import FAILED
 from distnlc.store import StoreError, read_spec_fields
@@ -207,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     drawn = draw(found)
     for kind in ("png", "svg"):
-        save(drawn, out / f"{NAME}.{kind}")
+        (out / f"{NAME}.{kind}").write_bytes(encoded(drawn, kind))
     pd.DataFrame(found).to_csv(out / f"{NAME}.csv", index=False)
     print(drawn.title, *lines(found), f"written: {out / NAME}.png, .svg, .csv", sep="\n")
     return 0

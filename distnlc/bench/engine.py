@@ -27,10 +27,11 @@ from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import Progress, run_units
 from distnlc.engine.executor import EngineError, study_work
 from distnlc.engine.ray_executor import RayExecutor
+from distnlc.mirror import Mirror
 from distnlc.records import OK, Records
 from distnlc.search import sweep
 from distnlc.spec import SearchSpec, StudySpec, Unit
-from distnlc.store import Store
+from distnlc.store import Store, place_of
 from distnlc.studies import kind_of, resolve
 
 STUDY = {
@@ -101,14 +102,12 @@ class _Clock:
 
 def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
     """Does the study with a new Ray, all sinks attached. Raises EngineError if a unit fails or Ray cannot start."""
-    from distnlc.cli import Mirror
-
     kind, clock = kind_of(study.kind), _Clock()
     units = kind.units(study)
     with Store.create_or_open(folder, study, kind.TABLES) as store:
         checkpoints = CheckpointCleaner(folder, ())
-        console = Console(kind, len(units), [], folder, again=lambda *_: "distnlc bench engine")
-        mirror = Mirror(study, kind, folder, None, console)
+        console = Console(kind, len(units), [], place_of(folder), again=lambda *_: "distnlc bench engine")
+        mirror = Mirror(study, kind, str(folder), folder, None, console)
         started = time.perf_counter()
         run_units(
             units,

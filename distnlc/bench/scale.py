@@ -25,7 +25,7 @@ from rich.table import Table
 from distnlc.bench.display import plain_table
 from distnlc.console import read_progress
 from distnlc.engine.executor import EngineError
-from distnlc.store import read_statuses
+from distnlc.store import place_of, read_statuses
 
 UNITS, STOPPED_AT, STEP = 100_000, 90_000, 10_000
 WORKERS = 2
@@ -89,12 +89,12 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, until_done: int) -> l
     """Samples whenever the progress file is new, until so many units of this call are done or the process ends."""
     samples: list[Sample] = []
     while process.poll() is None:
-        facts = read_progress(folder)
-        if facts and facts["pid"] == process.pid and facts["done"] and (memory := _resident_mb(process.pid)):
-            sample = time.monotonic(), facts["elapsed_s"], facts["done"], memory
-            if not samples or sample[2] > samples[-1][2]:
-                samples.append(sample)
-            if facts["done"] >= until_done:
+        at_work, memory = read_progress(place_of(folder)), _resident_mb(process.pid)
+        if at_work and at_work.pid == process.pid and at_work.progress.done and memory:
+            done = at_work.progress.done
+            if not samples or done > samples[-1][2]:
+                samples.append((time.monotonic(), at_work.progress.elapsed_s, done, memory))
+            if done >= until_done:
                 return samples
         time.sleep(POLL_S)
     return samples
@@ -122,9 +122,9 @@ def _rate(samples: list[Sample]) -> float:
 
 
 def _each_step(samples: list[Sample]) -> list[Sample]:
-    """The first sample after every STEP units."""
+    """The first sample after every STEP units, each once."""
     steps = range(STEP, samples[-1][2] + 1, STEP)
-    return [next(sample for sample in samples if sample[2] >= step) for step in steps]
+    return list(dict.fromkeys(next(sample for sample in samples if sample[2] >= step) for step in steps))
 
 
 def _growth(samples: list[Sample]) -> float | None:
@@ -137,7 +137,9 @@ def _growth(samples: list[Sample]) -> float | None:
 
 def table(found: dict[str, Any]) -> Table:
     """The measurements as people read them."""
-    how = f"{found['units']:,} units that do nothing, {WORKERS} workers; interrupted with {found['kept']:,} done, resumed"
+    how = (
+        f"{found['units']:,} units that do nothing, {WORKERS} workers; interrupted with {found['kept']:,} done, resumed"
+    )
     shown = plain_table("Engine: scale", how, ["measured"], ["value"])
     rows = {"units per second": f"{found['units_per_s']:.0f}"}
     rows |= {f"driver memory at {done:,}, MB": f"{mb:.0f}" for done, mb in found["memory_mb"].items()}

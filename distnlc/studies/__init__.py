@@ -81,20 +81,22 @@ def presets() -> dict[str, str]:
     return found
 
 
-def resolve(source: str, assignments: Sequence[str] = ()) -> StudySpec:
+def resolve(source: str, assignments: Sequence[str] = (), *, text: str | None = None) -> StudySpec:
     """The checked spec of a preset's name or a YAML file's path, with `field=value` assignments applied.
 
-    Raises SpecError for an unknown preset, an unreadable file, an unknown field or a wrong value.
+    `text`: what stands in the file, if it is not on this machine. Raises SpecError for an unknown preset, an
+    unreadable file, an unknown field or a wrong value.
     """
     path = Path(source)
-    if path.suffix in {".yaml", ".yml"}:
+    if text is not None:
+        fields = read_yaml(text, where=source)
+    elif path.suffix in {".yaml", ".yml"}:
         try:
-            text = path.read_text(encoding="utf-8")
+            fields = read_yaml(path.read_text(encoding="utf-8"), where=source)
         except OSError as error:
             raise SpecError(f"{source}: cannot read the study file: {error.strerror}") from None
         except UnicodeDecodeError:
             raise SpecError(f"{source}: cannot read the study file: expected text in UTF-8") from None
-        fields = read_yaml(text, where=source)
     else:
         named = resources.files("distnlc.studies") / "presets" / f"{source}.yaml"
         if source not in presets():

@@ -135,7 +135,7 @@ def test_architectures_chosen_by_training_error_are_not_mixed_in(tmp_path: Path)
 @pytest.mark.parametrize("module", [figure2, figure3a])
 def test_one_architecture_is_drawn_without_a_correlation(tmp_path: Path, module: ModuleType) -> None:
     drawn = module.draw(of(tmp_path, {}))
-    drawing.save(drawn, tmp_path / "one.png")
+    (tmp_path / "one.png").write_bytes(drawing.encoded(drawn, "png"))
     assert "no correlation: 1 usable rows" in words(drawn.figure.axes[0])
 
 
@@ -184,7 +184,7 @@ def test_running_alone_explains_mistakes(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     tables = of(tmp_path, {}, {"init_nlc": 3.0, "test_error": 0.4}, {"init_nlc": 9.0, "test_error": 0.6})
-    assert drawing.svg(figure2.draw(tables)) == drawing.svg(figure2.draw(tables))
+    assert drawing.encoded(figure2.draw(tables), "svg") == drawing.encoded(figure2.draw(tables), "svg")
 
 
 def test_the_interactive_figure_holds_every_plotted_architecture(tables: Tables) -> None:

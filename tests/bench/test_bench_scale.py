@@ -21,8 +21,8 @@ SAMPLES: list[Sample] = [
 def test_rate_and_growth_are_read_off_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "STEP", 1_000)
     assert scale._rate(SAMPLES) == (4_050 - 50) / 8
-    assert [done for _, _, done, _ in scale._each_step(SAMPLES)] == [1_100, 2_000, 4_050, 4_050]
-    assert scale._growth(scale._each_step(SAMPLES)) == pytest.approx(1.0)
+    assert [done for _, _, done, _ in scale._each_step(SAMPLES)] == [1_100, 2_000, 4_050]
+    assert scale._growth(scale._each_step(SAMPLES)) == pytest.approx(1.0), "MB per thousand units"
     assert scale._growth(scale._each_step(SAMPLES[:3])) is None
 
 
@@ -30,14 +30,15 @@ def test_rate_and_growth_are_read_off_the_samples(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.timeout(300)
 def test_a_study_is_stopped_resumed_and_finished_by_the_command_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "STEP", 100)
+    monkeypatch.setattr(scale, "COMMAND", "import sys; sys.modules['mlflow'] = None; " + scale.COMMAND)  # slow to start
     begun: list[str] = []
-    found = scale.measure(lambda what, _: begun.append(what), units=2_000, stopped_at=200)
-    assert 200 <= found["kept"] < 2_000
-    assert begun == ["200 units that do nothing", f"the other {2_000 - found['kept']:,}"]
+    found = scale.measure(lambda what, _: begun.append(what), units=2_400, stopped_at=1_200)
+    assert 1_200 <= found["kept"] < 2_400
+    assert begun == ["1,200 units that do nothing", f"the other {2_400 - found['kept']:,}"]
     assert found["units_per_s"] > 0
     assert all(100 < mb < 2_000 for mb in found["memory_mb"].values())
     assert 0 < found["status_s"] < found["resume_s"] < 200
-    assert found["files"] == 8, "256 units a file at the end"
+    assert found["files"] == 10, "256 units a file at the end"
     shown = io.StringIO()
     Console(file=shown, width=80).print(scale.table(found))
     assert "units per second" in shown.getvalue()

@@ -6,7 +6,7 @@ import pytest
 from typed import TINY, distnlc, no_mlflow
 
 import analysis.report
-from distnlc import cli
+from distnlc import mirror
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tup
     (home / "tiny.yaml").write_text(TINY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISTNLC_CACHE", str(cache))
-        patch.setattr(cli, "find_spec", no_mlflow)
+        patch.setattr(mirror, "find_spec", no_mlflow)
         answer = distnlc("run", home / "tiny.yaml", "--out", home / "study", "--executor", "serial")
     assert answer.code == 0, answer.err
     return home / "study", answer.out
@@ -40,7 +40,7 @@ def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DISTNLC_CACHE", str(cache))
     monkeypatch.delenv("DISTNLC_DATA", raising=False)
-    monkeypatch.setattr(cli, "find_spec", no_mlflow)
+    monkeypatch.setattr(mirror, "find_spec", no_mlflow)
     (tmp_path / "tiny.yaml").write_text(TINY)
     return tmp_path
 
@@ -54,4 +54,4 @@ def full_report() -> None:
 def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere nothing is drawn."""
     if "full_report" not in request.fixturenames:
-        monkeypatch.setattr(analysis.report, "write_report", lambda folder: folder / "report" / "index.html")
+        monkeypatch.setattr(analysis.report, "write_report", lambda folder: f"{folder}/report/index.html")

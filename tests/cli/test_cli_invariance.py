@@ -17,7 +17,7 @@ import ray
 from ray.cluster_utils import Cluster
 from typed import TINY, assert_same_rows, distnlc, no_mlflow, rows
 
-from distnlc import cli
+from distnlc import mirror
 from distnlc.store import StoreError, read_statuses
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def expected(folder: Path, words: list[str], cache: Path) -> dict[str, pd.DataFr
     """The rows that the serial executor gives."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISTNLC_CACHE", str(cache))
-        patch.setattr(cli, "find_spec", no_mlflow)
+        patch.setattr(mirror, "find_spec", no_mlflow)
         assert distnlc(*words, folder / "serial", "--executor", "serial").code == 0
     found = rows(folder / "serial")
     assert [len(found[name]) for name in ("architectures", "runs")] == [UNITS, 4 * UNITS]

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +137,11 @@ def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.Monk
         return do_unit(spec, unit, device, checkpoint_folder)
 
     monkeypatch.setattr(kind, "run", run)
-    monkeypatch.setattr(console, "PROGRESS_FILE_S", 0.0)
-    monkeypatch.setattr(driver, "PROGRESS_S", 0.0)
+    for module, setting in (console, "PROGRESS_FILE_S"), (console, "WRITING_SHARE"), (driver, "PROGRESS_S"):
+        monkeypatch.setattr(module, setting, 0.0)
     assert distnlc(*RUN).code == 0
     for done, said in enumerate(seen):
-        assert f"{done} of 3 units done, 1 running, 0 failed" in said
+        assert f"{done} of 3 units done, 1 running on 1 worker, 0 failed" in said
         assert f"at work: process {os.getpid()} on " in said
     assert "time left not known yet" in seen[0]
     assert re.search(r"\d+/h, .+ left", seen[1])
@@ -152,12 +153,18 @@ def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.Monk
     assert over.endswith("finished\n"), "no report was written here"
 
 
+def leave_progress(folder: Path, pid: int, workers: int) -> None:
+    """What a driver with this number says of itself."""
+    facts = asdict(replace(console.NOTHING_YET, workers=workers))
+    who = {"host": os.uname().nodename, "pid": pid, "written_at": 2e9}
+    (folder / "progress.json").write_text(json.dumps(facts | who))
+
+
 def test_a_driver_that_was_killed_is_not_at_work(home: Path, finished: Path) -> None:
     shutil.copytree(finished, home / "study")
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    facts = {"host": os.uname().nodename, "pid": gone.pid, "running": 2, "units_per_hour": 1.0, "seconds_left": 1.0}
-    (home / "study" / "progress.json").write_text(json.dumps(facts | {"written_at": 2e9}))
+    leave_progress(home / "study", pid=gone.pid, workers=2)
     assert "at work" not in distnlc("status", "study").out
     assert distnlc(*RUN).code == 0
     assert not (home / "study" / "progress.json").exists(), "another process may get its number"
@@ -165,8 +172,7 @@ def test_a_driver_that_was_killed_is_not_at_work(home: Path, finished: Path) -> 
 
 def test_status_says_that_a_study_waits_for_workers(home: Path, finished: Path) -> None:
     shutil.copytree(finished, home / "study")
-    facts = {"host": os.uname().nodename, "pid": os.getpid(), "running": 0, "units_per_hour": 1.0, "seconds_left": 1.0}
-    (home / "study" / "progress.json").write_text(json.dumps(facts | {"workers": 0, "written_at": 2e9}))
+    leave_progress(home / "study", pid=os.getpid(), workers=0)
     assert (
         f"at work: process {os.getpid()} on {os.uname().nodename}; {console.NO_WORKER}\n"
         in distnlc("status", "study").out

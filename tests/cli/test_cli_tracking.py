@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typed import assert_same_rows, distnlc, rows
 
-from distnlc import cli
+from distnlc import mirror
 from distnlc.store import read_statuses
 
 pytestmark = [
@@ -19,7 +19,7 @@ pytestmark = [
 def test_a_dead_server_costs_one_warning(
     home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(cli, "find_spec", find_spec)
+    monkeypatch.setattr(mirror, "find_spec", find_spec)
     to_nowhere = ["--tracking-uri", "http://127.0.0.1:9"]
     answer = distnlc("run", "tiny.yaml", "--executor", "serial", "--out", "study", *to_nowhere)
     assert answer.code == 0
@@ -35,7 +35,7 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     run = ("run", "tiny.yaml", "--executor", "serial", "--out", "study")
     units = set(read_statuses(finished))
     assert distnlc(*run, "--unit", min(units)).code == 0
-    monkeypatch.setattr(cli, "find_spec", find_spec)
+    monkeypatch.setattr(mirror, "find_spec", find_spec)
     answer = distnlc(*run)
     assert answer.code == 0
     uri = f"sqlite:///{home}/study/mlflow.db"

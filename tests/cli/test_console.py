@@ -1,7 +1,8 @@
 """The display: quiet lines without a terminal, a live display in a terminal, nothing broken in two."""
 
 import io
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,20 @@ from distnlc import console
 from distnlc.console import Console, duration, say
 from distnlc.engine.driver import Progress
 from distnlc.spec import Unit
+from distnlc.store import place_of
 
 CORRELATION = "correlation log nlc test error 0.625"
 UNIT = Unit("u1", "part", 0, 1.0, "part 0: a net")
 HALF = Progress(
-    total=4, done=2, failed=0, running=2, elapsed_s=60, units_per_hour=120, seconds_left=200, latest="part 1"
+    total=4,
+    done=2,
+    failed=0,
+    running=2,
+    elapsed_s=60,
+    units_per_hour=120,
+    seconds_left=200,
+    latest="part 1",
+    workers=2,
 )
 
 
@@ -46,7 +56,9 @@ class Headline:
 def on(terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
     monkeypatch.setattr(console, "terminal", terminal)
     kind: Any = SimpleNamespace(Headline=Headline)
-    return Console(kind, 10, [Row("u0", "ok")], folder, lambda *options: " ".join(["distnlc again", *options]))
+    return Console(
+        kind, 10, [Row("u0", "ok")], place_of(folder), lambda *options: " ".join(["distnlc again", *options])
+    )
 
 
 def test_a_quiet_line_every_half_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +69,10 @@ def test_a_quiet_line_every_half_minute(tmp_path: Path, monkeypatch: pytest.Monk
         for _ in range(140):
             now[0] += 0.5
             shown.progress(HALF)
-    assert said.getvalue() == f"1/10 2 running, 120/h, 3:20 min left, best test error 0.125, {CORRELATION}\n" * 2
+    assert (
+        said.getvalue()
+        == f"1/10 2 running on 2 workers, 120/h, 3:20 min left, best test error 0.125, {CORRELATION}\n" * 2
+    )
 
 
 def test_in_a_terminal_eighty_columns_hold_the_live_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +83,7 @@ def test_in_a_terminal_eighty_columns_hold_the_live_display(tmp_path: Path, monk
         shown.committed(UNIT, {"architectures": [Row("u1", "failed", "out of memory")]})
     lines = said.getvalue()
     assert "1/10" in lines
-    assert "2 running, 120/h, 3:20 min left" in lines
+    assert "2 running on 2 workers, 120/h, 3:20 min left" in lines
     assert f"best test error 0.125, {CORRELATION}" in lines
     assert "failed: part 0: a net: out of memory; again: distnlc again --unit u1" in lines
 
@@ -88,14 +103,25 @@ def test_the_progress_file_is_there_while_the_study_runs(tmp_path: Path, monkeyp
         now[0] += 10
         shown.progress(HALF)
         now[0] += 50
-        facts = console.read_progress(tmp_path)
-        assert facts is not None
-        assert (facts["running"], facts["seconds_left"]) == (2, 150)
+        at_work = console.read_progress(place_of(tmp_path))
+        assert at_work is not None
+        assert (at_work.progress.running, at_work.progress.seconds_left, at_work.pid) == (2, 150, os.getpid())
         now[0] += 1000  # a serial unit can take that long
-        assert console.read_progress(tmp_path) is not None
+        assert console.read_progress(place_of(tmp_path)) is not None
         monkeypatch.setattr(console.socket, "gethostname", lambda: "elsewhere")
-        assert console.read_progress(tmp_path) is None
+        assert console.read_progress(place_of(tmp_path)) is None
     assert not (tmp_path / "progress.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"host": 1, "pid": "x", "written_at": 0}', "\x00"])
+def test_a_progress_file_that_is_not_ours_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "progress.json").write_text(content)
+    assert console.read_progress(place_of(tmp_path)) is None
+
+
+def test_a_study_without_workers_says_that_it_waits() -> None:
+    assert console.running(HALF) == "2 running on 2 workers"
+    assert console.running(replace(HALF, workers=0)) == console.NO_WORKER
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""The mirror among the driver's sinks: hands each committed unit to MLflow, and the missing ones from the store.
+
+In: units as they are committed, progress. Out: calls of tracking.Tracker, which talks to MLflow in a thread of its
+own. Idle where MLflow is not installed.
+"""
+
+from collections.abc import Collection, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from distnlc.console import Console, say
+from distnlc.engine.driver import Progress
+from distnlc.records import FAILED, OK, Records, View
+from distnlc.spec import StudySpec, Unit
+from distnlc.store import read_records, read_statuses
+from distnlc.studies import StudyKind
+from distnlc.tracking import Tracker, ui_command
+
+MIRROR_S, HURRY_S = 30.0, 3.0
+"""how long the end waits for MLflow: after the units, after an interruption"""
+
+
+class Mirror:
+    """The sink that feeds the tracker."""
+
+    def __init__(
+        self, study: StudySpec, kind: StudyKind, folder: str, here: Path, uri: str | None, console: Console
+    ) -> None:
+        """`here`: the folder of this machine that gets mlflow.db, if there is no `uri`."""
+        self.kind, self.folder, self.console = kind, folder, console
+        self.wait_s = HURRY_S
+        self.tracker: Tracker | None = None
+        if find_spec("mlflow") is not None:
+            self.tracker = Tracker(study, here, partial(read_statuses, folder), self.views, uri=uri)
+
+    def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
+        """Of committed units; called in the tracker's thread."""
+        for unit_id, records in read_records(self.folder, self.kind.TABLES, wanted):
+            yield unit_id, self.kind.view(records)
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        if self.tracker is not None:
+            row = next(iter(records.values()))[0]
+            self.tracker.unit(unit.unit_id, FAILED if row.status == FAILED else OK, self.kind.view(records))
+
+    def progress(self, progress: Progress) -> None:
+        if self.tracker is not None:
+            failed = self.console.failed
+            self.tracker.progress(
+                done=self.console.settled - failed,
+                failed=failed,
+                total=self.console.total,
+                units_per_hour=progress.units_per_hour,
+                seconds_left=progress.seconds_left,
+                headline=self.console.headline(),
+            )
+
+    def announce(self) -> None:
+        if self.tracker is None:
+            say("tracking is off: MLflow is not installed")
+        else:
+            say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
+
+    def close(self) -> None:
+        if self.tracker is not None:
+            self.tracker.close(self.wait_s)
