@@ -147,11 +147,11 @@ class RayExecutor:
         except self._ray.exceptions.RayError as error:
             log.info("the worker of unit %s died: %s", unit.unit_id, short(error))
             finished = Finished(unit, lost=Loss(worker.node, why_died(self._ray, error)), seconds=seconds)
-        self._recent_s.append(finished.seconds)
         if finished.lost:
             self._suspects |= {unit.unit_id, *(behind.unit_id for _, behind in worker.queue)}
         else:
             self._suspects.discard(unit.unit_id)
+            self._recent_s.append(finished.seconds)
         if finished.lost or (finished.error is not None and worker.device == "cuda"):
             self._replace(worker)  # an error can leave a process's GPU unusable
         return finished

@@ -5,13 +5,14 @@ import math
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
 import pytest
 from toys import KIND, SPEC, MemoryStore, Watcher, row, units
 
-from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
+from distnlc.engine.driver import MAX_LOSSES, PROGRESS_S, Outcome, run_units
 from distnlc.engine.executor import EngineError, Finished, Loss, SerialExecutor
 from distnlc.records import Records
 from distnlc.spec import Unit
@@ -146,6 +147,27 @@ def test_losses_do_not_count_as_failures_but_are_bounded() -> None:
     assert executor.submitted.count("u1") == MAX_LOSSES
     assert "worker died" in (store.rows["u1"].reason or "")
     assert store.rows["u1"].attempts == MAX_LOSSES
+
+
+def test_a_unit_whose_machines_are_taken_away_is_never_blamed() -> None:
+    class Preempted(ScriptedExecutor):
+        def wait(self, timeout_s: float) -> list[Finished]:
+            self.lost_nodes |= {f"node {attempt}" for attempt in range(self.submitted.count("u0"))}
+            return super().wait(timeout_s)
+
+    def script(unit: Unit, attempt: int) -> list[Finished]:
+        return [Finished(unit, lost=Loss(f"node {attempt}")) if attempt <= 20 else good(unit)]
+
+    store = MemoryStore()
+    assert drive(Preempted(script), units([1]), store, retries=0).done == 1
+    assert drive(ScriptedExecutor(script), units([1]), MemoryStore(), retries=0).failed == 1
+
+
+def test_what_is_known_of_the_deaths_stands_in_the_reason() -> None:
+    store = MemoryStore()
+    script: Script = lambda unit, attempt: [Finished(unit, lost=Loss("node", "out of memory: 9 GB" * (attempt > 1)))]  # noqa: E731
+    drive(ScriptedExecutor(script), units([1]), store)
+    assert store.rows["u0"].reason == "worker died 3 times while it worked on this unit: out of memory: 9 GB"
 
 
 def test_a_unit_returned_unbegun_is_never_blamed() -> None:
@@ -285,6 +307,14 @@ def test_ctrl_c_pressed_often_during_a_commit_or_the_clearing_up_cuts_nothing() 
     assert outcome.interrupted
     assert store.order == watcher.units == ["u0"]
     assert executor.closed == 1
+
+
+def test_sinks_hear_of_progress_ten_times_a_second_at_most() -> None:
+    watcher = Watcher()
+    began = time.monotonic()
+    serially(square, units([1] * 500), MemoryStore(), sinks=[watcher])
+    assert len(watcher.states) <= 2 + (time.monotonic() - began) / PROGRESS_S
+    assert len(watcher.units) == watcher.states[-1].done == 500
 
 
 def test_the_stop_event_ends_a_study_that_runs_in_another_thread() -> None:

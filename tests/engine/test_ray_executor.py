@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import ray
+from listening import descendants
 from ray.cluster_utils import Cluster
 from toys import (
     KIND,
@@ -22,6 +23,7 @@ from toys import (
     Watcher,
     dies_once_with_a_checkpoint,
     mishap,
+    naps,
     process_state,
     rounding,
     units,
@@ -60,9 +62,9 @@ def attempts(folder: Path, unit: str) -> int:
     return len(list(folder.glob(f"{unit}-*")))
 
 
-def is_gone(pid_file: Path) -> bool:
+def is_gone(pid: str | int) -> bool:
     """Whether that process ends within ten seconds."""
-    stat = Path("/proc", pid_file.read_text(), "stat")
+    stat = Path("/proc", str(pid), "stat")
     deadline = time.monotonic() + 10
     while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
         if time.monotonic() > deadline:
@@ -123,12 +125,13 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tm
     assert {attempts(tmp_path, f"u{i}") for i in (0, 2, 3, 4, 5)} == {1}
 
 
-def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["hangs", "spins"])
+def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(how: str, tmp_path: Path) -> None:
     store = MemoryStore()
-    outcome = on_ray(partial(mishap, "hangs", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
+    outcome = on_ray(partial(mishap, how, True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
     assert (outcome.done, outcome.failed) == (4, 0)
     assert attempts(tmp_path, "u1") == 2
-    assert is_gone(tmp_path / "u1-0")
+    assert is_gone((tmp_path / "u1-0").read_text())
 
 
 def test_the_unit_queued_behind_a_killer_comes_back_unblamed(
@@ -144,6 +147,25 @@ def test_the_unit_queued_behind_a_killer_comes_back_unblamed(
     finished = {result.unit.unit_id: result for result in finish(executor, 2)}
     assert (bool(finished["u1"].lost), finished["u1"].returned) == (True, False)
     assert (bool(finished["u2"].lost), finished["u2"].returned) == (False, True)
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(behind)
+    assert executor.capacity == 0, "it may have been the killer: it is done alone"
+    (done,) = finish(executor, 1)
+    assert done.records is not None
+    assert executor.capacity >= IN_FLIGHT
+    executor.close()
+
+
+def test_very_short_units_wait_in_longer_queues_and_long_ones_do_not() -> None:
+    executor = RayExecutor(partial(naps, 0.02), workers=1)
+    until_capacity(executor, IN_FLIGHT)
+    short, long = units([1, 1])
+    executor.submit(short)
+    finish(executor, 1)
+    assert IN_FLIGHT < executor.capacity <= 10, "0.2 seconds of work"
+    executor.submit(replace(long, cost=50.0))
+    finish(executor, 1)
+    assert executor.capacity == IN_FLIGHT
     executor.close()
 
 
@@ -229,7 +251,7 @@ from distnlc.engine.driver import run_units
 from distnlc.engine.ray_executor import RayExecutor
 from functools import partial
 
-work = partial(mishap, "hangs", False, Path(sys.argv[1]))
+work = partial(mishap, "spins", False, Path(sys.argv[1]))
 store = MemoryStore()
 outcome = run_units(
     units([2, 1]), executor=RayExecutor(work, workers=2), store=store, kind=KIND, spec=SPEC
@@ -238,20 +260,40 @@ print(outcome.interrupted, sorted(store.rows))
 """
 
 
-def test_ctrl_c_pressed_twice_in_the_terminal_ends_a_study_of_its_own_ray_promptly(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+def study_at_work(folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """The study above in a process of its own, whose second unit spins for ever."""
+    without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     process = subprocess.Popen(
-        [sys.executable, "-c", STUDY, str(tmp_path)],
-        env=environment | {"PYTHONPATH": HERE},
+        [sys.executable, "-c", STUDY, str(folder)],
+        env=without | {"PYTHONPATH": HERE} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "u1-0").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (folder / "u1-0").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(1)
+    return process
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_driver_that_is_killed_leaves_no_worker_and_no_ray_behind(
+    joined: bool, cluster: Cluster, tmp_path: Path
+) -> None:
+    process = study_at_work(tmp_path, **({"RAY_ADDRESS": cluster.address} if joined else {}))
+    own = descendants(process.pid)
+    servers = [pid for pid in own if Path("/proc", str(pid), "comm").read_text().strip() in {"raylet", "gcs_server"}]
+    assert len(servers) == (0 if joined else 2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert is_gone((tmp_path / "u1-0").read_text()), "the worker goes on, in a loop that nothing interrupts"
+    assert all(is_gone(pid) for pid in servers)
+
+
+def test_ctrl_c_pressed_twice_in_the_terminal_ends_a_study_of_its_own_ray_promptly(tmp_path: Path) -> None:
+    process = study_at_work(tmp_path)
     pressed = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.2)
@@ -260,4 +302,4 @@ def test_ctrl_c_pressed_twice_in_the_terminal_ends_a_study_of_its_own_ray_prompt
     assert (process.returncode, out) == (0, "True ['u0']\n"), err
     assert "Traceback" not in err
     assert time.monotonic() - pressed < 15
-    assert is_gone(tmp_path / "u1-0")
+    assert is_gone((tmp_path / "u1-0").read_text())

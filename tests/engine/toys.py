@@ -4,6 +4,7 @@ Workers import this module: it must not need anything slow.
 """
 
 import os
+import re
 import signal
 import threading
 import time
@@ -87,6 +88,12 @@ def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
     return row(unit, unit.index**2)
 
 
+def naps(seconds: float, unit: Unit, device: str) -> Records:
+    """Takes so long per cost."""
+    time.sleep(seconds * unit.cost)
+    return square(unit, device)
+
+
 def rounding(unit: Unit, device: str) -> Records:
     """A sum that rounds differently with another number of threads."""
     import torch
@@ -97,10 +104,12 @@ def rounding(unit: Unit, device: str) -> Records:
 
 
 def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Records:
-    """Squares, but unit 1 meets with a mishap: the first time or every time. Leaves a file per attempt."""
+    """Squares, but unit 1 meets with a mishap: the first time or every time. Leaves a file with the pid per attempt."""
     attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
     (folder / f"{unit.unit_id}-{attempts}").write_text(str(os.getpid()))
-    if unit.index == 1 and not (once and attempts):
+    if kind == "slow":
+        time.sleep(0.5)
+    elif unit.index == 1 and not (once and attempts):
         match kind:
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -108,6 +117,11 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
                 os._exit(1)
             case "hangs":
                 time.sleep(600)
+            case "spins":  # in C, without ever letting go of the interpreter
+                re.match("(a+)+$", "a" * 100 + "b")
+            case "memory":  # 3 GB within seconds, if nobody stops it
+                held = [bytearray(b"x") * (100 * 2**20) for _ in range(30) if not time.sleep(0.05)]
+                del held
             case "unpicklable":
                 return {"toys": [lambda: None, threading.Lock()]}
     return square(unit, device)
