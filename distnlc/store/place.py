@@ -78,6 +78,10 @@ class Place(Protocol):
 
 def place_of(address: str | Path) -> Place:
     """The place of an address: a folder's path, or `s3://bucket/prefix`. Raises StoreError."""
+    if re.match("s3:/", str(address)):  # a Path has lost the second slash
+        from distnlc.store.object_store import ObjectStore
+
+        return ObjectStore(str(address))
     return LocalFolder(Path(address))
 
 
