@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from driving import ALL_END_S, ON_RAY, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
+from driving import ALL_END_S, FULL, ON_RAY, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
+from ray.cluster_utils import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,25 @@ def undisturbed(undisturbed_study: tuple[dict[str, pd.DataFrame], float]) -> dic
 @pytest.fixture(scope="session")
 def life_s(undisturbed_study: tuple[dict[str, pd.DataFrame], float]) -> float:
     return undisturbed_study[1]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A head that does no work, to which nodes are added. In CI it notices sooner that a node is gone."""
+    soon = {} if FULL else {"_system_config": {"health_check_period_ms": 500, "health_check_timeout_ms": 2000}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **soon})
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def two_cores(cluster: Cluster) -> Iterator[str]:
+    """The address of a cluster with a node of two cores."""
+    node = cluster.add_node(num_cpus=2)
+    yield cluster.address
+    cluster.remove_node(node)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -102,11 +102,15 @@ class Study:
         return self.folder.with_name(f"{self.folder.name}-said.txt")
 
     def start(self, *more: str, prelude: str = WITHOUT_MLFLOW) -> subprocess.Popen[bytes]:
-        """Types `distnlc run ...` in a session of its own, as a terminal would; `prelude` is run before."""
+        """Types `distnlc run ...`."""
+        return self.type_in(["run", *self.words, "--out", str(self.folder), *more], prelude)
+
+    def type_in(self, words: Sequence[str], prelude: str = WITHOUT_MLFLOW) -> subprocess.Popen[bytes]:
+        """Types `distnlc WORDS` in a session of its own, as a terminal would; `prelude` is run before."""
         environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
         with self.said.open("ab") as said:
             process = subprocess.Popen(
-                [sys.executable, "-c", prelude + DISTNLC, "run", *self.words, "--out", str(self.folder), *more],
+                [sys.executable, "-c", prelude + DISTNLC, *words],
                 env=environment | {"OMP_NUM_THREADS": "1"},
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -131,6 +135,11 @@ class Study:
             name: table.to_pandas().drop(columns=WHERE_AND_WHEN, errors="ignore")
             for name, table in read_tables(self.folder).items()
         }
+
+    def seconds(self) -> dict[int, float]:
+        """That each unit took, by index."""
+        rows = read_tables(self.folder)["units"].to_pylist()
+        return {row["index"]: row["seconds"] for row in rows}
 
     def attempts(self) -> list["Attempt"]:
         """By the journal, in the order in which they began."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from driving import (
-    FULL,
     RESULTS,
     TIMEOUT_S,
     Result,
@@ -93,17 +92,6 @@ def test_workers_that_are_killed_are_replaced_within_seconds(
     assert max(result.recoveries_s) < RECOVERY_S
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A head that does no work, to which nodes are added. In CI it notices sooner that a node is gone."""
-    soon = {} if FULL else {"_system_config": {"health_check_period_ms": 500, "health_check_timeout_ms": 2000}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **soon})
-        yield cluster
-        cluster.shutdown()
-
-
 def until(what: Callable[[], object], process: subprocess.Popen[bytes], study: Study) -> None:
     """Waits while the command is at work; fails if it ends before, or if that takes too long."""
     deadline = time.monotonic() + WAITING_S
@@ -167,4 +155,5 @@ def test_nodes_that_are_killed_are_done_without_and_waited_for(
         redone_at_most = 3 * at_most_in_flight(1, NODE_SECONDS)
         assert_finished(study, undisturbed, redone_at_most)
         result.add(study, redone_at_most)
+    cluster.remove_node(*nodes)
     tell(f"from joining to the first unit: {' '.join(f'{s:.1f}' for s in sorted(result.recoveries_s))} s")
