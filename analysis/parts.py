@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from distnlc.records import FAILED
+from distnlc.store import StoreError
 
 DATASETS = {"cifar10": "CIFAR10", "mnist": "MNIST", "waveform-noise": "waveform-noise"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
@@ -49,7 +50,7 @@ class Part:
 
 
 def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None) -> list[Part]:
-    """The parts in the paper's order, only those of one criterion if given; rows in index order."""
+    """The parts in the paper's order, only those of one criterion if given; rows in index order. Raises StoreError."""
     named = {str(name): rows.sort_values("index") for name, rows in architectures.groupby("part")}
     keys = {name: _key(rows) for name, rows in named.items()}
     parts = []
@@ -64,7 +65,11 @@ def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None) -> li
 
 def _key(rows: pd.DataFrame) -> Key:
     first = rows.iloc[0]
-    return str(first["dataset"]), str(first["optimizer"]), str(first["criterion"])
+    key = str(first["dataset"]), str(first["optimizer"]), str(first["criterion"])
+    known = all(name in names for name, names in zip(key, (DATASETS, OPTIMIZERS, CRITERIA), strict=True))
+    if not (known and str(first["part"]).isprintable()):
+        raise StoreError(f"the rows of part {first['part']!r} are not distnlc's: dataset, optimizer, criterion {key!r}")
+    return key
 
 
 def _title(key: Key) -> str:

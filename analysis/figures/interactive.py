@@ -3,6 +3,8 @@
 Out: a piece of HTML that holds the whole plotly library, so that the report needs no network.
 """
 
+from html import escape
+
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -27,7 +29,7 @@ def figure2_html(tables: Tables) -> str:
         return ""
     figure = make_subplots(
         rows=len(shown),
-        subplot_titles=[part.title for part, _ in shown],
+        subplot_titles=[escape(part.title) for part, _ in shown],
         vertical_spacing=0.25 / len(shown),
     )
     named = set()
@@ -79,9 +81,9 @@ def _about(row: pd.Series) -> str:
     skips = f"strength {row['skip_strength']:.2f}" if row["skip_strength"] > 0 else "none"
     return "<br>".join(
         (
-            f"<b>architecture {row['index']}</b> ({row['architecture_id']})",
-            f"depth {row['depth']}, width {row['width']}, {row['activation']}",
-            f"normalization {row['normalization']}, skip connections: {skips}",
+            f"<b>architecture {row['index']}</b> ({escape(str(row['architecture_id']))})",
+            f"depth {row['depth']}, width {row['width']}, {escape(str(row['activation']))}",
+            f"normalization {escape(str(row['normalization']))}, skip connections: {skips}",
             f"initial NLC {text.number(row['init_nlc'])}, initial bias {text.number(row['init_bias'])}",
             f"test error {text.number(row['test_error'])}",
         )

@@ -137,7 +137,9 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, number
         *textwrap.wrap(text.left_out(numbers.correlation), 72),
     ]
     axes.text(0, 1.02, "\n".join(details), transform=axes.transAxes, va="bottom", fontsize=9, linespacing=1.3)
-    axes.set_title(numbers.title, loc="left", fontsize=11, fontweight="bold", pad=9 + 12.5 * len(details))
+    axes.set_title(
+        numbers.title, parse_math=False, loc="left", fontsize=11, fontweight="bold", pad=9 + 12.5 * len(details)
+    )
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, size: float) -> None:
