@@ -1,0 +1,68 @@
+"""Compiled code that others can change is not loaded; parameters of a wrong length never reach C."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.utils import parameters_to_vector
+
+from distnlc.networks.sampling import sample_architecture
+from distnlc.spec import TrainingSpec
+from distnlc.training import native_library
+from distnlc.training.native_library import NoLibrary, library
+from distnlc.training.native_program import NativeProgram
+from distnlc.training.program import Start
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of one's own with the compiled library in it."""
+    monkeypatch.setattr(native_library, "cache_folder", lambda: tmp_path / "cache")
+    native_library._attempt.cache_clear()
+    library(torch.float64)
+    native_library._attempt.cache_clear()
+    yield tmp_path / "cache"
+    native_library._attempt.cache_clear()
+
+
+def test_the_own_library_is_loaded_also_from_a_shared_folder_where_nobody_can_exchange_it(cache: Path) -> None:
+    cache.chmod(0o1777)
+    library(torch.float64)
+
+
+def test_a_library_that_everybody_can_write_is_not_loaded(cache: Path) -> None:
+    (file,) = cache.glob("native-*.so")
+    file.chmod(0o777)
+    with pytest.raises(NoLibrary, match=r"native-.*can be changed by other users.*DISTNLC_CACHE"):
+        library(torch.float64)
+
+
+def test_a_library_in_a_folder_that_everybody_can_write_is_not_loaded(cache: Path) -> None:
+    cache.chmod(0o777)
+    with pytest.raises(NoLibrary, match=r"cache can be changed by other users.*DISTNLC_CACHE"):
+        library(torch.float64)
+
+
+def test_a_library_of_another_user_is_not_loaded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = cache.glob("native-*.so")
+    stat, own = Path.stat, os.getuid()
+
+    def of_another(path: Path, **options: bool) -> os.stat_result:
+        found = list(stat(path, **options))
+        return os.stat_result([*found[:4], own + 1 if path == file else own, *found[5:]])
+
+    monkeypatch.setattr(Path, "stat", of_another)
+    with pytest.raises(NoLibrary, match=r"native-.*can be changed by other users"):
+        library(torch.float64)
+
+
+@pytest.mark.parametrize("length", [1, 10_000])
+def test_parameters_of_a_wrong_length_never_reach_c(length: int) -> None:
+    """A checkpoint holds the runs' parameters, and it may come from anybody."""
+    architecture = sample_architecture(1, seed=5, d_in=20, d_out=4, parameters=2_000, depth_max=9)
+    network = architecture.build()
+    row = parameters_to_vector(network.parameters()).detach()
+    start = Start(architecture, row, network.projection, loss_scale=0.7, seed=1)
+    with pytest.raises(ValueError, match=rf"expected rows of {len(row)} parameters, found \(2, {length}\)"):
+        NativeProgram(start, torch.zeros(2, length, dtype=torch.float64), TrainingSpec())
