@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# One machine of a cluster that is started by hand.
+#
+#   cluster/node.sh head                 on the first machine
+#   cluster/node.sh join HEAD:6379       on every other, also later, while a study runs
+#
+# What follows goes to `ray start`, such as --num-gpus 2 or --port 6380 (Ray's workers take ports 10002 to 19999, so
+# the head's must lie elsewhere). It stays in the foreground; Ctrl-C or SIGTERM takes the machine out of the cluster.
+set -euo pipefail
+
+# Whoever reaches a Ray port can run code as you, so the cluster asks for a token. Ray looks for it in the variable
+# RAY_AUTH_TOKEN, then in the file that RAY_AUTH_TOKEN_PATH names, then in ~/.ray/auth_token. The mode must be said
+# everywhere: a head that finds a token asks for it, but a machine or a study that joins shows it only if told to.
+export RAY_AUTH_MODE=token
+export RAY_USAGE_STATS_ENABLED=0
+
+usage() {
+  echo "usage: node.sh head [RAY START OPTIONS] | node.sh join HEAD:PORT [RAY START OPTIONS]" >&2
+  exit 2
+}
+
+case "${1-}" in
+  head)
+    shift
+    umask 077 # Ray writes the token with the usual permissions, for all to read
+    ray get-auth-token --generate > /dev/null
+    exec ray start --head --block "$@"
+    ;;
+  join)
+    [[ "${2-}" == *:* ]] || usage
+    head=$2
+    shift 2
+    if ! ray get-auth-token > /dev/null 2>&1; then
+      echo "error: no token on this machine: copy ~/.ray/auth_token from the head, or set RAY_AUTH_TOKEN_PATH" >&2
+      exit 2
+    fi
+    exec ray start --address "$head" --block "$@"
+    ;;
+  *)
+    usage
+    ;;
+esac

@@ -1,0 +1,155 @@
+"""What can be said of the files in cluster/ without the platforms that they are for: they fit their schemas, and each
+other. The hand-started way is run in test_two_raylets.py.
+"""
+
+import copy
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = ROOT / "cluster"
+KUBERNETES = "1.28"
+"""Some way back, since a cluster may be older than the newest."""
+SCRIPTS = ["node.sh", "slurm.sbatch"]
+
+
+def _pinned(package: str) -> str:
+    pin = re.search(rf"^{package}==(.+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert pin
+    return pin[1]
+
+
+def _tool(name: str, *arguments: str | Path) -> str:
+    """What a program that a Python package brought along says."""
+    command = [Path(sys.executable).parent / name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_pass_shellcheck_and_can_be_parsed(name: str) -> None:
+    assert _tool("shellcheck", CLUSTER / name) == ""
+    subprocess.run(["bash", "-n", CLUSTER / name], check=True)
+
+
+def test_container_file_passes_its_linter_and_takes_what_the_installation_needs() -> None:
+    assert _tool("hadolint", CLUSTER / "Containerfile") == ""
+    lines = (CLUSTER / "Containerfile").read_text().splitlines()
+    copied = {name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert {"pyproject.toml", "constraints.txt", project["project"]["readme"]} < copied
+    packages = {name.removesuffix("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    assert packages < copied
+    assert all((ROOT / name).exists() for name in copied)
+    assert "cluster" in project["project"]["optional-dependencies"]
+
+
+def _fields(required: list[str] | None = None, **properties: Any) -> dict[str, Any]:
+    """An object that has no fields but these."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required if required is not None else list(properties),
+        "additionalProperties": False,
+    }
+
+
+TEXT, COUNT = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}
+START = {"type": "object", "additionalProperties": {"type": "string"}}  # numbers would be refused: quote them
+POD = {"type": "object"}  # checked against the schema of Kubernetes
+RAY_JOB = _fields(
+    apiVersion={"const": "ray.io/v1"},
+    kind={"const": "RayJob"},
+    metadata=_fields(name={"type": "string", "pattern": "^[a-z]([-a-z0-9]{0,45}[a-z0-9])?$"}),
+    spec=_fields(
+        entrypoint=TEXT,
+        submissionMode={
+            "const": "SidecarMode"
+        },  # with which neither submitterPodTemplate nor submitterConfig may stand
+        backoffLimit=COUNT,
+        shutdownAfterJobFinishes={"const": True},
+        ttlSecondsAfterFinished=COUNT,
+        rayClusterSpec=_fields(
+            rayVersion={"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},  # without it, no token
+            authOptions=_fields(mode={"enum": ["token", "disabled"]}),
+            headGroupSpec=_fields(rayStartParams=START, template=POD),
+            workerGroupSpecs={
+                "type": "array",
+                "minItems": 1,
+                "items": _fields(
+                    groupName=TEXT,
+                    replicas=COUNT,
+                    minReplicas=COUNT,
+                    maxReplicas=COUNT,
+                    rayStartParams=START,
+                    template=POD,
+                ),
+            },
+        ),
+    ),
+)
+"""The part of KubeRay's RayJob that the manifest uses, after the field reference of KubeRay 1.6 and the operator's own
+checks: no Python package carries the resource definition itself."""
+
+
+def test_kubernetes_manifest_fits_the_schemas_of_kubernetes_and_kuberay() -> None:
+    claim, job = yaml.safe_load_all((CLUSTER / "rayjob.yaml").read_text())
+    kubernetes_validate.validate(claim, KUBERNETES, strict=True)
+    jsonschema.validate(job, RAY_JOB)
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["rayVersion"] == _pinned("ray")
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for number, group in enumerate(groups):
+        pod = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "any"}, "template": group["template"]}
+        kubernetes_validate.validate(pod, KUBERNETES, strict=True)
+        spec = group["template"]["spec"]
+        assert spec.get("restartPolicy") == ("Never" if number == 0 else None)  # SidecarMode wants it of the head
+        volumes = {volume["name"]: volume for volume in spec["volumes"]}
+        assert volumes["shared"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+        for container in spec["containers"]:
+            assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
+            limits, requests = container["resources"]["limits"], container["resources"]["requests"]
+            assert limits["memory"] == requests["memory"]
+
+
+def test_failed_units_are_no_reason_to_run_the_kubernetes_job_again() -> None:
+    _, job = yaml.safe_load_all((CLUSTER / "rayjob.yaml").read_text())
+    command, _, rest = job["spec"]["entrypoint"].partition(" --out")
+    assert command == "distnlc run paper --address auto"
+    codes = {
+        code: subprocess.run(f"(exit {code}) || {rest.partition(' || ')[2]}", shell=True, check=False).returncode
+        for code in (0, 1, 2, 3, 130, 137)
+    }
+    assert {code for code, passed_on in codes.items() if passed_on == 0} == {0, 3}
+
+
+def test_cloud_file_fits_the_schema_of_the_installed_ray() -> None:
+    written = yaml.safe_load((CLUSTER / "aws.yaml").read_text())
+    prepared = prepare_config(copy.deepcopy(written))
+    validate_config(prepared)
+    assert {name: prepared[name] for name in ("provider", "docker", "head_start_ray_commands")} == {
+        name: written[name] for name in ("provider", "docker", "head_start_ray_commands")
+    }
+    types = prepared["available_node_types"]
+    assert types[prepared["head_node_type"]]["max_workers"] == 0
+    assert types["gpu"]["min_workers"] <= types["gpu"]["max_workers"] <= prepared["max_workers"]
+    starts = prepared["head_start_ray_commands"][1:] + prepared["worker_start_ray_commands"][1:]
+    assert all(command.startswith("RAY_AUTH_MODE=token ray start ") for command in starts)
+    assert "~/.ray/auth_token" in prepared["file_mounts"]
+
+
+def test_no_file_names_a_preset_that_is_not_there() -> None:
+    presets = {path.stem for path in (ROOT / "distnlc" / "studies" / "presets").glob("*.yaml")}
+    files = [path for path in CLUSTER.iterdir() if path.is_file()]
+    named = {name for path in files for name in re.findall(r"distnlc run ([a-z][a-z-]*)", path.read_text())}
+    assert {"paper", "rehearsal"} <= named <= presets
