@@ -85,6 +85,30 @@ def test_text_from_records_cannot_become_markup(page: Page, tmp_path: Path) -> N
     assert odd.text.count(evil) == 6  # title, heading, summary, reason, and twice in the spec
 
 
+def test_text_from_records_is_no_markup_in_the_figures_either(tmp_path: Path) -> None:
+    """Two parts of one kind are told apart by their names, which stand over the panels; LaTeX is a language too."""
+    evil = "</script><script>alert(1)</script> $\\frac{$ <a href='https://elsewhere'>"
+    rows = [architecture_row(index, part=part, activation=evil) for index, part in enumerate((evil, "b", evil, "b"))]
+    folder = write_study(tmp_path / "study", rows)
+    written = Path(report.write_report(folder))
+    for path in (written, written.with_name("figure2.svg")):
+        content = path.read_text(encoding="utf-8")
+        assert "<script>alert" not in content
+        assert "<a href='https" not in content
+    assert "&lt;a href=" in written.read_text(encoding="utf-8").replace("\\u0026", "&"), "what a point's box says"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"dataset": "<b>"}, {"optimizer": "\x1b]0;owned\x07"}, {"criterion": ""}, {"part": "a\x1b[2J"}],
+)
+def test_rows_that_no_distnlc_writes_are_refused_in_one_line(tmp_path: Path, changes: dict[str, str]) -> None:
+    folder = write_study(tmp_path / "study", [architecture_row(0, **changes)])
+    with pytest.raises(StoreError, match=r"^the rows of part .* are not distnlc's: ") as caught:
+        report.write_report(folder)
+    assert str(caught.value).isprintable()
+
+
 def test_an_empty_study_says_so(tmp_path: Path) -> None:
     page = Page(report.write_report(write_study(tmp_path / "study", [])))
     assert "nothing to report" in page.text
