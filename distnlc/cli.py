@@ -7,6 +7,7 @@ message and no traceback. Whatever is slow to import is imported where it is use
 import math
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -65,6 +66,7 @@ FolderArgument = Annotated[str, typer.Argument(metavar="DIR", help="a study fold
 
 def main() -> None:
     """Entry point of the `distnlc` command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: machines are taken away by it
     try:
         app(prog_name="distnlc")
     except Exception as error:

@@ -8,7 +8,9 @@ of this process and its children, of which no file is written.
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,11 +33,25 @@ def connect(ray: Any, workers: int | None, address: str | None) -> bool:
     if ray.is_initialized():
         return False
     address = address or os.environ.get("RAY_ADDRESS")
-    if address and address != "local":
-        _join(ray, address)
-    else:
-        _start(ray, workers)
+    with _own_sigterm():
+        if address and address != "local":
+            _join(ray, address)
+        else:
+            _start(ray, workers)
     return True
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """SIGTERM stays what it was: Ray puts a handler there that ends the process, as SystemExit with another code."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
 
 
 def _start(ray: Any, workers: int | None) -> None:

@@ -227,6 +227,15 @@ def processes_of(session: int) -> dict[int, str]:
     return found
 
 
+def survives(process: subprocess.Popen[bytes], moment_s: float) -> bool:
+    """Whether the command is still at work at that moment of its life."""
+    try:
+        process.wait(moment_s)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
 def kill(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL to the driver alone."""
     process.send_signal(signal.SIGKILL)

@@ -4,7 +4,6 @@ The moments are uniform over the life of an undisturbed command, its start and i
 before its moment is not disturbed, finishes its study, and the next one begins.
 """
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -25,19 +24,11 @@ from driving import (
     rehearsal,
     seeded,
     status,
+    survives,
     tell,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
-
-
-def survives(process: subprocess.Popen[bytes], moment_s: float) -> bool:
-    """Whether the command is still at work at that moment of its life."""
-    try:
-        process.wait(moment_s)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
 
 
 def test_a_driver_killed_at_any_moment_is_continued_by_the_same_command(

@@ -1,0 +1,74 @@
+"""Ctrl-C and SIGTERM at random moments: the command ends soon with exit code 130, and the same command goes on.
+
+Two moments are Python's and Ray's, and nothing has been begun in them: before the command's first words it is being
+loaded, and SIGTERM ends it as it ends any process; so it does for the second in which Ray connects.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from driving import (
+    ON_RAY,
+    RESULTS,
+    SECONDS,
+    TIMEOUT_S,
+    WORKERS,
+    WORKING,
+    Result,
+    assert_finished,
+    assert_gone,
+    at_most_in_flight,
+    number_of,
+    rehearsal,
+    seeded,
+    survives,
+    tell,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
+
+END_S = 30.0
+"""in which an interrupted command has ended, and all that it had started"""
+
+
+def test_an_interrupted_study_says_so_and_is_continued(
+    tmp_path: Path, undisturbed: dict[str, pd.DataFrame], life_s: float
+) -> None:
+    """Ctrl-C goes to all processes of the terminal, SIGTERM to the driver alone."""
+    random = seeded("interruptions")
+    result = Result("Ctrl-C or SIGTERM")
+    RESULTS.append(result)
+    wanted = number_of("interruptions", 2, 20)
+    while result.faults < wanted:
+        study, interruptions = rehearsal(tmp_path / f"study{result.studies}", *ON_RAY), 0
+        while True:
+            begun, process, before = len(study.attempts()), study.start(), study.said.stat().st_size
+            result.commands += 1
+            while study.said.stat().st_size == before and process.poll() is None:
+                time.sleep(0.02)
+            if result.faults == wanted or not survives(process, random.uniform(0, life_s)):
+                break
+            by_ctrl_c, began = result.faults % 2 == 0, time.monotonic()
+            if by_ctrl_c:
+                os.killpg(process.pid, signal.SIGINT)
+            else:
+                process.send_signal(signal.SIGTERM)
+            code = process.wait(TIMEOUT_S)
+            tell(f"{'Ctrl-C' if by_ctrl_c else 'SIGTERM'}: exit code {code}: {study.last_words().splitlines()[-1]}")
+            if code == 0:  # it had just finished
+                break
+            ray_connects = not by_ctrl_c and len(study.attempts()) == begun
+            assert code in ({130, -signal.SIGTERM, -signal.SIGABRT} if ray_connects else {130}), study.last_words()
+            result.recoveries_s.append(time.monotonic() - began)
+            assert_gone(process.pid, END_S, WORKING)
+            interruptions, result.faults = interruptions + 1, result.faults + 1
+        assert process.wait(TIMEOUT_S) == 0, study.last_words()
+        assert "Traceback" not in study.said.read_text()
+        redone_at_most = interruptions * at_most_in_flight(WORKERS, SECONDS)
+        assert_finished(study, undisturbed, redone_at_most)
+        result.add(study, redone_at_most)
+    assert max(result.recoveries_s) < END_S
