@@ -87,9 +87,13 @@ def ui_command(uri: str) -> str:
 
 
 def connect(uri: str) -> Any:
-    """An MLflow client that gives up soon and says nothing. Settings in the user's environment come first."""
+    """An MLflow client that gives up soon and says nothing. Settings in the user's environment come first.
+    Raises TrackingError for a database behind a link."""
     if uri.startswith(SQLITE):
-        _create_database(Path(uri.removeprefix(SQLITE)))
+        path = Path(uri.removeprefix(SQLITE))
+        if path.is_symlink():  # in a study from somebody else it leads to another program's database
+            raise TrackingError(f"{path}: a symbolic link, through which nothing is written. Name the file itself")
+        _create_database(path)
     return _client(uri)
 
 

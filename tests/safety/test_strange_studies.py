@@ -234,3 +234,18 @@ def test_checkpoints_are_neither_read_nor_written_through_a_link(home: Path, mon
     assert checkpoints.load("cpu") is None
     checkpoints.offer(lambda: {"epoch": 1})
     assert tree(home / "photos") == before
+
+
+def test_the_mirror_is_not_written_through_a_link(home: Path) -> None:
+    """MLflow makes its tables in any SQLite file."""
+    from distnlc.tracking.address import TrackingError, connect, default_uri
+
+    folder = study(home / "study", {"u1": "ok"})
+    for victim in ("places.sqlite", "none.sqlite"):
+        (folder / "mlflow.db").unlink(missing_ok=True)
+        (folder / "mlflow.db").symlink_to(home / victim)
+        (home / "places.sqlite").write_bytes(b"")
+        with pytest.raises(TrackingError, match=r"mlflow\.db: a symbolic link"):
+            connect(default_uri(folder))
+        assert not (home / "none.sqlite").exists()
+        assert (home / "places.sqlite").read_bytes() == b""
