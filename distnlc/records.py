@@ -142,5 +142,9 @@ class View:
     metrics: Mapping[str, float]
     """finite numbers only, at most about 40"""
     curves: Mapping[str, Sequence[tuple[int, float]]]
-    """name -> (step, finite value) points"""
+    """name -> (step, finite value) points; names with the same part before a slash are shown together"""
     tags: Mapping[str, str]
+    table: Sequence[str] = ()
+    """the params and metrics that a table of all units shows first, sorted by the first of them, a metric"""
+    note: str = ""
+    """what the curves are, in Markdown"""

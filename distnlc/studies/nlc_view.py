@@ -18,6 +18,19 @@ MEASURED = (
     "runs diverged_runs epochs best_run best_rate val_error test_error train_error trained_nlc trained_nlc_test "
     "trained_bias trained_perturbation seconds"
 ).split()
+TAGS = "unit_id architecture_id part status reason".split()
+TABLE = (
+    "test_error init_nlc activation depth normalization skip_strength skip_start "
+    "best_rate diverged_runs trained_nlc init_bias"
+).split()
+DIGITS = 5
+"""of a metric: more do not fit into a column of the table"""
+NOTE = """
+- `sweep/val_error`: the validation error of each run of the sweep; step = index of the starting rate, 0 the
+  smallest. Diverged runs that have no error are gaps. The lowest is the chosen run, `best_run`.
+- `epoch/...`: training loss, validation error and rate of the chosen run; step = epoch.
+- `init_...`: measured before training; `trained_...`: after it. Errors are fractions.
+"""
 
 
 def view(records: Records) -> View:
@@ -26,19 +39,21 @@ def view(records: Records) -> View:
     fields = asdict(row)
     chosen = [epoch for epoch in records["epochs"] if epoch.run == row.best_run]
     curves = {
-        "sweep_val_error": [(run.run, run.val_error) for run in records["runs"]],
-        "epoch_train_loss": [(epoch.epoch, epoch.train_loss) for epoch in chosen],
-        "epoch_val_error": [(epoch.epoch, epoch.val_error) for epoch in chosen],
-        "epoch_rate": [(epoch.epoch, epoch.rate) for epoch in chosen],
+        "sweep/val_error": [(run.run, run.val_error) for run in records["runs"]],
+        "epoch/train_loss": [(epoch.epoch, epoch.train_loss) for epoch in chosen],
+        "epoch/val_error": [(epoch.epoch, epoch.val_error) for epoch in chosen],
+        "epoch/rate": [(epoch.epoch, epoch.rate) for epoch in chosen],
     }
     return View(
         name=f"{row.part} {row.index}",
         params={name: fields[name] for name in DRAWN},
-        metrics={name: float(fields[name]) for name in MEASURED if _finite(fields[name])},
+        metrics={name: float(f"{fields[name]:.{DIGITS}g}") for name in MEASURED if _finite(fields[name])},
         curves={
             name: [(step, float(value)) for step, value in points if _finite(value)] for name, points in curves.items()
         },
-        tags={name: str(fields[name]) for name in ("unit_id", "architecture_id", "part", "status", "reason")},
+        tags={name: str(fields[name]) for name in TAGS if fields[name] is not None},
+        table=TABLE,
+        note=NOTE,
     )
 
 

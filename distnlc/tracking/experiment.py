@@ -1,9 +1,10 @@
 """A study's experiment in MLflow: one run per unit, one summary run. Every method may raise what MLflow raises.
 
-A run is RUNNING until all of it is there, so that a crash leaves nothing that passes for a mirrored unit.
+A unit's run is RUNNING until all of it is there, so that a crash leaves nothing that passes for a mirrored unit.
 """
 
 import hashlib
+import json
 import math
 import platform
 import time
@@ -22,6 +23,20 @@ TAG_LENGTH = 5000
 """MLflow's limit, which for parameters is a little higher"""
 MIRRORED = "mirrored"
 """the summary run's tag that says which units are mirrored, when all are"""
+SAVED_VIEW = "distnlc"
+"""key of the table of units that the experiment page offers under Views, with the columns that matter"""
+EXPERIMENT_NOTE = """
+[Units, best first]({units}) | [The study as it goes on]({summary})
+
+*Units* is a table with the columns that matter most, also to be had under *Views*; a click on a column's head sorts
+by it. Each unit's page says what its curves are. *The study as it goes on*: units done, units per hour, time left
+and the headline, over the number of units that are done.
+"""
+SUMMARY_NOTE = """
+The whole study, its earlier sessions included. *Model metrics* shows how it goes on: step = units done or failed.
+The spec is under *Artifacts*. [Units, best first]({units})
+"""
+NOTE = "mlflow.note.content"
 VERSIONS_OF = ("distnlc", "torch", "numpy", "optuna", "mlflow", "ray")
 
 Warn = Callable[[str, str], None]
@@ -45,15 +60,24 @@ class Experiment:
             tags = {"role": "summary", "study_id": study_id, "kind": spec.kind}
             self._summary = self._client.create_run(self._id, run_name=f"summary of {spec.name}", tags=tags).info.run_id
             self._log_spec(spec)
+            # the UI opens on what is for language models unless the address says otherwise
+            page, mode = f"#/experiments/{self._id}/runs", "workflowType=machine_learning"
+            links = {
+                "units": f"{page}?{mode}&viewStateShareKey={SAVED_VIEW}",
+                "summary": f"{page}/{self._summary}/model-metrics?{mode}",
+            }
+            self._client.set_tag(self._summary, NOTE, SUMMARY_NOTE.format(**links))
+            self._client.set_experiment_tag(self._id, NOTE, EXPERIMENT_NOTE.format(**links))
         for key, value in _versions().items():
             self._client.set_tag(self._summary, f"version.{key}", value)
+        self._has_view = f"mlflow.sharedViewState.{SAVED_VIEW}" in self._client.get_experiment(self._id).tags
 
     def _find_or_create(self, name: str, study_id: str, folder: Path | None) -> str:
         # a deleted one still owns its name; view type 3: all
         found = self._client.search_experiments(view_type=3, filter_string=f"tags.study_id = '{study_id}'")
         if not found:
             artifacts = None if folder is None else str(folder / "mlartifacts")
-            tags = {"study_id": study_id}
+            tags = {"study_id": study_id, "mlflow.experimentKind": "custom_model_development"}
             return str(self._client.create_experiment(name, artifact_location=artifacts, tags=tags))
         if found[0].lifecycle_stage == "deleted":
             self._client.restore_experiment(found[0].experiment_id)
@@ -105,13 +129,29 @@ class Experiment:
             yield page
 
     def add(self, unit_id: str, status: str, view: View) -> None:
-        """Makes the run of a unit that has none."""
+        """Makes the run of a unit that has none. A metric `seconds` of it is shown as the run's duration."""
+        if view.table and not self._has_view:
+            self._save_view(view)
         tags = {key: _text(value) for key, value in view.tags.items()} | {"unit_id": unit_id, "status": status}
-        run_id = self._client.create_run(self._id, run_name=view.name, tags=tags).info.run_id
+        if view.note:
+            tags[NOTE] = view.note
+        end_ms = int(1000 * time.time())
+        start_ms = end_ms - int(1000 * view.metrics.get("seconds", 0.0))
+        run_id = self._client.create_run(self._id, run_name=view.name, tags=tags, start_time=start_ms).info.run_id
         points = [(key, value, 0) for key, value in view.metrics.items()]
         points += [(key, value, step) for key, curve in view.curves.items() for step, value in curve]
         self._log(run_id, points, view.params)
-        self._client.set_terminated(run_id, "FAILED" if status == FAILED else "FINISHED")
+        self._client.set_terminated(run_id, "FAILED" if status == FAILED else "FINISHED", end_ms)
+
+    def _save_view(self, view: View) -> None:
+        """Offers the table of units with the columns that matter; the UI by itself shows no metric in it."""
+        columns = [f"{'params' if name in view.params else 'metrics'}.`{name}`" for name in view.table]
+        order = ["1", "attributes.`Run Name`", *columns]  # column 1 ticks a run
+        state = {"orderByKey": columns[0], "orderByAsc": True, "selectedColumns": columns, "columnOrder": order}
+        now_ms = int(1000 * time.time())
+        saved = {"name": "units, best first", "createdAt": now_ms, "updatedAt": now_ms, "state": json.dumps(state)}
+        self._client.set_experiment_tag(self._id, f"mlflow.sharedViewState.{SAVED_VIEW}", json.dumps(saved))
+        self._has_view = True
 
     def log_progress(self, step: int, numbers: Mapping[str, float]) -> None:
         """One point of each number on the summary run."""
@@ -162,7 +202,7 @@ def _versions() -> dict[str, str]:
 
 def _digest(statuses: Mapping[str, str]) -> str:
     """Tells which units have which status; never empty."""
-    return hashlib.sha256(repr(sorted(statuses.items())).encode()).hexdigest()
+    return hashlib.sha256(repr(sorted(statuses.items())).encode()).hexdigest()[:32]
 
 
 def _text(value: str) -> str:
@@ -171,5 +211,6 @@ def _text(value: str) -> str:
 
 
 def short(error: Exception) -> str:
-    """The first line of an error's message, without passwords."""
+    """The first line of an error's message, without passwords; what a database says rather than what MLflow adds."""
+    error = getattr(error.__cause__, "orig", None) or error
     return masked(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}")

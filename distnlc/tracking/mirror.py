@@ -142,7 +142,6 @@ class Tracker:
                 self._mirrored = None
                 committed = dict(self._statuses())  # before the driver adds to it
                 experiment = Experiment(self._spec, self._folder, self.uri, self._warn)
-                self._failing = False
                 self._mirrored = experiment.mirrored(committed, partial(self._send_progress, experiment))
                 self._follow(experiment, self._mirrored)
                 self._whole = all(count < MAX_FAILURES for count in self._failures.values())
@@ -179,6 +178,7 @@ class Tracker:
             else:
                 self._closing.wait(0.2)
             self._send_progress(experiment)
+            self._failing = False
         experiment.remove_unfinished()  # of calls that were given up and came through late
         self._send_progress(experiment, at_once=True)
         experiment.finish(mirrored, self._complete)

@@ -1,8 +1,8 @@
 """The mirror shows every committed unit once, follows the study live, and can neither slow nor stop it."""
 
+import json
 import logging
 import math
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +16,7 @@ import pytest
 from mirrored import Study, view
 
 from distnlc.spec import spec_id, to_yaml
-from distnlc.tracking import default_uri, mirror, ui_command
+from distnlc.tracking import default_uri, mirror
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
@@ -135,6 +135,27 @@ def test_a_mirror_left_whole_is_known_without_listing_its_runs(study: Study, mon
     assert study.tracker().close(30)
     assert "" in asked
     study.assert_whole()
+
+
+def test_the_ui_offers_a_table_of_units_and_says_what_there_is_to_see(study: Study) -> None:
+    """What MLflow's page makes of these tags was looked at in a browser; see `Experiment`."""
+    tracker = study.tracker()
+    columns = {"table": ["test_error", "depth"], "note": "its curves", "metrics": {"test_error": 0.2, "seconds": 90.0}}
+    study.commit(tracker, "u", shown=view("u", **columns))
+    assert tracker.close(30)
+    run, summary = study.units()["u"], study.summary()
+    assert run.data.tags["mlflow.note.content"] == "its curves"
+    assert run.info.end_time - run.info.start_time == 90_000
+    experiment = study.client().get_experiment(run.info.experiment_id)
+    saved = json.loads(experiment.tags["mlflow.sharedViewState.distnlc"])
+    assert saved["name"] == "units, best first"
+    state = json.loads(saved["state"])
+    assert state["selectedColumns"] == ["metrics.`test_error`", "params.`depth`"]
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`test_error`", True)
+    for note in (experiment.tags["mlflow.note.content"], summary.data.tags["mlflow.note.content"]):
+        assert f"(#/experiments/{experiment.experiment_id}/runs?" in note
+        assert "viewStateShareKey=distnlc" in note
+    assert summary.info.run_id in experiment.tags["mlflow.note.content"]
 
 
 def test_limits_of_mlflow_are_kept(study: Study) -> None:
@@ -310,13 +331,3 @@ def test_the_database_is_whole_and_in_write_ahead_mode(database: str) -> None:
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
     assert not list(path.parent.glob(".mlflow-*"))
-
-
-def test_the_command_that_shows_the_mirror_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/mlflow")
-    uri = default_uri(Path("/data/my study"))
-    assert uri == "sqlite:////data/my study/mlflow.db"
-    assert ui_command(uri) == "mlflow ui --backend-store-uri 'sqlite:////data/my study/mlflow.db'"
-    assert ui_command("http://host:5000") == "http://host:5000"
-    monkeypatch.setattr(shutil, "which", lambda _: None)  # the virtual environment is not active
-    assert ui_command(uri).startswith(f"{Path(sys.executable).parent}/mlflow ui")
