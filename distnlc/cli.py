@@ -36,6 +36,7 @@ from distnlc.console import (
 from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
+from distnlc.engine.ray_metrics import RayMetrics
 from distnlc.mirror import MIRROR_S, Mirror
 from distnlc.records import FAILED
 from distnlc.spec import SpecError, StudySpec, Unit, spec_id, to_yaml
@@ -129,7 +130,7 @@ def run(
                         store=store,
                         kind=kind,
                         spec=study,
-                        sinks=[checkpoints, console, mirror],
+                        sinks=[checkpoints, console, mirror, RayMetrics(study)],
                         time_limit_s=unit_hours * 3600,
                     ).interrupted
             except KeyboardInterrupt:  # while the workers were being started
