@@ -74,9 +74,7 @@ def test_a_study_in_an_object_store_is_that_of_a_folder(home: Path, finished: Pa
     )
 
 
-def test_an_interrupted_study_goes_on_by_the_command_that_is_shown(
-    bucket: fs.FileSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_study_goes_on_by_the_command_that_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     do_unit, begun = rehearsal.run, list[str]()
 
     def run(spec: Any, unit: Any, device: str, folder: Path) -> Any:
