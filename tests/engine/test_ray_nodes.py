@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import ray
+from ray._common.utils import get_system_memory
+from ray._private.utils import get_used_memory
 from ray.cluster_utils import Cluster
 from toys import KIND, SPEC, MemoryStore, Watcher, mishap, square, units
 
@@ -74,7 +76,6 @@ class Script(Watcher):
     def __init__(self, *steps: tuple[Any, Any]) -> None:
         super().__init__()
         self.steps = list(steps)
-        self.error: BaseException | None = None
 
     def progress(self, progress: Progress) -> None:
         super().progress(progress)
@@ -97,10 +98,10 @@ def test_workers_come_and_go_with_the_nodes_and_a_study_without_any_waits_and_sa
     work = partial(mishap, "slow", False, tmp_path)
     with caplog.at_level(logging.WARNING, logger="distnlc"):
         outcome = run_units(
-            units([1] * 30), executor=RayExecutor(work), store=store, kind=KIND, spec=SPEC, retries=0, sinks=[script]
+            units([1] * 20), executor=RayExecutor(work), store=store, kind=KIND, spec=SPEC, retries=0, sinks=[script]
         )
     assert script.steps == [], "not all steps were come to"
-    assert (outcome.done, outcome.failed) == (30, 0)
+    assert (outcome.done, outcome.failed) == (20, 0)
     assert max(state.workers for state in script.states) == 3
     assert script.states[-1].workers == 0, "the executor is closed"
     assert caplog.messages == [
@@ -160,8 +161,7 @@ def wait_for(executor: RayExecutor, condition: Any, results: int = 0) -> list[Fi
 def test_a_unit_that_takes_the_nodes_memory_is_given_up_with_that_reason_and_the_rest_is_done(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = {line.split(":")[0]: int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines()}
-    limit = 1 - (memory["MemAvailable"] - 1.2 * 2**20) / memory["MemTotal"]  # 1.2 GiB more than is used now
+    limit = (get_used_memory() + 1.2 * 2**30) / get_system_memory()
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{limit:.4f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "50")
     cluster.add_node(num_cpus=2)
