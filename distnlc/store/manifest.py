@@ -169,7 +169,8 @@ def _header(fields: dict[str, Any], where: str) -> tuple[int, str, dict[str, dic
     for table, columns in tables.items():
         _expect(NAME.fullmatch(table) is not None, "tables named by letters, digits and _")
         _expect(isinstance(columns, dict) and UNIT in columns, f"tables with a column {UNIT}")
-        for kind in columns.values():
+        for name, kind in columns.items():
+            _expect(NAME.fullmatch(name) is not None, "columns named by letters, digits and _")
             _expect(isinstance(kind, str) and kind.removesuffix("?") in KINDS, f"columns of {', '.join(sorted(KINDS))}")
         _expect(columns[UNIT] == "str", f"a column {UNIT} of text")
     return version, study_id, tables
@@ -188,6 +189,7 @@ def _chunk(fields: dict[str, Any], tables: Mapping[str, Any]) -> Chunk:
             "a file's rows, bytes and crc",
         )
     _expect(all(status is None or isinstance(status, str) for status in units.values()), "units with a status")
+    "".join(units).encode()  # a ValueError if it is no text
     return Chunk(int(fields["number"]), {table: StoredFile(**stored) for table, stored in files.items()}, units)
 
 

@@ -7,18 +7,17 @@ by the S3 library; what fails for longer is a StoreError after which the same co
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from distnlc.store.manifest import StoreError
-from distnlc.store.place import checked
+from distnlc.store.place import checked, each
 
 PARALLEL = 16
 """requests under way at once, where there are many to make"""
@@ -27,8 +26,6 @@ ATTEMPTS = 7
 OPTIONS = {"endpoint_override", "scheme", "region"}
 DENIED = {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "INVALID_CLIENT_TOKEN_ID", "SIGNATURE_DOES_NOT_MATCH",
           "MISSING_AUTHENTICATION_TOKEN", "UNRECOGNIZED_CLIENT"}  # fmt: skip
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Objects:
@@ -68,7 +65,7 @@ class Objects:
             raise FileNotFoundError(errno.ENOENT, "no such object", self.where(name)) from None
 
     def read_all(self, names: Iterable[str]) -> list[bytes]:
-        return _each(self.read, names)
+        return each(self.read, names, PARALLEL)
 
     def write(self, name: str, data: bytes) -> None:
         with self._clear_errors():
@@ -77,7 +74,7 @@ class Objects:
             stream.close()  # this is what makes the object
 
     def write_all(self, files: Mapping[str, bytes]) -> None:
-        _each(lambda file: self.write(*file), files.items())
+        each(lambda file: self.write(*file), files.items(), PARALLEL)
 
     def names(self, folder: str = "") -> dict[str, int | None]:
         return {info.path.removeprefix(self.root + "/"): info.size for info in self.infos(folder)}
@@ -93,7 +90,7 @@ class Objects:
             with suppress(FileNotFoundError), self._clear_errors():
                 self._fs.delete_file(self._key(name))
 
-        _each(delete, names)
+        each(delete, names, PARALLEL)
 
     def check_bucket(self) -> None:
         """Raises StoreError if the bucket is not there, which listings and reads do not tell."""
@@ -124,11 +121,6 @@ class Objects:
             else:
                 what = "the object store does not answer as it should. Nothing is lost: run the same command again"
             raise StoreError(f"{self}: {what}. It said: {error}") from None
-
-
-def _each(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        return list(pool.map(work, items))
 
 
 @lru_cache(maxsize=8)

@@ -10,14 +10,17 @@ import fcntl
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, TypeVar
 
 from distnlc.store.manifest import StoreError
 
 MANIFEST, LOCK, ASIDE, BAD = "manifest", "lock", ".aside", ".bad"
+T = TypeVar("T")
+R = TypeVar("R")
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -83,6 +86,15 @@ def place_of(address: str | Path) -> Place:
 
         return ObjectStore(str(address))
     return LocalFolder(Path(address))
+
+
+def each(work: Callable[[T], R], items: Iterable[T], parallel: int) -> list[R]:
+    """The work's results, in order; some under way at once where that pays."""
+    items = list(items)
+    if min(parallel, len(items)) <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(work, items))
 
 
 def this_writer() -> str:

@@ -7,7 +7,6 @@ another file since it read the manifest: it then reads the manifest again.
 import io
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from distnlc.store.manifest import (
     clear_errors,
     parse_manifest,
 )
-from distnlc.store.place import MANIFEST, Place, place_of
+from distnlc.store.place import MANIFEST, Place, each, place_of
 from distnlc.store.tables import from_parquet, in_order, of_units, schema_of, to_parquet
 
 STUDY = "study.yaml"
@@ -153,8 +152,7 @@ def read_rows(
 
     stored = [(chunk, units) for chunk, units in wanted if units and table in chunk.files]
     nothing = schema.empty_table() if columns is None else schema.empty_table().select(columns)
-    with ThreadPoolExecutor(place.parallel) as pool:
-        return pa.concat_tables([nothing, *pool.map(part, stored)])
+    return pa.concat_tables([nothing, *each(part, stored, place.parallel)])
 
 
 def read_file(place: Place, table: str, chunk: Chunk) -> bytes:

@@ -1,24 +1,15 @@
 """A commit is whole or absent, whatever happens; nothing is lost and nothing is doubled."""
 
-import errno
 import math
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import pyarrow as pa
 import pytest
-import store_samples
-from store_samples import BEFORE, FIRST, SPEC, STATES, TABLES, StepRow, UnitRow, contents, entry, expected
+from store_samples import SPEC, TABLES, StepRow, UnitRow, contents, entry, expected
 
 from distnlc.records import SCHEMA_VERSION, ArchitectureRow, EpochRow, Records, RunRow
-from distnlc.store import Store, StoreError, arrow_schema, read_statuses, read_table
-
-WRITES_OF_A_COMMIT = 7
-"""two tables: fsync, replace, fsync of the folder each; then the manifest's fsync"""
+from distnlc.store import Store, StoreError, arrow_schema, read_table
 
 
 @pytest.fixture
@@ -109,80 +100,3 @@ def test_records_that_do_not_fit_are_refused_and_change_nothing(folder: Path, re
         with pytest.raises(StoreError, match=message):
             store.commit([entry("c"), ("a", "ok", records)])
         assert contents(folder) == {}
-
-
-def test_a_failing_disk_changes_nothing_and_the_commit_can_be_repeated(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for boundary in range(WRITES_OF_A_COMMIT + 1):
-        here = folder / str(boundary)
-        with Store.create_or_open(here, SPEC, TABLES) as store:
-            store.commit(BEFORE)
-            countdown = iter(range(boundary, -1, -1))
-
-            def fail(countdown: Iterator[int] = countdown) -> None:
-                if next(countdown, None) == 0:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-            with monkeypatch.context() as patch:
-                store_samples.at_boundary(fail, patch.setattr)
-                if boundary == WRITES_OF_A_COMMIT:
-                    store.commit(FIRST)
-                    break
-                with pytest.raises(StoreError, match="cannot commit 2 units: No space left on device"):
-                    store.commit(FIRST)
-            assert contents(here) == STATES[0]
-            assert not list(here.rglob("*.aside"))
-            store.commit(FIRST)
-            assert contents(here) == STATES[1]
-
-
-def test_kill_at_every_write_boundary_loses_and_doubles_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # what is checked here needs no slow disk
-    subprocess.run([sys.executable, store_samples.__file__, str(tmp_path)], check=True, timeout=60)
-    killed = sorted((path for path in tmp_path.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
-    assert len(killed) > 30
-    for folder in killed:
-        returned = folder.with_name(folder.name + ".returned").read_bytes().count(b".")
-        seen = contents(folder)
-        assert seen in STATES[returned : returned + 2]
-        with Store.create_or_open(folder, SPEC, TABLES) as store:
-            assert contents(folder) == seen
-            store.compact()
-            assert contents(folder) == seen
-            assert not list(folder.rglob("*.aside"))
-            assert not list(folder.rglob("*.bad"))
-        store_samples.work(folder)
-        assert contents(folder) == STATES[2]
-
-
-def test_a_torn_manifest_line_is_cut_and_the_lines_before_it_stand(folder: Path) -> None:
-    store_samples.begin(folder)
-    manifest = folder / "manifest"
-    whole = manifest.read_bytes()
-    tail = whole.splitlines(keepends=True)[-1]
-    torn = [whole[:-cut] for cut in range(1, len(tail) + 1)]
-    torn += [whole.removesuffix(tail) + b"\0" * 40, whole.removesuffix(tail) + b"garbage\nmore\n"]
-    for data in torn:
-        manifest.write_bytes(data)
-        assert contents(folder) == expected(BEFORE[0])
-    with Store.create_or_open(folder, SPEC, TABLES) as store:
-        store.commit(BEFORE[1:])
-    assert contents(folder) == STATES[0]
-    assert manifest.read_bytes() == whole
-
-
-def test_a_damaged_line_amid_good_ones_is_refused_and_nothing_is_touched(folder: Path) -> None:
-    store_samples.begin(folder)
-    manifest = folder / "manifest"
-    damaged = manifest.read_bytes().replace(b'"a":"ok"', b'"x":"ok"')
-    manifest.write_bytes(damaged)
-    with pytest.raises(StoreError, match=r"manifest: line 2 is damaged.*delete that line"):
-        read_statuses(folder)
-    with pytest.raises(StoreError, match="line 2 is damaged"):
-        Store.create_or_open(folder, SPEC, TABLES)
-    assert manifest.read_bytes() == damaged
-    manifest.write_bytes(b"".join(line for i, line in enumerate(damaged.splitlines(keepends=True)) if i != 1))
-    assert contents(folder) == expected(BEFORE[1])

@@ -112,15 +112,17 @@ def test_merged_lines_leave_the_manifest_once_they_are_most_of_it(
 
 
 def test_a_full_disk_leaves_everything_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(compaction, "COMPACTED_UNITS", 9)
+        with Store.create_or_open(folder, SPEC, TABLES) as store:
+            for unit in UNITS:
+                store.commit([unit])
     with Store.create_or_open(folder, SPEC, TABLES) as store:
-        for unit in UNITS:
-            store.commit([unit])
         before = files(folder)
-
         for boundary in (0, 4, 8):
             countdown = iter(range(boundary, -1, -1))
 
-            def fail(countdown: Iterator[int] = countdown) -> None:
+            def fail(_: str, countdown: Iterator[int] = countdown) -> None:
                 if next(countdown, None) == 0:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
