@@ -1,10 +1,11 @@
 # make run    install, then run the two-minute study
 # make test   install what the tests need, then lint, type-check and test
+# make audit  known vulnerabilities of the pinned packages; asks pypi.org
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: run test clean
+.PHONY: run test audit clean
 
 run: .venv/installed
 	$(BIN)/distnlc run quick
@@ -24,5 +25,12 @@ test: .venv/installed-for-tests
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	touch $@
 
+# --strict: without it, an index that does not answer passes for "nothing found"
+audit: .venv/installed-for-tests
+	$(BIN)/pip check
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check "pip-audit>=2.9,<3"
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-audit build *.egg-info .mypy_cache .ruff_cache .pytest_cache
