@@ -1,0 +1,87 @@
+"""What cluster/slurm.sbatch asks SLURM and Ray to do; small scripts that note how they are called stand in for both.
+
+(The file itself has been run under a true SLURM with two machines: preempted, requeued, machines killed.)
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "cluster" / "slurm.sbatch"
+WRITE_DOWN = 'printf "%s\\n" "$@" > "$CALLS/$(basename "$0")"; env > "$CALLS/environment"\n'
+STANDINS = {
+    "srun": 'while [[ $1 == -* ]]; do shift; done; exec "$@"\n',
+    "ray": WRITE_DOWN + 'touch "$CALLS/begun"; sleep "${LASTS:-0}"; exit "${CODE:-0}"\n',
+    "scontrol": WRITE_DOWN,
+    "hostname": "echo 10.0.0.7 172.17.0.1\n",
+}
+TYPED = ["paper", "--out", "/shared/my study", "--set", "data.root=/shared/data"]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment that SLURM gives to the script, on the first machine."""
+    (tmp_path / "bin").mkdir()
+    for name, body in STANDINS.items():
+        (tmp_path / "bin" / name).write_text(f"#!/usr/bin/env bash\n{body}")
+        (tmp_path / "bin" / name).chmod(0o755)
+    number = str(7_000_000 + os.getpid() % 1_000_000)
+    yield {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "CALLS": str(tmp_path),
+        "SLURM_JOB_ID": number,
+        "SLURM_JOB_NUM_NODES": "4",
+        "SLURM_CPUS_ON_NODE": "16",
+        "SLURM_PROCID": "0",
+        "SLURMD_NODENAME": "n1",
+    }
+    Path(f"/tmp/distnlc-{number}").rmdir()
+
+
+def _run(job: dict[str, str]) -> int:
+    return subprocess.run(["bash", SCRIPT, *TYPED], env=job, cwd=job["CALLS"], check=False).returncode
+
+
+def _call(job: dict[str, str], name: str) -> list[str]:
+    return (Path(job["CALLS"]) / name).read_text().splitlines()
+
+
+@pytest.mark.parametrize("gpus", ["", "8"])
+def test_ray_gets_the_jobs_own_port_token_and_folder_and_what_the_machine_has(job: dict[str, str], gpus: str) -> None:
+    assert _run(job | ({"SLURM_GPUS_ON_NODE": gpus} if gpus else {})) == 0
+    port = 20000 + int(job["SLURM_JOB_ID"]) % 10000
+    assert not 10002 <= port <= 19999  # ports of Ray's workers, where a head may not listen
+    has = ["--num-cpus", "16"] + (["--num-gpus", gpus] if gpus else [])
+    start = ["symmetric-run", "--address", f"10.0.0.7:{port}", "--min-nodes", "4", *has]
+    assert _call(job, "ray") == [*start, "--", "distnlc", "run", "--address", "auto", *TYPED]
+    environment = dict(line.split("=", 1) for line in _call(job, "environment") if "=" in line)
+    assert environment["RAY_ADDRESS"] == f"10.0.0.7:{port}"
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert len(environment["RAY_AUTH_TOKEN"]) == 64
+    assert set(environment["RAY_AUTH_TOKEN"]) <= set("0123456789abcdef")
+    assert len(environment["RAY_TMPDIR"]) < 45
+
+
+def test_the_jobs_exit_code_is_that_of_the_study(job: dict[str, str]) -> None:
+    assert _run(job | {"CODE": "3"}) == 3
+
+
+def test_other_machines_write_beside_the_jobs_log(job: dict[str, str]) -> None:
+    assert _run(job | {"SLURM_PROCID": "1"}) == 0
+    assert (Path(job["CALLS"]) / f"distnlc-{job['SLURM_JOB_ID']}-n1.log").exists()
+
+
+def test_the_signal_before_the_time_is_up_puts_the_job_back_in_the_queue(job: dict[str, str]) -> None:
+    script = subprocess.Popen(["bash", SCRIPT, *TYPED], env=job | {"LASTS": "5"}, cwd=job["CALLS"])
+    deadline = time.monotonic() + 20
+    while not (Path(job["CALLS"]) / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    script.send_signal(signal.SIGUSR1)
+    script.wait()
+    assert _call(job, "scontrol") == ["requeue", job["SLURM_JOB_ID"]]
