@@ -1,0 +1,128 @@
+"""A small true study, its drivers and workers killed at random moments, ends with the rows of an undisturbed one.
+
+Commands alternate at random between this process's own units, with a checkpoint after each epoch, and Ray's workers;
+neither may show in the rows. And the mirror in MLflow of a study whose driver was killed has each unit once.
+"""
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from driving import (
+    ON_RAY,
+    RESULTS,
+    TIMEOUT_S,
+    UNITS,
+    WITHOUT_MLFLOW,
+    Result,
+    Study,
+    assert_left_tidy,
+    assert_nothing_works_on,
+    assert_same_rows,
+    kill,
+    number_of,
+    processes_of,
+    seeded,
+    status,
+    survives,
+    tell,
+)
+
+from distnlc.store import read_statuses
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
+
+SMALL = """
+kind: nlc
+sampling: {count: 8, parameters: 1000, depth_max: 9}
+search: {method: refine, rates: 8, coarse: 5, wave: 2, waves: 1, edge: 1}
+training: {first_patience: 5, patience: 3, divisions: 3, population: 3}
+data: {train: 2000, validation: 500, test: 500}
+metrics: {nlc_batches: 4, walk_batches: 0}
+"""
+SERIAL = "--executor", "serial"
+CHECKPOINTS = "from distnlc.training import checkpoint; checkpoint.EVERY_S = 0.0; "
+RAY_STARTS_S = 6.0
+"""that a command on Ray lives longer"""
+RUNS_OF_UNITS = """
+SELECT tags.value, COUNT(*) FROM tags JOIN runs USING (run_uuid)
+WHERE tags.key = 'unit_id' AND runs.lifecycle_stage = 'active' GROUP BY tags.value
+"""
+
+
+@pytest.fixture
+def true_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, pd.DataFrame], float]:
+    """The tables of the undisturbed study, and the seconds that its command takes without Ray."""
+    monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "small.yaml").write_text(SMALL)
+    study, began = Study(tmp_path / "undisturbed", (str(tmp_path / "small.yaml"),)), time.monotonic()
+    assert study.finish(*SERIAL) == 0, study.last_words()
+    return study.tables(), time.monotonic() - began
+
+
+def workers_of(session: int) -> list[int]:
+    return [pid for pid, line in processes_of(session).items() if "ray::_Actor" in line]
+
+
+def test_a_true_study_survives_the_loss_of_drivers_and_workers(
+    tmp_path: Path, true_study: tuple[dict[str, pd.DataFrame], float]
+) -> None:
+    random, (undisturbed, life_s) = seeded("true study"), true_study
+    drivers, workers = Result("true study: driver killed (SIGKILL)"), Result("true study: worker killed (SIGKILL)")
+    RESULTS.extend([drivers, workers])
+    wanted = number_of("true_kills", 4, 40)
+    while drivers.faults + workers.faults < wanted:
+        study, process = Study(tmp_path / f"study{drivers.studies}", (str(tmp_path / "small.yaml"),)), None
+        while True:
+            if process is None:
+                on_ray = random.random() < 0.5
+                process = study.start(*(ON_RAY if on_ray else SERIAL), prelude=WITHOUT_MLFLOW + CHECKPOINTS)
+                drivers.commands += 1
+            moment_s = random.uniform(0, life_s + RAY_STARTS_S * on_ray)
+            if drivers.faults + workers.faults == wanted or not survives(process, moment_s):
+                break
+            if (victims := workers_of(process.pid)) and workers.faults <= drivers.faults:
+                os.kill(random.choice(victims), signal.SIGKILL)
+                workers.faults += 1
+            else:
+                kill(process)
+                assert_nothing_works_on(process.pid)
+                process = None
+                drivers.faults += 1
+            said = status(study) or "nothing written yet"
+            tell(f"{drivers.faults} drivers, {workers.faults} workers killed; {said.splitlines()[0]}")
+        assert process.wait(TIMEOUT_S) == 0, study.last_words()
+        assert_same_rows(study.tables(), undisturbed)
+        assert_left_tidy(study)
+        drivers.studies += 1
+
+
+def test_the_mirror_of_a_study_whose_driver_was_killed_has_every_unit_once(tmp_path: Path) -> None:
+    """The moments of the first kill are those in which MLflow creates its database, too."""
+    random = seeded("mirror")
+    result = Result("driver killed (SIGKILL), mirror in MLflow")
+    RESULTS.append(result)
+    study = Study(tmp_path / "study", ("rehearsal", "--set=seconds=0.02", *SERIAL))
+    life_s = 15.0
+    for _ in range(number_of("mirror_kills", 3, 20)):
+        process = study.start(prelude="")
+        result.commands += 1
+        if not survives(process, random.uniform(0, life_s)):
+            break
+        kill(process)
+        result.faults += 1
+        tell(f"driver killed; {(status(study) or 'nothing written yet').splitlines()[0]}")
+    assert study.finish(prelude="") == 0, study.last_words()
+    database = sqlite3.connect(study.folder / "mlflow.db")
+    try:
+        mirrored = Counter(dict(database.execute(RUNS_OF_UNITS)))
+    finally:
+        database.close()
+    assert len(mirrored) == UNITS
+    assert mirrored == Counter(read_statuses(study.folder).keys())
+    result.studies = 1
