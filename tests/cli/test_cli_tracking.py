@@ -52,3 +52,12 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     assert (summary.data.metrics["done"], summary.data.metrics["total"]) == (3, 3)
     assert "correlation_log_nlc_test_error" in summary.data.metrics
     assert summary.data.metrics["units_per_hour"] > 0
+
+
+@pytest.mark.parametrize("uri", ["file:/data/mlruns", "postgresql+nothing://ann:s3cret@host/mlflow"])
+def test_an_address_that_cannot_work_is_refused_before_anything_runs(home: Path, uri: str) -> None:
+    answer = distnlc("run", "tiny.yaml", "--out", "study", "--tracking-uri", uri)
+    assert answer.code == 2
+    assert answer.err.startswith("error: tracking address ")
+    assert "s3cret" not in answer.err
+    assert not (home / "study").exists()
