@@ -106,7 +106,7 @@ class Experiment:
                 unit_id = run.data.tags.get("unit_id")
                 if unit_id in mirrored:
                     self._client.delete_run(run.info.run_id)
-                elif unit_id is not None:
+                elif unit_id is not None and run.info.status != "RUNNING":  # of a call that was given up, coming late
                     mirrored[unit_id] = run.data.tags.get("status", "")
             between()
         return mirrored
