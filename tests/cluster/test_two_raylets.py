@@ -114,7 +114,7 @@ def test_machines_join_and_die_during_a_study_and_each_shows_the_token(cluster: 
         finally:
             _kill(second)
         before = begun_on(cluster.head)
-        _wait(lambda: begun_on(cluster.head) > before + 20, "work after a death", lambda: cluster.words("study"))
+        _wait(lambda: begun_on(cluster.head) > before + 5, "work after a death", lambda: cluster.words("study"))
     finally:
         study.send_signal(signal.SIGINT)
         study.wait()
