@@ -187,9 +187,7 @@ class ObjectStore(Objects):
         now = next((claim.time for claim in listing.claims if claim.name == self._claim), None)
         for claim in others:
             if now is None or claim.generation >= self._generation or not self._is_dead(claim, listing, now):
-                age = (
-                    "" if now is None else f", which gave a sign of life {(now - claim.time).total_seconds():.0f} s ago"
-                )
+                age = "" if now is None else f", last sign of life {(now - claim.time).total_seconds():.0f} s ago"
                 raise StoreError(
                     f"{self}: another writer is at work on this study: {self._owner(claim)}{age}. Wait for it, or stop "
                     f"it; if its machine is gone, run this again {STALE_S / 60:.0f} minutes after that"

@@ -60,7 +60,12 @@ class Objects:
             with self._clear_errors(), self._fs.open_input_file(self._key(name)) as file:
                 data: bytes = file.readall()
                 return data
-        except FileNotFoundError:
+        except (FileNotFoundError, StoreError):
+            # The library makes two requests; an object that is deleted between them is told of in several ways.
+            with self._clear_errors():
+                found = self._fs.get_file_info(self._key(name)).type
+            if found != pafs.FileType.NotFound:
+                raise
             self.check_bucket()
             raise FileNotFoundError(errno.ENOENT, "no such object", self.where(name)) from None
 
