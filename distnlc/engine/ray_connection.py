@@ -38,7 +38,12 @@ def connect(ray: Any, workers: int | None, address: str | None) -> bool:
             _join(ray, address)
         else:
             _start(ray, workers)
+    ray._private.worker.print_to_stdstream = _say_nothing  # else a hundred lines of the log of each node that dies
     return True
+
+
+def _say_nothing(*_: object, **__: object) -> None:
+    """In place of what prints Ray's errors between the study's few lines; the engine says what matters."""
 
 
 @contextmanager

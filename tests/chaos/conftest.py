@@ -2,31 +2,20 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from driving import ALL_END_S, FULL, ON_RAY, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
+from driving import ALL_END_S, FULL, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
 from ray.cluster_utils import Cluster
 
 
 @pytest.fixture(scope="session")
-def undisturbed_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, pd.DataFrame], float]:
-    """The rows of a rehearsal that nothing happens to, and the seconds that the command takes."""
-    study, began = rehearsal(tmp_path_factory.mktemp("undisturbed") / "study", *ON_RAY), time.monotonic()
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    """The rows of a rehearsal that nothing happens to; how long its units wait is no part of it."""
+    study = rehearsal(tmp_path_factory.mktemp("undisturbed") / "study", "--executor", "serial", seconds=0.0)
     assert study.finish() == 0, study.last_words()
-    return study.tables(), time.monotonic() - began
-
-
-@pytest.fixture(scope="session")
-def undisturbed(undisturbed_study: tuple[dict[str, pd.DataFrame], float]) -> dict[str, pd.DataFrame]:
-    return undisturbed_study[0]
-
-
-@pytest.fixture(scope="session")
-def life_s(undisturbed_study: tuple[dict[str, pd.DataFrame], float]) -> float:
-    return undisturbed_study[1]
+    return study.tables()
 
 
 @pytest.fixture(scope="session")
@@ -69,12 +58,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not RESULTS:
         return
     terminalreporter.section("chaos")
-    header = f"{'fault':<44} {'faults':>6} {'commands':>8} {'studies':>7} {'redone':>6} {'at most':>7}  recovery"
-    terminalreporter.write_line(header)
+    terminalreporter.write_line(f"{'fault':<46} faults commands studies redone at most")
     for result in RESULTS:
+        counts = f"{result.faults:>6} {result.commands:>8} {result.studies:>7} {result.redone:>6}"
         times = sorted(result.recoveries_s)
-        recovery = f"median {times[len(times) // 2]:.1f} s, longest {times[-1]:.1f} s" if times else ""
-        terminalreporter.write_line(
-            f"{result.fault:<44} {result.faults:>6} {result.commands:>8} {result.studies:>7} {result.redone:>6} "
-            f"{result.redone_at_most:>7}  {recovery}"
-        )
+        line = f"{result.fault:<46} {counts} {result.redone_at_most:>7}"
+        if times:
+            line += f"  until {result.until}: median {times[len(times) // 2]:.1f} s, longest {times[-1]:.1f} s"
+        terminalreporter.write_line(line)

@@ -28,20 +28,24 @@ from driving import (
     tell,
 )
 
+FIRST_GUESS_S = 10.0
+"""of an undisturbed command's life"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 
+@pytest.mark.parametrize("ray", ["own", "joined"])
 def test_a_driver_killed_at_any_moment_is_continued_by_the_same_command(
-    tmp_path: Path, undisturbed: dict[str, pd.DataFrame], life_s: float
+    tmp_path: Path, undisturbed: dict[str, pd.DataFrame], ray: str, two_cores: str
 ) -> None:
-    random = seeded("driver kills")
-    result = Result("driver killed (SIGKILL)")
+    """Half of the kills each: of drivers that have started a Ray of their own, which has to end with them, and of
+    those that have joined a cluster, which goes on but has to let go of their workers."""
+    random = seeded(f"driver kills, Ray {ray}")
+    result = Result(f"driver killed (SIGKILL), Ray {ray}", until="its processes are gone")
     RESULTS.append(result)
-    wanted = number_of("driver_kills", 10, 100)
-    tell(f"undisturbed, the command lives {life_s:.1f} s")
+    where = ON_RAY if ray == "own" else ("--address", two_cores)
+    wanted, life_s = number_of("driver_kills", 10, 100) // 2, FIRST_GUESS_S
     while result.faults < wanted:
-        study = rehearsal(tmp_path / f"study{result.studies}", *ON_RAY)
-        kills = 0
+        study, kills = rehearsal(tmp_path / f"study{result.studies}", *where), 0
         while True:
             began, moment_s = time.monotonic(), random.uniform(0, life_s)
             process = study.start()
@@ -49,13 +53,14 @@ def test_a_driver_killed_at_any_moment_is_continued_by_the_same_command(
             if result.faults == wanted or not survives(process, moment_s):
                 break
             kill(process)
-            said = status(study).splitlines()
+            said = status(study) or "nothing written yet"
             result.recoveries_s.append(assert_nothing_works_on(process.pid))
             kills, result.faults = kills + 1, result.faults + 1
-            tell(f"kill {result.faults} after {moment_s:.1f} s; {said[0] if said else 'nothing written yet'}")
+            tell(f"kill {result.faults} after {moment_s:.1f} s; {said.splitlines()[0]}")
         assert process.wait(TIMEOUT_S) == 0, study.last_words()
-        if not kills:  # the machine's pace changes
+        if not kills:
             life_s = time.monotonic() - began
+            tell(f"undisturbed, the command lives {life_s:.1f} s")
         assert_nothing_works_on(process.pid)
         redone_at_most = kills * at_most_in_flight(WORKERS, SECONDS)
         assert_finished(study, undisturbed, redone_at_most)

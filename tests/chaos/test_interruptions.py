@@ -31,16 +31,16 @@ from driving import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
+LIFE_S = 10.0
+"""of an undisturbed command, after its first words"""
 END_S = 30.0
 """in which an interrupted command has ended, and all that it had started"""
 
 
-def test_an_interrupted_study_says_so_and_is_continued(
-    tmp_path: Path, undisturbed: dict[str, pd.DataFrame], life_s: float
-) -> None:
+def test_an_interrupted_study_says_so_and_is_continued(tmp_path: Path, undisturbed: dict[str, pd.DataFrame]) -> None:
     """Ctrl-C goes to all processes of the terminal, SIGTERM to the driver alone."""
     random = seeded("interruptions")
-    result = Result("Ctrl-C or SIGTERM")
+    result = Result("Ctrl-C or SIGTERM", until="the command has ended")
     RESULTS.append(result)
     wanted = number_of("interruptions", 2, 20)
     while result.faults < wanted:
@@ -50,7 +50,7 @@ def test_an_interrupted_study_says_so_and_is_continued(
             result.commands += 1
             while study.said.stat().st_size == before and process.poll() is None:
                 time.sleep(0.02)
-            if result.faults == wanted or not survives(process, random.uniform(0, life_s)):
+            if result.faults == wanted or not survives(process, random.uniform(0, LIFE_S)):
                 break
             by_ctrl_c, began = result.faults % 2 == 0, time.monotonic()
             if by_ctrl_c:

@@ -30,7 +30,7 @@ LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {
 def test_a_second_driver_is_refused_and_told_who_the_first_one_is(
     tmp_path: Path, undisturbed: dict[str, pd.DataFrame]
 ) -> None:
-    study = rehearsal(tmp_path / "study", *SERIAL)
+    study = rehearsal(tmp_path / "study", *SERIAL, seconds=0.03)
     first = study.start()
     while not study.attempts():
         assert first.poll() is None, study.last_words()

@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 SMALL = """
 kind: nlc
-sampling: {count: 8, parameters: 1000, depth_max: 9}
+sampling: {count: 6, parameters: 1000, depth_max: 9}
 search: {method: refine, rates: 8, coarse: 5, wave: 2, waves: 1, edge: 1}
 training: {first_patience: 5, patience: 3, divisions: 3, population: 3}
 data: {train: 2000, validation: 500, test: 500}
@@ -75,7 +75,7 @@ def test_a_true_study_survives_the_loss_of_drivers_and_workers(
     random, (undisturbed, life_s) = seeded("true study"), true_study
     drivers, workers = Result("true study: driver killed (SIGKILL)"), Result("true study: worker killed (SIGKILL)")
     RESULTS.extend([drivers, workers])
-    wanted = number_of("true_kills", 4, 40)
+    wanted = number_of("true_kills", 3, 40)
     while drivers.faults + workers.faults < wanted:
         study, process = Study(tmp_path / f"study{drivers.studies}", (str(tmp_path / "small.yaml"),)), None
         while True:
@@ -108,8 +108,8 @@ def test_the_mirror_of_a_study_whose_driver_was_killed_has_every_unit_once(tmp_p
     result = Result("driver killed (SIGKILL), mirror in MLflow")
     RESULTS.append(result)
     study = Study(tmp_path / "study", ("rehearsal", "--set=seconds=0.02", *SERIAL))
-    life_s = 15.0
-    for _ in range(number_of("mirror_kills", 3, 20)):
+    life_s = 10.0
+    for _ in range(number_of("mirror_kills", 2, 20)):
         process = study.start(prelude="")
         result.commands += 1
         if not survives(process, random.uniform(0, life_s)):
