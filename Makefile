@@ -1,11 +1,12 @@
 # make run    install, then run the two-minute study
 # make test   install what the tests need, then lint, type-check and test
+# make chaos  real studies under hundreds of real faults; an hour or two, a table at the end
 # make audit  known vulnerabilities of the pinned packages; asks pypi.org
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: run test audit clean
+.PHONY: run test chaos audit clean
 
 run: .venv/installed
 	$(BIN)/distnlc run quick
@@ -24,6 +25,9 @@ test: .venv/installed-for-tests
 .venv/installed-for-tests: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	touch $@
+
+chaos: .venv/installed-for-tests
+	CHAOS=full $(BIN)/pytest -s tests/chaos tests/tracking/test_tracking_servers.py
 
 # --strict: without it, an index that does not answer passes for "nothing found"
 audit: .venv/installed-for-tests
