@@ -35,7 +35,12 @@ def two_units_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "COMPACTED_UNITS", 2)
 
 
-def test_the_compacted_files_know_no_order_of_commits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pass_bytes", [1.0, 250.0, 1e9])
+def test_the_compacted_files_know_no_order_of_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pass_bytes: float
+) -> None:
+    monkeypatch.setattr(compaction, "PASS_BYTES", pass_bytes)
+    monkeypatch.setattr(compaction, "FILES_AT_ONCE", 2)
     compacted = []
     for number, order in enumerate(itertools.islice(itertools.permutations(UNITS), 0, None, 17)):
         folder = tmp_path / str(number)

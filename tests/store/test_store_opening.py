@@ -1,5 +1,6 @@
 """Opening a folder: one writer, the same study and format; refusals say what to do; damage is set aside."""
 
+import errno
 import logging
 import os
 import socket
@@ -99,6 +100,14 @@ def test_an_unwritable_folder_is_one_clear_message(folder: Path, monkeypatch: py
 
     monkeypatch.setattr("fcntl.flock", denied)
     refuse(folder, f"{folder}: cannot be used as a study folder: Permission denied")
+
+
+def test_a_file_system_without_locks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", none)
+    refuse(folder, "no file locks (No locks available)", "another file system, or an s3:// address")
 
 
 def rewrite_version(folder: Path, version: int) -> None:
