@@ -92,6 +92,8 @@ class ObjectStore(Objects):
         self._generation = 0
         self._rewriting = -1
         self._version = 0
+        self._is_begun = False
+        """whether the segment 0 of this rewriting, on which the others stand, is known to be there"""
         self._last = (0, b"", "")
         """the last segment: its number, content and name"""
         self._superseded: list[str] = []
@@ -135,13 +137,16 @@ class ObjectStore(Objects):
         self._rewriting += 1
         self._version += 1
         whole = Segment(self._generation, self._rewriting, 0, self._version)
-        self._last, self._superseded = (0, b"", ""), []
+        self._last, self._superseded, self._is_begun = (0, b"", ""), [], False
         self.write(whole.name(), text)
+        self._is_begun = True
         self._check_not_overtaken()
         self.delete(old.name() for old in self._listing().segments if old[:2] < whole[:2])
 
     def append_manifest(self, length: int, line: bytes) -> None:
         self._require_lock()
+        if not self._is_begun:
+            self.write_manifest(self.read_manifest())
         number, content, superseded = self._last
         if not content or len(content) >= SEGMENT_BYTES:
             number, content, superseded = number + 1, b"", ""

@@ -362,6 +362,30 @@ def test_a_lost_answer_is_no_lost_commit(address: str, monkeypatch: pytest.Monke
     assert contents(address) == STATES[2]
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_manifest_that_could_not_be_rewritten_still_grows(
+    address: str, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    store_samples.begin(address)
+    with opened(address) as store:
+        store.commit(FIRST)
+
+        def fail(name: str, data: bytes, write: Callable[[str, bytes], None] = store.place.write) -> None:
+            if taken or "manifest/" not in name:
+                write(name, data)
+            if "manifest/" in name:
+                raise StoreError("no answer")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store.place, "write", fail)
+            assert "no answer" in refusal(store.compact)
+        assert contents(address) == STATES[1]
+        store.commit(SECOND)
+        assert contents(address) == STATES[2]
+    store_samples.work(address)
+    assert contents(address) == STATES[2]
+
+
 def test_readers_read_again_while_files_are_merged_away(
     address: str, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
