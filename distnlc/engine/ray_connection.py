@@ -33,37 +33,51 @@ def connect(ray: Any, workers: int | None, address: str | None) -> bool:
     if ray.is_initialized():
         return False
     address = address or os.environ.get("RAY_ADDRESS")
-    with _own_sigterm():
-        if address and address != "local":
-            _join(ray, address)
-        else:
-            _start(ray, workers)
-    ray._private.worker.print_to_stdstream = _say_nothing  # else a hundred lines of the log of each node that dies
+    if address and address != "local":
+        _join(ray, address)
+    else:
+        _start(ray, workers)
+    ray._private.worker.print_to_stdstream = _nothing  # else a hundred lines of the log of each node that dies
     return True
 
 
-def _say_nothing(*_: object, **__: object) -> None:
-    """In place of what prints Ray's errors between the study's few lines; the engine says what matters."""
+def _nothing(*_: object, **__: object) -> None:
+    """In place of functions of Ray's. Of its errors, which it prints, the engine says what matters."""
 
 
 @contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """SIGTERM stays what it was: Ray puts a handler there that ends the process, as SystemExit with another code."""
-    ours = signal.getsignal(signal.SIGTERM)
+def _interrupted_afterwards(ray: Any) -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end, where they raise KeyboardInterrupt: a Ray that is left half-way can crash
+    the process when it ends. The second one does not wait. Ray's own handlers for SIGTERM, which end the process with
+    another exit code or are lost where Python ignores exceptions, are not set."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = 0
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came += 1
+        if came > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    setter, ray._private.utils.set_sigterm_handler = ray._private.utils.set_sigterm_handler, _nothing
     try:
         yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)
+        ray._private.utils.set_sigterm_handler = setter
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _start(ray: Any, workers: int | None) -> None:
     if TOKEN_PATH not in os.environ and os.environ.get(MODE, "token").lower() == "token":
         os.environ.setdefault(TOKEN, secrets.token_hex(32))
     try:
-        with _loopback(ray):
+        with _interrupted_afterwards(ray), _loopback(ray):
             ray.init(
                 address="local",
                 num_cpus=workers,
@@ -95,7 +109,7 @@ def _join(ray: Any, address: str) -> None:
     if colon and port.isdecimal() and "//" not in host:
         _wait_for_answer(what, host.strip("[]"), int(port))
     try:
-        with _one_try(), _without_stderr():
+        with _interrupted_afterwards(ray), _one_try(), _without_stderr():
             ray.init(address=address, **QUIET)
     except Exception as error:
         raise EngineError(f"{what}: {_story(error)}") from error

@@ -31,7 +31,7 @@ from driving import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
-LIFE_S = 10.0
+LIFE_S = 8.0
 """of an undisturbed command, after its first words"""
 END_S = 30.0
 """in which an interrupted command has ended, and all that it had started"""

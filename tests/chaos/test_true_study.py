@@ -14,7 +14,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from driving import (
-    ON_RAY,
     RESULTS,
     TIMEOUT_S,
     UNITS,
@@ -47,8 +46,8 @@ metrics: {nlc_batches: 4, walk_batches: 0}
 """
 SERIAL = "--executor", "serial"
 CHECKPOINTS = "from distnlc.training import checkpoint; checkpoint.EVERY_S = 0.0; "
-RAY_STARTS_S = 6.0
-"""that a command on Ray lives longer"""
+RAY_STARTS_S = 2.0
+"""that a command with workers lives longer"""
 RUNS_OF_UNITS = """
 SELECT tags.value, COUNT(*) FROM tags JOIN runs USING (run_uuid)
 WHERE tags.key = 'unit_id' AND runs.lifecycle_stage = 'active' GROUP BY tags.value
@@ -65,37 +64,40 @@ def true_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[st
     return study.tables(), time.monotonic() - began
 
 
-def workers_of(session: int) -> list[int]:
-    return [pid for pid, line in processes_of(session).items() if "ray::_Actor" in line]
+def workers() -> list[int]:
+    """Of the cluster in the session of these tests."""
+    return [pid for pid, line in processes_of(os.getsid(0)).items() if "ray::_Actor" in line]
 
 
 def test_a_true_study_survives_the_loss_of_drivers_and_workers(
-    tmp_path: Path, true_study: tuple[dict[str, pd.DataFrame], float]
+    tmp_path: Path, true_study: tuple[dict[str, pd.DataFrame], float], two_cores: str
 ) -> None:
     random, (undisturbed, life_s) = seeded("true study"), true_study
-    drivers, workers = Result("true study: driver killed (SIGKILL)"), Result("true study: worker killed (SIGKILL)")
-    RESULTS.extend([drivers, workers])
+    drivers, others = Result("true study: driver killed (SIGKILL)"), Result("true study: worker killed (SIGKILL)")
+    RESULTS.extend([drivers, others])
     wanted = number_of("true_kills", 3, 40)
-    while drivers.faults + workers.faults < wanted:
+    while drivers.faults + others.faults < wanted:
         study, process = Study(tmp_path / f"study{drivers.studies}", (str(tmp_path / "small.yaml"),)), None
         while True:
             if process is None:
                 on_ray = random.random() < 0.5
-                process = study.start(*(ON_RAY if on_ray else SERIAL), prelude=WITHOUT_MLFLOW + CHECKPOINTS)
+                process = study.start(
+                    *(("--address", two_cores) if on_ray else SERIAL), prelude=WITHOUT_MLFLOW + CHECKPOINTS
+                )
                 drivers.commands += 1
             moment_s = random.uniform(0, life_s + RAY_STARTS_S * on_ray)
-            if drivers.faults + workers.faults == wanted or not survives(process, moment_s):
+            if drivers.faults + others.faults == wanted or not survives(process, moment_s):
                 break
-            if (victims := workers_of(process.pid)) and workers.faults <= drivers.faults:
+            if (victims := workers() if on_ray else []) and others.faults <= drivers.faults:
                 os.kill(random.choice(victims), signal.SIGKILL)
-                workers.faults += 1
+                others.faults += 1
             else:
                 kill(process)
                 assert_nothing_works_on(process.pid)
                 process = None
                 drivers.faults += 1
             said = status(study) or "nothing written yet"
-            tell(f"{drivers.faults} drivers, {workers.faults} workers killed; {said.splitlines()[0]}")
+            tell(f"{drivers.faults} drivers, {others.faults} workers killed; {said.splitlines()[0]}")
         assert process.wait(TIMEOUT_S) == 0, study.last_words()
         assert_same_rows(study.tables(), undisturbed)
         assert_left_tidy(study)
