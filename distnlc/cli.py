@@ -120,21 +120,16 @@ def run(
         mirror = Mirror(study, kind, folder, here, tracking_uri, console)
         stack.callback(mirror.close)
         mirror.announce()
-        interrupted = False
-        if todo:
-            try:
-                with console:
-                    interrupted = run_units(
-                        todo,
-                        executor=_executor(executor, study, checkpoints.folder, workers, address),
-                        store=store,
-                        kind=kind,
-                        spec=study,
-                        sinks=[checkpoints, console, mirror, RayMetrics(study)],
-                        time_limit_s=unit_hours * 3600,
-                    ).interrupted
-            except KeyboardInterrupt:  # while the workers were being started
-                interrupted = True
+        interrupted = bool(todo) and _do(
+            todo,
+            console,
+            lambda: _executor(executor, study, checkpoints.folder, workers, address),
+            store=store,
+            kind=kind,
+            spec=study,
+            sinks=[checkpoints, console, mirror, RayMetrics(study)],
+            time_limit_s=unit_hours * 3600,
+        )
         if interrupted:
             say(f"interrupted: {console.settled} of {len(units)} units are kept; go on: {_same_command()}")
             raise typer.Exit(INTERRUPTED)
@@ -148,6 +143,15 @@ def run(
         _say_failures(_rows(kind, folder), units, _same_command)
     mirror.announce()
     raise typer.Exit(WITH_FAILURES if console.failed else 0)
+
+
+def _do(todo: Sequence[Unit], console: Console, executor: Callable[[], Executor], **settings: Any) -> bool:
+    """Does the units with the display on; `settings` as for `run_units`. Whether it was interrupted."""
+    try:
+        with console:
+            return run_units(todo, executor=executor(), **settings).interrupted
+    except KeyboardInterrupt:  # while the workers were being started
+        return True
 
 
 def _study(spec: str, assignments: Sequence[str] | None) -> StudySpec:
