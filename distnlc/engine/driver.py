@@ -8,17 +8,16 @@ fault: a death counts only while the machine where it happened is still there.
 """
 
 import logging
-import signal
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
-from distnlc.engine.executor import Executor, Finished, Loss
+from distnlc.engine.executor import EngineError, Executor, Finished, Loss
+from distnlc.engine.signals import Signals
 from distnlc.records import FAILED, OK, Records
 from distnlc.spec import StudySpec, Unit
 from distnlc.studies import StudyKind
@@ -97,13 +96,14 @@ def run_units(
     """Does the units and closes the executor, however it ends.
 
     Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, nothing of it is committed, and
-    the outcome says `interrupted`. Raises whatever the store raises, and EngineError if no worker can be had.
+    the outcome says `interrupted`. Raises whatever the store raises, EngineError if no worker can be had, and at the
+    end if a unit was given up that cannot even be recorded as failed.
     """
     ledger = _Ledger(units, retries, give_up=partial(kind.failed, spec), lives=executor.lives)
     audience = _Audience(sinks)
     started = clock()
     told_at = started - PROGRESS_S
-    with _Signals(stop or threading.Event()) as signals:
+    with Signals(stop or threading.Event()) as signals:
         try:
             while ledger.unsettled and not signals.stop.is_set():
                 while ledger.should_submit(executor):
@@ -126,6 +126,11 @@ def run_units(
             executor.close()
     elapsed_s = clock() - started
     audience.progress(ledger.progress(executor, elapsed_s))
+    if ledger.unrecorded and not ledger.unsettled:
+        raise EngineError(
+            f"{ledger.unrecorded} of the units that failed could not be recorded as failed (why: see above). "
+            "They stay to do, the others are kept; the same command tries them again"
+        )
     return Outcome(ledger.done, ledger.failed, interrupted=ledger.unsettled > 0, seconds=elapsed_s)
 
 
@@ -153,6 +158,8 @@ class _Ledger:
         self.in_flight: dict[str, Unit] = {}
         self.done = 0
         self.failed = 0
+        self.unrecorded = 0
+        """failed units for which the study kind could give no rows"""
         self._pending = deque(sorted(units, key=lambda unit: -unit.cost))
         self._unsettled = {unit.unit_id for unit in units}
         self._total = len(units)
@@ -192,14 +199,26 @@ class _Ledger:
             self.done += 1
             self._measured_cost += unit.cost
             self._measured_s += result.seconds
-            return self._close(unit, OK, result.records)
+            self._close(unit)
+            return unit, OK, result.records
         reason = self._why_give_up(result)
         if reason is None:
             return None
         log.warning("unit %s (%s) failed: %s\n%s", unit.unit_id, unit.label, reason, result.traceback)
         self.failed += 1
+        rows = self._failed_rows(unit, reason)
+        self._close(unit)
+        return None if rows is None else (unit, FAILED, rows)
+
+    def _failed_rows(self, unit: Unit, reason: str) -> Records | None:
         attempts = self._failures[unit.unit_id] + len(self._losses[unit.unit_id])
-        return self._close(unit, FAILED, self._give_up(unit, reason, self._seconds[unit.unit_id], attempts))
+        storable = reason.encode(errors="backslashreplace").decode()  # names of files can hold what is no text
+        try:
+            return self._give_up(unit, storable, self._seconds[unit.unit_id], attempts)
+        except Exception as error:  # what is wrong with the unit can be wrong here too; the others have to go on
+            log.error("unit %s cannot be recorded as failed: %s: %s", unit.unit_id, type(error).__name__, error)
+            self.unrecorded += 1
+            return None
 
     def _why_give_up(self, result: Finished) -> str | None:
         """The reason why this was the last attempt; None if the unit is queued again."""
@@ -221,7 +240,7 @@ class _Ledger:
         self._pending.appendleft(unit)
         return None
 
-    def _close(self, unit: Unit, status: str, records: Records) -> Entry:
+    def _close(self, unit: Unit) -> None:
         self._unsettled.remove(unit.unit_id)
         if unit.unit_id in self._losses and unit in self._pending:  # a copy that waits to be done again
             self._pending.remove(unit)
@@ -229,7 +248,6 @@ class _Ledger:
             kept.pop(unit.unit_id, None)
         self._cost_left -= unit.cost
         self._latest = unit.label
-        return unit, status, records
 
     def progress(self, executor: Executor, elapsed_s: float) -> Progress:
         running = executor.running()
@@ -281,40 +299,3 @@ class _Audience:
                 self._warned.add(id(sink))
                 name = type(sink).__name__
                 log.warning("%s raised %s: %s (the study goes on)", name, type(error).__name__, error)
-
-
-class _Signals:
-    """Ctrl-C and SIGTERM during a study: they set `stop`, and interrupt only while that can tear nothing.
-
-    However often Ctrl-C is pressed, a commit or the clearing up is never cut in two. Signals reach the main
-    thread alone, so that elsewhere only `stop` ends a study.
-    """
-
-    def __init__(self, stop: threading.Event) -> None:
-        self.stop = stop
-        self._interruptible = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Signals":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, *_: object) -> None:
-        self.stop.set()
-        if self._interruptible:
-            self._interruptible = False
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def may_interrupt(self) -> Iterator[None]:
-        self._interruptible = True
-        try:
-            yield
-        finally:
-            self._interruptible = False

@@ -1,7 +1,8 @@
-"""What the executor asks of a Ray cluster: its places for workers, whether a node lives, what an error tells.
+"""What the executor asks of a Ray cluster: its places for workers, who still lives, what an error tells.
 
 In: the ray module, connected; errors that it raised. Out: plain values. Ray learns only some 15 s after a machine has
 gone that it is gone, and says until then that a worker's process died or does not answer; so the node itself is asked.
+Without the cluster's head Ray answers nothing at all, and waits; so it is asked first whether the head is there.
 """
 
 import socket
@@ -9,8 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 ANSWER_S = 1.0
-"""Time for a node to take a connection."""
+"""Time for a machine to take a connection."""
 REASON_CHARACTERS = 300
+
+
+def head_answers(ray: Any) -> bool:
+    """Whether the cluster's head is there."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    return _answers(host.strip("[]"), int(port))
+
+
+def own_node(ray: Any) -> str:
+    """The id of the node through which this process has joined the cluster; it cannot do without it."""
+    return str(ray.get_runtime_context().get_node_id())
 
 
 def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
@@ -20,14 +32,25 @@ def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
 
 def lives(ray: Any, node: str) -> bool:
     """Whether the node with this id is there now: it is known, and its raylet takes a connection."""
-    for known in ray.nodes():
-        if known["NodeID"] == node and known["Alive"]:
-            try:
-                socket.create_connection((known["NodeManagerAddress"], known["NodeManagerPort"]), ANSWER_S).close()
-            except OSError:
-                return False
-            return True
-    return False
+    if not head_answers(ray):
+        return False
+    return any(
+        known["NodeID"] == node and known["Alive"] and _answers(known["NodeManagerAddress"], known["NodeManagerPort"])
+        for known in ray.nodes()
+    )
+
+
+def address_of(ray: Any, node: str) -> str:
+    """The machine's address, for people; the node's id if it is not known any more."""
+    return next((str(known["NodeManagerAddress"]) for known in ray.nodes() if known["NodeID"] == node), node)
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), ANSWER_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def is_own_failure(ray: Any, error: Exception) -> bool:

@@ -152,13 +152,14 @@ class RayExecutor:
         else:
             self._suspects.discard(unit.unit_id)
             self._recent_s.append(finished.seconds)
-        if finished.lost or (finished.error is not None and worker.device == "cuda"):
-            self._replace(worker)  # an error can leave a process's GPU unusable
+        rest_s = self._fleet.rest_s(worker, went_wrong=finished.records is None)
+        if finished.lost or rest_s or (finished.error is not None and worker.device == "cuda"):
+            self._replace(worker, rest_s)  # an error can leave a process's GPU unusable
         return finished
 
-    def _replace(self, worker: Worker) -> None:
+    def _replace(self, worker: Worker, rest_s: float = 0.0) -> None:
         self._returned += [Finished(unit, returned=True) for _, unit in worker.queue]
-        self._fleet.replace(worker)
+        self._fleet.replace(worker, rest_s)
 
 
 def _import_ray() -> Any:

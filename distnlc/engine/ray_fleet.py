@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from distnlc.engine.executor import EngineError, Finished, Work, attempt, best_device
-from distnlc.engine.ray_cluster import is_own_failure, living_nodes, short
+from distnlc.engine.ray_cluster import address_of, head_answers, is_own_failure, living_nodes, own_node, short
 from distnlc.spec import Unit
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,10 @@ START_TRIES = 3
 """Failed starts in a row after which a worker waits START_PAUSE_S; if none has ever started, the study ends."""
 START_PAUSE_S = 60.0
 SLOW_START_S = 60.0
+SILENCE_S = 45.0
+"""Without an answer from the head of the cluster, after which the study ends; after 60 s Ray ends the process."""
+FAILURES, LONGEST_REST_S = 3, 3600.0
+"""Units in a row that went wrong with a worker after which it rests; at most so long."""
 GPU_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CPU_ENVIRONMENT = GPU_ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
 
@@ -66,6 +70,8 @@ class Worker:
     """(reference to the result, unit); the first is being worked on"""
     since: float = 0.0
     """when the work on the first unit of the queue began"""
+    failures: int = 0
+    """of its units in a row, over all its starts"""
 
 
 class Fleet:
@@ -75,6 +81,10 @@ class Fleet:
         """`number` of workers; None: as many as the cluster has places for."""
         self.workers: list[Worker] = []
         self._ray = ray
+        self._actor = ray.remote(_Actor)  # once: the cluster keeps a copy for each
+        self._own_node = own_node(ray)
+        self._heard_at = time.monotonic()
+        """when the head answered last"""
         self._work = work
         self._number = number
         self._on_gpu: bool | None = None
@@ -87,12 +97,19 @@ class Fleet:
         self._said_waiting = False
 
     def follow(self) -> None:
-        """Every few seconds: starts the workers that the cluster has new places for, lets go of those it lost."""
+        """Every few seconds: starts the workers that the cluster has new places for, lets go of those it lost.
+
+        Raises EngineError if there is no Ray any more.
+        """
         now = time.monotonic()
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
+        if not self._has_head(now):
+            return
         nodes = living_nodes(self._ray)
+        if self._own_node not in nodes:
+            raise EngineError("Ray has ended on this machine. What is done is kept; the same command goes on")
         gpus, cores = (int(sum(node.get(name, 0) for node in nodes.values())) for name in ("GPU", "CPU"))
         if self._on_gpu is None and (gpus or cores):
             self._decide_device(gpus)
@@ -121,16 +138,46 @@ class Fleet:
             worker.failed_starts = 0
             self._ever_started = True
 
-    def replace(self, worker: Worker) -> None:
-        """Kills it, whatever it is at, and starts a fresh one with an empty queue."""
+    def replace(self, worker: Worker, rest_s: float = 0.0) -> None:
+        """Kills it, whatever it is at, and starts a fresh one with an empty queue, at once or after a rest."""
         worker.queue.clear()
         self._stop(worker)
-        self._start(worker)
+        worker.start_at = time.monotonic() + rest_s
+        if not rest_s and head_answers(self._ray):  # else `follow` starts it, when it can
+            self._start(worker)
+
+    def rest_s(self, worker: Worker, went_wrong: bool) -> float:
+        """After each of its units: how long it is to rest, in seconds.
+
+        A machine with which something is wrong would else go through all the units, faster than the others do.
+        """
+        worker.failures = worker.failures + 1 if went_wrong else 0
+        if worker.failures < FAILURES or all(other.failures or not other.node for other in self.workers):
+            return 0.0  # with nobody better off, it is not the machine
+        rest_s = min(LONGEST_REST_S, 4.0 ** (worker.failures - FAILURES))
+        log.warning(
+            "%d units in a row went wrong with a worker on %s; it rests for %.0f s",
+            worker.failures,
+            address_of(self._ray, worker.node),
+            rest_s,
+        )
+        return rest_s
 
     def close(self) -> None:
         for worker in self.workers:
             self._stop(worker)
         self.workers = []
+
+    def _has_head(self, now: float) -> bool:
+        """Whether the head answers; without it the workers go on with what they have."""
+        if head_answers(self._ray):
+            self._heard_at = now
+        elif now - self._heard_at > SILENCE_S:
+            raise EngineError(
+                f"the head of the Ray cluster has not answered for {SILENCE_S:.0f} s. What is done is kept; when there "
+                "is a cluster again, the same command goes on"
+            )
+        return self._heard_at == now
 
     def _decide_device(self, gpus: int) -> None:
         self._on_gpu = gpus > 0
@@ -151,7 +198,7 @@ class Fleet:
         self.workers += [Worker() for _ in range(wanted - len(self.workers))]
 
     def _start(self, worker: Worker) -> None:
-        worker.actor = self._ray.remote(_Actor).options(**self._options).remote(self._work, self._on_gpu)
+        worker.actor = self._actor.options(**self._options).remote(self._work, self._on_gpu)
         worker.starting = worker.actor.whereabouts.remote()
         worker.start_at = time.monotonic()
 
@@ -161,8 +208,7 @@ class Fleet:
         worker.actor, worker.starting, worker.node = None, None, ""
 
     def _pause(self, worker: Worker, reason: str) -> None:
-        self._stop(worker)
-        worker.start_at = time.monotonic() + START_PAUSE_S
+        self.replace(worker, rest_s=START_PAUSE_S)
         if not self._ever_started and all(other.failed_starts >= START_TRIES for other in self.workers):
             raise EngineError(f"no Ray worker can be started, the last failed with {reason}")
         log.warning("a Ray worker cannot be started, the next try is in %.0f s: %s", START_PAUSE_S, reason)

@@ -1,4 +1,4 @@
-"""The Ray executor on a real cluster: a head with two cores; one test adds nodes with made-up GPUs."""
+"""The Ray executor on a real cluster: a head with two cores."""
 
 import os
 import signal
@@ -13,14 +13,12 @@ from typing import Any
 
 import pytest
 import ray
-from listening import descendants
 from ray.cluster_utils import Cluster
 from toys import (
     KIND,
     SPEC,
     MemoryStore,
     Unloadable,
-    Watcher,
     dies_once_with_a_checkpoint,
     mishap,
     naps,
@@ -29,7 +27,7 @@ from toys import (
     units,
 )
 
-from distnlc.engine.driver import MAX_LOSSES, Outcome, Progress, run_units
+from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
 from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
 from distnlc.records import Records
@@ -109,13 +107,6 @@ def test_a_worker_without_gpu_has_one_thread_sees_no_gpu_and_ignores_ctrl_c() ->
     assert finished.records == {"toys": [{"device": "cpu", "ignores Ctrl-C": True, "threads": ("1", "1"), "gpus": ""}]}
 
 
-def test_a_unit_whose_worker_is_killed_is_finished_by_a_replacement(tmp_path: Path) -> None:
-    store = MemoryStore()
-    outcome = on_ray(partial(mishap, "killed", True, tmp_path), units([1, 2, 1, 1]), store, retries=0)
-    assert (outcome.done, outcome.failed) == (4, 0)
-    assert attempts(tmp_path, "u1") == 2
-
-
 def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tmp_path: Path) -> None:
     store = MemoryStore()
     outcome = on_ray(partial(mishap, "exits", False, tmp_path), units([1, 9, 1, 1, 1, 1]), store)
@@ -125,18 +116,15 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tm
     assert {attempts(tmp_path, f"u{i}") for i in (0, 2, 3, 4, 5)} == {1}
 
 
-@pytest.mark.parametrize("how", ["hangs", "spins"])
-def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(how: str, tmp_path: Path) -> None:
+def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
     store = MemoryStore()
-    outcome = on_ray(partial(mishap, how, True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
+    outcome = on_ray(partial(mishap, "spins", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
     assert (outcome.done, outcome.failed) == (4, 0)
     assert attempts(tmp_path, "u1") == 2
     assert is_gone((tmp_path / "u1-0").read_text())
 
 
-def test_the_unit_queued_behind_a_killer_comes_back_unblamed(
-    tmp_path: Path,
-) -> None:
+def test_the_unit_queued_behind_a_killer_comes_back_unblamed(tmp_path: Path) -> None:
     _, killer, behind = units([1, 1, 1])
     executor = RayExecutor(partial(mishap, "exits", False, tmp_path), workers=1)
     until_capacity(executor, IN_FLIGHT)
@@ -180,26 +168,6 @@ def test_workers_that_cannot_start_end_the_study_with_the_reason() -> None:
     executor = RayExecutor(Unloadable(), workers=1)
     with pytest.raises(EngineError, match=r"no Ray worker can be started.*no package here"):
         finish(executor, 1)
-
-
-def test_one_worker_per_gpu_and_the_loss_of_their_node_is_survived(cluster: Cluster, tmp_path: Path) -> None:
-    lost_node = cluster.add_node(num_cpus=0, num_gpus=2)
-
-    class KillsNode(Watcher):
-        def progress(self, progress: Progress) -> None:
-            super().progress(progress)
-            if progress.running == 2 and (tmp_path / "u1-0").exists() and len(cluster.list_all_nodes()) == 2:
-                cluster.remove_node(lost_node, allow_graceful=False)
-                cluster.add_node(num_cpus=0, num_gpus=2)
-
-    watcher, store = KillsNode(), MemoryStore()
-    executor = RayExecutor(partial(mishap, "hangs", True, tmp_path))
-    outcome = run_units(
-        units([8, 9, 7, 6]), executor=executor, store=store, kind=KIND, spec=SPEC, retries=0, sinks=[watcher]
-    )
-    assert max(state.running for state in watcher.states) == 2
-    assert (outcome.done, outcome.failed) == (4, 0)
-    assert attempts(tmp_path, "u1") == 2
 
 
 LONG = {
@@ -252,54 +220,21 @@ from distnlc.engine.ray_executor import RayExecutor
 from functools import partial
 
 work = partial(mishap, "spins", False, Path(sys.argv[1]))
-store = MemoryStore()
-outcome = run_units(
-    units([2, 1]), executor=RayExecutor(work, workers=2), store=store, kind=KIND, spec=SPEC
-)
-print(outcome.interrupted, sorted(store.rows))
+run_units(units([2, 1]), executor=RayExecutor(work, workers=2), store=MemoryStore(), kind=KIND, spec=SPEC)
 """
 
 
-def study_at_work(folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """The study above in a process of its own, whose second unit spins for ever."""
-    without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", STUDY, str(folder)],
-        env=without | {"PYTHONPATH": HERE} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", STUDY, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": HERE, "RAY_ADDRESS": cluster.address},
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while not (folder / "u1-0").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (tmp_path / "u1-0").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    time.sleep(1)
-    return process
-
-
-@pytest.mark.parametrize("joined", [True, False])
-def test_a_driver_that_is_killed_leaves_no_worker_and_no_ray_behind(
-    joined: bool, cluster: Cluster, tmp_path: Path
-) -> None:
-    process = study_at_work(tmp_path, **({"RAY_ADDRESS": cluster.address} if joined else {}))
-    own = descendants(process.pid)
-    servers = [pid for pid in own if Path("/proc", str(pid), "comm").read_text().strip() in {"raylet", "gcs_server"}]
-    assert len(servers) == (0 if joined else 2)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
     assert is_gone((tmp_path / "u1-0").read_text()), "the worker goes on, in a loop that nothing interrupts"
-    assert all(is_gone(pid) for pid in servers)
-
-
-def test_ctrl_c_pressed_twice_in_the_terminal_ends_a_study_of_its_own_ray_promptly(tmp_path: Path) -> None:
-    process = study_at_work(tmp_path)
-    pressed = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (0, "True ['u0']\n"), err
-    assert "Traceback" not in err
-    assert time.monotonic() - pressed < 15
-    assert is_gone((tmp_path / "u1-0").read_text())

@@ -108,7 +108,7 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
     attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
     (folder / f"{unit.unit_id}-{attempts}").write_text(str(os.getpid()))
     if kind == "slow":
-        time.sleep(0.5)
+        time.sleep(0.3)
     elif unit.index == 1 and not (once and attempts):
         match kind:
             case "killed":
@@ -119,8 +119,8 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
                 time.sleep(600)
             case "spins":  # in C, without ever letting go of the interpreter
                 re.match("(a+)+$", "a" * 100 + "b")
-            case "memory":  # 3 GB within seconds, if nobody stops it
-                held = [bytearray(b"x") * (100 * 2**20) for _ in range(30) if not time.sleep(0.05)]
+            case "memory":  # 4 GB within seconds, if nobody stops it
+                held = [bytearray(b"x") * (100 * 2**20) for _ in range(40) if not time.sleep(0.03)]
                 del held
             case "unpicklable":
                 return {"toys": [lambda: None, threading.Lock()]}

@@ -1,0 +1,47 @@
+"""Ctrl-C and SIGTERM during a study: it ends at once, and nothing is cut in two.
+
+In: the event that ends a study. Out: the event set by a signal, and KeyboardInterrupt where that can tear nothing.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Signals:
+    """A context in which signals set `stop`, and interrupt only within `may_interrupt`.
+
+    However often Ctrl-C is pressed, a commit or the clearing up is never cut in two. Signals reach the main
+    thread alone, so that elsewhere only `stop` ends a study.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self._interruptible = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, *_: object) -> None:
+        self.stop.set()
+        if self._interruptible:
+            self._interruptible = False
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def may_interrupt(self) -> Iterator[None]:
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False
