@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +76,23 @@ Sample = tuple[float, float, int, float]
 """moment and the command's own elapsed time in s, units done in this call, resident memory of the driver in MB"""
 
 
-def _command(parent: str, *words: str) -> subprocess.Popen[bytes]:
-    """The command in its own process group, so that a Ctrl-C meant for one is not felt by the other."""
+@contextmanager
+def _command(parent: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in its own process group, so that a Ctrl-C meant for one is not felt by the other.
+
+    It does not outlive the measurement, whatever ends that.
+    """
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
     with Path(parent, "said").open("wb") as said:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *words],
             cwd=parent, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, until_done: int) -> list[Sample]:
