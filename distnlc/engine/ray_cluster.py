@@ -26,23 +26,29 @@ def own_node(ray: Any) -> str:
 
 
 def living_nodes(ray: Any) -> dict[str, Mapping[str, float]]:
-    """Node id -> what the node has (CPU, GPU and others), taken or not, of the nodes that are alive to Ray."""
+    """Node id -> what the node has (CPU, GPU and others), taken or not, of the nodes that are alive to Ray.
+
+    To be called while the head answers; else it waits.
+    """
     return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
 def lives(ray: Any, node: str) -> bool:
     """Whether the node with this id is there now: it is known, and its raylet takes a connection."""
-    if not head_answers(ray):
-        return False
     return any(
         known["NodeID"] == node and known["Alive"] and _answers(known["NodeManagerAddress"], known["NodeManagerPort"])
-        for known in ray.nodes()
+        for known in _nodes(ray)
     )
 
 
 def address_of(ray: Any, node: str) -> str:
     """The machine's address, for people; the node's id if it is not known any more."""
-    return next((str(known["NodeManagerAddress"]) for known in ray.nodes() if known["NodeID"] == node), node)
+    return next((str(known["NodeManagerAddress"]) for known in _nodes(ray) if known["NodeID"] == node), node)
+
+
+def _nodes(ray: Any) -> list[dict[str, Any]]:
+    """All that the cluster knows, the dead included; none without a head."""
+    return list(ray.nodes()) if head_answers(ray) else []
 
 
 def _answers(host: str, port: int) -> bool:

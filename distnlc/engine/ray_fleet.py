@@ -28,7 +28,7 @@ START_TRIES = 3
 START_PAUSE_S = 60.0
 SLOW_START_S = 60.0
 SILENCE_S = 45.0
-"""Without an answer from the head of the cluster, after which the study ends; after 60 s Ray ends the process."""
+"""Without an answer from the head of the cluster, after which the study ends; after 60 s Ray would end the process."""
 FAILURES, LONGEST_REST_S = 3, 3600.0
 """Units in a row that went wrong with a worker after which it rests; at most so long."""
 GPU_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -83,8 +83,8 @@ class Fleet:
         self._ray = ray
         self._actor = ray.remote(_Actor)  # once: the cluster keeps a copy for each
         self._own_node = own_node(ray)
-        self._heard_at = time.monotonic()
-        """when the head answered last"""
+        self._silent_since: float | None = None
+        """when the head was first found not to answer; None while it does"""
         self._work = work
         self._number = number
         self._on_gpu: bool | None = None
@@ -171,13 +171,16 @@ class Fleet:
     def _has_head(self, now: float) -> bool:
         """Whether the head answers; without it the workers go on with what they have."""
         if head_answers(self._ray):
-            self._heard_at = now
-        elif now - self._heard_at > SILENCE_S:
+            self._silent_since = None
+            return True
+        if self._silent_since is None:
+            self._silent_since = now
+        if now - self._silent_since > SILENCE_S:
             raise EngineError(
                 f"the head of the Ray cluster has not answered for {SILENCE_S:.0f} s. What is done is kept; when there "
                 "is a cluster again, the same command goes on"
             )
-        return self._heard_at == now
+        return False
 
     def _decide_device(self, gpus: int) -> None:
         self._on_gpu = gpus > 0

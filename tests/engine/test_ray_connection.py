@@ -60,7 +60,7 @@ class Looks(Watcher):
     def committed(self, unit, records):
         seen.append(addresses(os.getpid()))
 
-executor = RayExecutor(rounding, workers=1)
+executor = RayExecutor(square, workers=1)
 print(run_units(units([1, 1]), executor=executor, store=store, kind=KIND, spec=SPEC, sinks=[Looks()]).done)
 executor.close()
 print(len(seen[-1]), *sorted({address for address, _ in seen[-1]}))

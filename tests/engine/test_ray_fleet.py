@@ -11,6 +11,7 @@ from toys import square
 
 from distnlc.engine import ray_fleet
 from distnlc.engine.executor import EngineError
+from distnlc.engine.ray_cluster import lives
 from distnlc.engine.ray_fleet import FAILURES, LONGEST_REST_S, Fleet, Worker
 
 Cluster = Callable[[int], "Ray"]
@@ -26,7 +27,8 @@ class Ray:
         self.head = socket.create_server(("127.0.0.1", 0))
         self.address = self.head.getsockname()
         self.living = {OWN: {"CPU": cores}}
-        self.started = self.killed = self.exported = 0
+        self.exported = 0
+        self.options: dict[str, Any] = {}
 
     def nodes(self) -> list[dict[str, Any]]:
         assert self.head.fileno() >= 0, "without a head this would wait for ever"
@@ -44,16 +46,19 @@ class Ray:
 
         def start(*_: object) -> SimpleNamespace:
             assert self.head.fileno() >= 0, "without a head this would wait for ever"
-            self.started += 1
             return SimpleNamespace(whereabouts=SimpleNamespace(remote=object))
 
-        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
+        def options(**options: object) -> SimpleNamespace:
+            self.options = options
+            return SimpleNamespace(remote=start)
+
+        return SimpleNamespace(options=options)
 
     def get(self, _: object) -> tuple[str, str]:
         return OWN, "cpu"
 
     def kill(self, _: object) -> None:
-        self.killed += 1
+        """Nothing comes of it."""
 
 
 class Clock:
@@ -107,10 +112,11 @@ def test_without_the_head_work_goes_on_for_a_while_and_then_the_study_ends_with_
     fleet = fleet_of(ray)
     ray.head.close()
     worker = fleet.workers[0]
-    look(fleet, clock, 10)
+    look(fleet, clock, 1000)  # the driver was busy with something else
     fleet.replace(worker)
     assert worker.starting is None, "it cannot be started now"
-    look(fleet, clock, ray_fleet.SILENCE_S - 11)
+    assert not lives(ray, OWN)
+    look(fleet, clock, ray_fleet.SILENCE_S - 1)
     with pytest.raises(
         EngineError, match=r"head of the Ray cluster has not answered for 45 s.*the same command goes on"
     ):
@@ -136,6 +142,19 @@ def test_a_ray_that_has_ended_on_the_own_machine_is_not_waited_for(cluster: Clus
     ray.living = {"another": {"CPU": 2}}
     with pytest.raises(EngineError, match=r"Ray has ended on this machine.*the same command goes on"):
         look(fleet, clock, 10)
+
+
+@pytest.mark.parametrize(("wanted", "workers", "share"), [(None, 4, 1.0), (3, 3, 1.0), (6, 6, 0.5), (9, 9, 1 / 3)])
+def test_gpus_are_counted_over_all_nodes_and_shared_only_by_more_workers_than_there_are(
+    cluster: Cluster, wanted: int | None, workers: int, share: float
+) -> None:
+    ray = cluster(8)
+    ray.living |= {"one": {"CPU": 4, "GPU": 1}, "other": {"CPU": 4, "GPU": 3}}
+    fleet = Fleet(ray, square, wanted)
+    fleet.follow()
+    assert len(fleet.workers) == workers
+    assert all(worker.starting for worker in fleet.workers)
+    assert (ray.options["num_gpus"], ray.options["num_cpus"]) == (share, 0)
 
 
 def rests(fleet: Fleet, worker: Worker, count: int) -> list[float]:

@@ -134,15 +134,6 @@ def test_a_given_number_of_workers_waits_for_places_and_those_that_have_one_queu
     executor.close()
 
 
-def test_there_is_one_worker_per_gpu_whatever_each_node_has(cluster: Cluster) -> None:
-    cluster.add_node(num_cpus=4, num_gpus=1)
-    cluster.add_node(num_cpus=0, num_gpus=2)
-    executor = RayExecutor(square)
-    wait_for(executor, lambda: executor.slots == 3)
-    assert ray.available_resources().get("GPU", 0) == 0
-    executor.close()
-
-
 def test_a_dead_machine_is_told_from_a_dead_process_before_the_cluster_knows(cluster: Cluster, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1)
     executor = RayExecutor(partial(mishap, "killed", True, tmp_path))
