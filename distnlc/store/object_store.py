@@ -88,12 +88,16 @@ class ObjectStore(Objects):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
+        self._is_writer = False
         self._claim: str | None = None
+        """None also for a writer that was overtaken"""
         self._generation = 0
         self._rewriting = -1
         self._version = 0
         self._is_begun = False
         """whether the segment 0 of this rewriting, on which the others stand, is known to be there"""
+        self._may_turn_up = False
+        """whether this generation, of which nothing is known to be there, may be published by a request that failed"""
         self._last = (0, b"", "")
         """the last segment: its number, content and name"""
         self._superseded: list[str] = []
@@ -102,7 +106,8 @@ class ObjectStore(Objects):
 
     def remove(self, names: Iterable[str]) -> None:
         names = list(names)  # seen before it is asked who else writes
-        if self._claim:
+        if self._is_writer:
+            self._require_manifest()
             self._check_not_overtaken()
         self.delete(names)
 
@@ -112,41 +117,38 @@ class ObjectStore(Objects):
             self.remove([name])
 
     def first_number(self, last: int) -> int:
-        """Random, so that no two writers write the same file."""
-        return last + secrets.randbits(60)
+        """Random, so that no two writers write the same file; on top of the last it would outgrow 64 bits in time."""
+        return secrets.randbits(60)
 
     def lock(self) -> None:
         self.check_bucket()
         self._take_generation()
+        self._is_writer = True
         self._renewing.start()
 
     def unlock(self) -> None:
         self._ended.set()
         if self._claim:
             self._renewing.join(timeout=RENEW_S)
-            _ours.discard(self._claim)
-            with suppress(StoreError):  # then it ends by its age
-                self.delete([self._claim])
-            self._claim = None
+            self._withdraw(self._claim)
 
     def read_manifest(self) -> bytes:
         return self._read_published()[1]
 
     def write_manifest(self, text: bytes) -> None:
         self._require_lock()
+        self._may_turn_up |= self._rewriting < 0
         self._rewriting += 1
         self._version += 1
         whole = Segment(self._generation, self._rewriting, 0, self._version)
         self._last, self._superseded, self._is_begun = (0, b"", ""), [], False
         self.write(whole.name(), text)
-        self._is_begun = True
+        self._is_begun, self._may_turn_up = True, False
         self._check_not_overtaken()
         self.delete(old.name() for old in self._listing().segments if old[:2] < whole[:2])
 
     def append_manifest(self, length: int, line: bytes) -> None:
-        self._require_lock()
-        if not self._is_begun:
-            self.write_manifest(self.read_manifest())
+        self._require_manifest()
         number, content, superseded = self._last
         if not content or len(content) >= SEGMENT_BYTES:
             number, content, superseded = number + 1, b"", ""
@@ -167,23 +169,31 @@ class ObjectStore(Objects):
         listing = self._listing()
         self._generation = 1 + max([listing.published(), *(claim.generation for claim in listing.claims)])
         self._rewriting = -1
-        self._claim = f"{MANIFEST}/{self._generation:08d}.{secrets.token_hex(8)}.writer"
-        _ours.add(self._claim)
+        self._claim = claim = f"{MANIFEST}/{self._generation:08d}.{secrets.token_hex(8)}.writer"
+        _ours.add(claim)
+        superseded: list[str] = []
         try:
-            self.write(self._claim, this_writer().encode())
+            self.write(claim, this_writer().encode())
             others = self._refuse_if_others_write(old_claims)
             with suppress(FileNotFoundError):
                 published, text = self._read_published()
                 if old_claims and published != old_generation:
                     raise self._overtaken()
                 self.write_manifest(text)
+                superseded = [*others, *old_claims]
         except BaseException:
-            _ours.discard(self._claim)
-            with suppress(StoreError):
-                self.delete([self._claim, *old_claims])
-            self._claim = None
+            self._withdraw(claim, *old_claims)
             raise
-        self.delete([*others, *old_claims])
+        self.delete(superseded)
+
+    def _withdraw(self, *claims: str) -> None:
+        """Ends being the writer. A generation that may still be published keeps its claim, so that nobody takes its
+        number; the claim ends by its age, or with this process."""
+        self._claim = None
+        _ours.difference_update(claims)
+        if not self._may_turn_up:
+            with suppress(StoreError):  # then too
+                self.delete(claims)
 
     def _refuse_if_others_write(self, old_claims: list[str]) -> list[str]:
         """The claims of writers that are dead. Raises StoreError if one lives, or may."""
@@ -220,6 +230,12 @@ class ObjectStore(Objects):
     def _require_lock(self) -> None:
         if self._claim is None:
             raise StoreError(f"{self}: this process no longer writes this study. Run the same command again")
+
+    def _require_manifest(self) -> None:
+        """Nothing stands on, or is deleted because of, a manifest that is not this writer's own."""
+        self._require_lock()
+        if not self._is_begun:
+            self.write_manifest(self.read_manifest())
 
     def _overtaken(self) -> StoreError:
         return StoreError(

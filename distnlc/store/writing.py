@@ -63,6 +63,7 @@ class Store:
         manifest = open_manifest(place, spec, tables)
         self._numbers = itertools.count(place.first_number(manifest.last_number()))
         self._forget_recent()
+        self._length = self._lines = self._dead_lines = -1
         self._adopt(manifest)
         if self._set_aside_damaged(manifest):
             manifest = read_manifest(place)
@@ -108,6 +109,8 @@ class Store:
         """
         with clear_errors(f"{self.place}: cannot compact"):
             manifest = read_manifest(self.place)
+            if self._length < 0:
+                manifest = self._rewrite(manifest)  # lest a line that failed comes late and names what is deleted here
             try:
                 chunks = compaction.compacted(self.place, manifest, self._numbers)
             except BaseException:
@@ -147,8 +150,9 @@ class Store:
         if self._length < 0:
             self._adopt(read_manifest(self.place))
         line = line_of(asdict(chunk))
-        self.place.append_manifest(self._length, line)
-        self._length += len(line)
+        length, self._length = self._length, -1  # until it is known that the line stands, and no other behind it
+        self.place.append_manifest(length, line)
+        self._length = length + len(line)
         self._lines += 1
 
     def _adopt(self, manifest: Manifest) -> None:
