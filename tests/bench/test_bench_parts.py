@@ -100,7 +100,7 @@ def test_a_true_study_is_timed_with_all_that_belongs_to_it(tmp_path: Path, monke
     times = run_study(study, tmp_path / "study", workers=1)
     assert len(times.units) == len(times.commits_s) == 3
     assert 0 < times.startup_s < times.commits_s[0] <= times.commits_s[1] <= times.commits_s[2]
-    assert 0 <= times.overhead_s() < 1
+    assert -0.1 < times.overhead_s() < 1, "below zero where a busy machine commits the first unit late"
     assert times.tracked
     assert (tmp_path / "study" / "mlflow.db").exists()
 
