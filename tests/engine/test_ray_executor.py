@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import ray
+from listening import descendants
 from ray.cluster_utils import Cluster
 from toys import (
     KIND,
@@ -214,27 +216,57 @@ def without_seconds(records: Records) -> str:
 
 STUDY = """
 import sys
-from toys import *
-from distnlc.engine.driver import run_units
-from distnlc.engine.ray_executor import RayExecutor
 from functools import partial
+from toys import *
+from distnlc.engine import ray_fleet
+from distnlc.engine.driver import run_units
+from distnlc.engine.executor import EngineError
+from distnlc.engine.ray_executor import RayExecutor
 
-work = partial(mishap, "spins", False, Path(sys.argv[1]))
-run_units(units([2, 1]), executor=RayExecutor(work, workers=2), store=MemoryStore(), kind=KIND, spec=SPEC)
+ray_fleet.SILENCE_S, ray_fleet.LOOK_S = 1.0, 0.3
+kind, folder = sys.argv[1:]
+work, store = partial(mishap, kind, False, Path(folder)), MemoryStore()
+try:
+    run_units(units([1] * 200), executor=RayExecutor(work, workers=2), store=store, kind=KIND, spec=SPEC)
+except EngineError as error:
+    print(error)
 """
 
 
-def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", STUDY, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": HERE, "RAY_ADDRESS": cluster.address},
+@contextmanager
+def study_at_work(kind: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The study above in a process of its own, in a unit with this mishap."""
+    without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    with subprocess.Popen(
+        [sys.executable, "-c", STUDY, kind, str(folder)],
+        env=without | {"PYTHONPATH": HERE} | environment,
+        stdout=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "u1-0").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (folder / "u1-0").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    with study_at_work("spins", tmp_path, RAY_ADDRESS=cluster.address):
+        pass  # it is killed here
     assert is_gone((tmp_path / "u1-0").read_text()), "the worker goes on, in a loop that nothing interrupts"
+
+
+def test_a_study_whose_cluster_has_lost_its_head_ends_with_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
+    with study_at_work("slow", tmp_path) as process:
+        started = descendants(process.pid)
+        (head,) = [pid for pid in started if Path("/proc", str(pid), "comm").read_text().strip() == "gcs_server"]
+        os.kill(head, signal.SIGKILL)
+        said, _ = process.communicate(timeout=50)
+        assert process.returncode == 0, "Ray itself ends the process after 60 s, with code 1"
+    assert said.startswith("the head of the Ray cluster has not answered for 1 s. What is done is kept;")
+    assert is_gone((tmp_path / "u1-0").read_text())
