@@ -18,6 +18,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFr
     return study.tables()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared data of all drivers and workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISTNLC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A head that does no work, to which nodes are added. In CI it notices sooner that a node is gone."""

@@ -45,12 +45,13 @@ NODE_SECONDS = 0.12
 
 
 def working(study: Study, session: int) -> list[int]:
-    """Ids of the worker processes that may be killed: a unit under which three die is blamed, and so it should be."""
+    """Ids of the worker processes that may be killed: those that have begun a unit, so that each kill has its own
+    replacement; and not under a unit under which two have died, since a third is its own fault, as it should be."""
     attempts = study.attempts()
     begun = Counter(attempt.unit for attempt in attempts)
     at_work_on = {attempt.pid: attempt.unit for attempt in attempts}
     workers = [pid for pid, name in processes_of(session).items() if "ray::_Actor" in name]
-    return [pid for pid in workers if pid not in at_work_on or begun[at_work_on[pid]] < MAX_LOSSES]
+    return [pid for pid in workers if begun[at_work_on.get(pid, -1)] in range(1, MAX_LOSSES)]
 
 
 def recoveries(study: Study, kills: list[float]) -> list[float]:
