@@ -1,0 +1,27 @@
+"""A real S3 server on loopback for all tests that want one."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from s3_server import S3Server, nothing, s3_server
+
+from distnlc.store import objects
+
+prefixes = (f"study{number}" for number in count())
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def address(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Of a place of its own."""
+    monkeypatch.setattr(objects, "ATTEMPTS", 5)
+    objects._connection.cache_clear()
+    yield server.address(next(prefixes))
+    server.faults = []
+    server.before = server.after = nothing
