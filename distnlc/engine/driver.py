@@ -95,9 +95,8 @@ def run_units(
 ) -> Outcome:
     """Does the units and closes the executor, however it ends.
 
-    Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, nothing of it is committed, and
-    the outcome says `interrupted`. Raises whatever the store raises, EngineError if no worker can be had, and at the
-    end if a unit was given up that cannot even be recorded as failed.
+    Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, and the outcome says `interrupted`.
+    Raises whatever the store raises, and EngineError if no worker can be had or a failure cannot be recorded.
     """
     ledger = _Ledger(units, retries, give_up=partial(kind.failed, spec), lives=executor.lives)
     audience = _Audience(sinks)
