@@ -42,6 +42,15 @@ def compacted(place: Place, manifest: Manifest, numbers: Iterator[int]) -> list[
     return chunks
 
 
+def memory_bytes(manifest: Manifest, chunk: Chunk) -> int:
+    """What the chunk's rows take in memory, about."""
+    kinds = {table: columns.values() for table, columns in manifest.tables.items()}
+    return sum(
+        stored.rows * sum(TEXT_BYTES if kind.startswith("str") else NUMBER_BYTES for kind in kinds[table])
+        for table, stored in chunk.files.items()
+    )
+
+
 def _order(place: Place, manifest: Manifest, owned: Owned) -> list[str]:
     first, *_ = manifest.tables
     keys = [key for key in ("part", "index", UNIT) if key in manifest.tables[first]]
@@ -52,14 +61,9 @@ def _order(place: Place, manifest: Manifest, owned: Owned) -> list[str]:
 
 def _passes(manifest: Manifest, owned: Owned, chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
     """The new chunks in portions of about PASS_BYTES."""
-    row_bytes = {
-        table: sum(TEXT_BYTES if kind.startswith("str") else NUMBER_BYTES for kind in columns.values())
-        for table, columns in manifest.tables.items()
-    }
     unit_bytes: dict[str, float] = {}
     for chunk, units in owned:
-        chunk_bytes = sum(stored.rows * row_bytes[table] for table, stored in chunk.files.items())
-        unit_bytes |= {unit: chunk_bytes / len(chunk.units) for unit in units}
+        unit_bytes |= dict.fromkeys(units, memory_bytes(manifest, chunk) / len(chunk.units))
     portion, size = [], 0.0
     for chunk in chunks:
         portion.append(chunk)

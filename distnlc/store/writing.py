@@ -210,11 +210,16 @@ class Store:
         if len(small) <= MERGE_ABOVE:
             return
         group: Owned = []
-        for number, part in enumerate(small, start=1):
-            group.append(part)
-            if number == len(small) or sum(len(units) for _, units in group) >= compaction.COMPACTED_UNITS:
-                self._merge(group, {t: read_rows(self.place, manifest, t, group) for t in self._schemas})
-                group = []
+        units_in_it = bytes_of_it = 0
+        for number, (chunk, units) in enumerate(small, start=1):
+            group.append((chunk, units))
+            units_in_it += len(units)
+            bytes_of_it += compaction.memory_bytes(manifest, chunk)
+            is_full = units_in_it >= compaction.COMPACTED_UNITS or bytes_of_it >= MERGE_BYTES
+            if is_full or number == len(small):
+                if len(group) > 1:
+                    self._merge(group, {t: read_rows(self.place, manifest, t, group) for t in self._schemas})
+                group, units_in_it, bytes_of_it = [], 0, 0
 
     def _merge(self, chunks: Owned, tables: Mapping[str, pa.Table]) -> None:
         """One chunk for some: it supersedes them by standing behind them in the manifest."""

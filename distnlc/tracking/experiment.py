@@ -134,7 +134,7 @@ class Experiment:
             self._save_view(view)
         tags = {key: _text(value) for key, value in view.tags.items()} | {"unit_id": unit_id, "status": status}
         if view.note:
-            tags[NOTE] = view.note
+            tags[NOTE] = _text(view.note)
         end_ms = int(1000 * time.time())
         start_ms = end_ms - int(1000 * view.metrics.get("seconds", 0.0))
         run_id = self._client.create_run(self._id, run_name=view.name, tags=tags, start_time=start_ms).info.run_id
@@ -150,7 +150,12 @@ class Experiment:
         state = {"orderByKey": columns[0], "orderByAsc": True, "selectedColumns": columns, "columnOrder": order}
         now_ms = int(1000 * time.time())
         saved = {"name": "units, best first", "createdAt": now_ms, "updatedAt": now_ms, "state": json.dumps(state)}
-        self._client.set_experiment_tag(self._id, f"mlflow.sharedViewState.{SAVED_VIEW}", json.dumps(saved))
+        try:
+            self._client.set_experiment_tag(self._id, f"mlflow.sharedViewState.{SAVED_VIEW}", json.dumps(saved))
+        except Exception as error:
+            if not _is_rejection(error):
+                raise
+            self._warn("view", f"MLflow takes no table of units: {short(error)}")
         self._has_view = True
 
     def log_progress(self, step: int, numbers: Mapping[str, float]) -> None:
@@ -180,16 +185,19 @@ class Experiment:
 
     def _accepts(self, run_id: str, **batch: Any) -> bool:
         """Logs a batch of any size, which MLflow's client parts into calls; False if it may not be logged."""
-        from mlflow.exceptions import MlflowException
-
         try:
             self._client.log_batch(run_id, **batch)
-        except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE":
+        except Exception as error:
+            if not _is_rejection(error):
                 raise
             self._warn("rejected", f"MLflow rejects a value of run {run_id}: {short(error)}")
             return False
         return True
+
+
+def _is_rejection(error: Exception) -> bool:
+    """Whether MLflow was reached and refuses what it got."""
+    return getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
 
 
 def _versions() -> dict[str, str]:

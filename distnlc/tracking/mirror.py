@@ -76,6 +76,8 @@ class Tracker:
         self._whole = False
         self._mirrored: dict[str, str] | None = None
         """unit id -> status; None while that is not known"""
+        self._told: set[str] = set()
+        """units that were committed in this session and are still to be mirrored, in place of what is there of them"""
         self._failures: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
@@ -83,6 +85,7 @@ class Tracker:
 
     def unit(self, unit_id: str, status: str, view: View) -> None:
         """Mirrors a unit that has just been committed, in place of what was there of it."""
+        self._told.add(unit_id)
         try:
             self._queue.put_nowait((unit_id, status, view))
         except queue.Full:
@@ -99,10 +102,15 @@ class Tracker:
         headline: Mapping[str, float],
     ) -> None:
         """Shows how far the whole study is, units of earlier sessions included."""
-        counts = {"done": done, "failed": failed, "total": total, "units_per_hour": units_per_hour}
-        left = {} if seconds_left is None else {"seconds_left": seconds_left}
         self._complete = done + failed >= total
-        self._progress = (done + failed, {**headline, **counts, **left})
+        numbers = {**headline, "done": done, "failed": failed, "total": total}
+        if units_per_hour > 0:  # a session that does nothing says nothing of the speed
+            numbers["units_per_hour"] = units_per_hour
+        if self._complete:
+            seconds_left = 0.0
+        if seconds_left is not None:
+            numbers["seconds_left"] = seconds_left
+        self._progress = (done + failed, numbers)
 
     def close(self, timeout_s: float = 30.0) -> bool:
         """Lets the thread finish, in `timeout_s` at most, UNREACHABLE_S while MLflow is out of reach.
@@ -190,15 +198,16 @@ class Tracker:
             return None
 
     def _missing(self, mirrored: Mapping[str, str]) -> Iterator[Mirrored]:
-        """The committed units that are not mirrored with their present status."""
+        """The committed units that are not mirrored with their present status, or were done again."""
         statuses = self._statuses()
-        wanted = {unit_id for unit_id, status in statuses.items() if mirrored.get(unit_id) != status}
+        wanted = {id_ for id_, status in statuses.items() if mirrored.get(id_) != status or id_ in self._told}
         if wanted:
             for unit_id, view in self._views(wanted):
                 yield unit_id, statuses[unit_id], view
 
     def _mirror(self, experiment: Experiment, mirrored: dict[str, str], unit_id: str, status: str, view: View) -> None:
-        if mirrored.get(unit_id) == status or self._failures[unit_id] >= MAX_FAILURES:
+        is_there = mirrored.get(unit_id) == status and unit_id not in self._told
+        if is_there or self._failures[unit_id] >= MAX_FAILURES:
             return
         started_s = time.thread_time()
         try:
@@ -211,6 +220,7 @@ class Tracker:
                 self._warn("refused", f"the mirror goes without unit {unit_id}: {short(error)}")
             raise
         mirrored[unit_id] = status
+        self._told.discard(unit_id)
         self._closing.wait(REST * (time.thread_time() - started_s))
 
     def _send_progress(self, experiment: Experiment, at_once: bool = False) -> None:

@@ -68,6 +68,7 @@ class Bucket:
         """what is still under way to the store, and will be done once more: key -> content, None to delete it"""
         self.now = 0.0
         self.has_faults = False
+        self.fault_chance = self.random.choice([0.0, 0.01, 0.05])
 
     def happens(self, probability: float) -> bool:
         return self.has_faults and self.random.random() < probability
@@ -76,10 +77,10 @@ class Bucket:
         actor = threading.current_thread()
         if isinstance(actor, Actor):
             actor.stop()
-        fails, arrives = self.happens(0.03), not self.happens(0.03)
+        fails, arrives = self.happens(self.fault_chance), not self.happens(self.fault_chance)
         if changes and arrives:
             self.change(key, data)
-        if changes and (not arrives or self.happens(0.03)):
+        if changes and (not arrives or self.happens(self.fault_chance)):
             self.late.append((key, data))
         if fails or not arrives:
             raise OSError("no answer")

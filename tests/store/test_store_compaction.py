@@ -94,6 +94,19 @@ def test_small_chunks_are_merged_when_they_are_many(folder: Path, monkeypatch: p
     assert contents(folder) == ALL | expected(entry("a", version=9.0))
 
 
+def test_large_chunks_of_few_units_are_left_as_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Merged at every opening they would take memory and time without end."""
+    monkeypatch.setattr(writing, "MERGE_ABOVE", 1)
+    monkeypatch.setattr(writing, "MERGE_BYTES", 1)
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        for unit in UNITS:
+            store.commit([unit])
+    before = files(folder)
+    assert len(before["units"]) == len(UNITS)
+    Store.create_or_open(folder, SPEC, TABLES).close()
+    assert files(folder) == before
+
+
 def test_small_chunks_of_stopped_writers_are_merged_by_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for unit in UNITS:
         with Store.create_or_open(folder, SPEC, TABLES) as store:

@@ -70,7 +70,13 @@ def test_the_summary_run_follows_the_study_and_is_reused_on_resume(
         assert summary.info.status == ("KILLED" if done == 1 else "FINISHED")
     assert study.curve(summary, "done") == [(2, 1.0), (3, 2.0)]
     assert study.curve(summary, "correlation") == [(2, 0.25), (3, 0.5)]
-    assert study.curve(summary, "seconds_left") == [(3, 36.0)]
+    assert study.curve(summary, "seconds_left") == [(3, 0.0)]
+    tracker = study.tracker()  # with nothing to do
+    tracker.progress(done=2, failed=1, total=3, units_per_hour=0.0, seconds_left=None, headline={})
+    assert tracker.close(30)
+    summary = study.summary()
+    assert summary.data.metrics["units_per_hour"] == 100.0
+    assert summary.data.metrics["seconds_left"] == 0.0
     assert "undefined" not in summary.data.metrics
     assert summary.data.tags["study_id"] == spec_id(study.spec)
     assert summary.data.tags["version.python"].startswith("3.")
@@ -89,9 +95,7 @@ def test_resume_mirrors_what_is_missing_and_nothing_twice(study: Study) -> None:
     study.client().create_run(experiment, tags={"unit_id": "cut short"})  # what a crash leaves behind
     study.rows["cut short"] = "ok", view("whole")
     study.rows["repeated"] = "ok", view("new")
-    tracker = study.tracker()
-    tracker.unit("kept", "ok", view("once more"))
-    assert tracker.close(30)
+    assert study.tracker().close(30)
     study.assert_whole()
     units = study.units()
     assert {unit: run.info.run_name for unit, run in units.items()} == {
@@ -100,6 +104,30 @@ def test_resume_mirrors_what_is_missing_and_nothing_twice(study: Study) -> None:
         "cut short": "whole",
     }
     assert units["kept"].info.run_id == kept
+
+
+def test_a_unit_that_was_done_again_is_shown_as_it_is_now(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if its status is the same, and if MLflow is away when it comes."""
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setattr(mirror, "RETRY_S", 0.01)
+    tracker = study.tracker()
+    study.commit(tracker, "u", "failed", view("u", params={"depth": 1}))
+    assert tracker.close(30)
+    delete_run, failures = MlflowClient.delete_run, iter([True])
+
+    def unreliable(*arguments: Any) -> None:
+        if next(failures, False):
+            raise ConnectionError("server gone")
+        delete_run(*arguments)
+
+    monkeypatch.setattr(MlflowClient, "delete_run", unreliable)
+    tracker = study.tracker()
+    study.commit(tracker, "u", "failed", view("u", params={"depth": 2}))
+    while tracker._told:
+        time.sleep(0.01)
+    assert tracker.close(30)
+    study.assert_whole()
 
 
 def test_a_mirror_left_whole_is_known_without_listing_its_runs(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +200,15 @@ def test_what_mlflow_rejects_costs_that_value_only(study: Study, caplog: pytest.
     assert tracker.close(30)
     assert set(study.units()) == {"odd", "next"}
     assert "MLflow rejects a value" in caplog.text
+
+
+def test_a_table_that_mlflow_does_not_take_costs_the_table_only(study: Study, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = study.tracker()
+    for unit in ("first", "second"):
+        study.commit(tracker, unit, shown=view(unit, table=["test_error", "depth" * 2000]))
+    assert tracker.close(30)
+    study.assert_whole()
+    assert caplog.text.count("MLflow takes no table of units") == 1
 
 
 def test_a_failure_amid_a_unit_is_repaired_from_the_store(
