@@ -203,7 +203,8 @@ class _Ledger:
         reason = self._why_give_up(result)
         if reason is None:
             return None
-        log.warning("unit %s (%s) failed: %s\n%s", unit.unit_id, unit.label, reason, result.traceback)
+        traceback = f"\n{result.traceback}" if result.traceback else ""
+        log.warning("unit %s (%s) failed: %s%s", unit.unit_id, unit.label, reason, traceback)
         self.failed += 1
         rows = self._failed_rows(unit, reason)
         self._close(unit)
