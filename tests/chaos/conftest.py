@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -18,15 +19,18 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFr
     return study.tables()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Prepared data of all drivers and workers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DISTNLC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data of all drivers and workers."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def one_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTNLC_CACHE", str(cache))
+
+
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head that does no work, to which nodes are added. In CI it notices sooner that a node is gone."""
     soon = {} if FULL else {"_system_config": {"health_check_period_ms": 500, "health_check_timeout_ms": 2000}}
