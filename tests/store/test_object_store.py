@@ -17,7 +17,7 @@ from store_samples import BEFORE, FIRST, SECOND, STATES, TABLES, SmallSpec, cont
 
 from distnlc.store import Store, StoreError, export, object_store, objects, place_of, read_records, read_table
 
-EVERY = 1 if os.environ.get("CHAOS") == "full" else 6
+EVERY = 1 if os.environ.get("CHAOS") == "full" else 8
 """how many of the requests a writer is killed after; test_object_store_schedules.py takes them all, in memory"""
 
 
@@ -155,7 +155,7 @@ def test_kill_after_requests_that_change_something(server: S3Server, address: st
             assert contents(here) in STATES[returned : returned + 2]
             with opened(here) as store:
                 store.commit([*FIRST, *SECOND])
-                if boundary % 12 == 0:
+                if boundary % 16 == 0:
                     store.compact()
                     assert len(names(here, "units")) == 1
             assert contents(here) == STATES[2]

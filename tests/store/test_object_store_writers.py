@@ -82,20 +82,16 @@ def test_claims_of_processes_that_are_gone_are_cleared_away(address: str) -> Non
 
 
 def test_a_claim_that_is_not_renewed_ends(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store_samples.begin(address)
-    monkeypatch.setattr(object_store, "STALE_S", 2.0)
-    claim_by(address, "process 1 on elsewhere", 5)
-    assert "process 1 on elsewhere" in refusal(lambda: opened(address))
-    threading.Event().wait(3.1)
-    opened(address).close()
-    assert len(names(address)) == 1
-
-
-def test_a_writer_at_work_renews_its_claim(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_store, "STALE_S", 2.0)
     monkeypatch.setattr(object_store, "RENEW_S", 0.2)
-    with opened(address) as store:
+    other = address.replace("?", "2?")
+    store_samples.begin(other)
+    with opened(address) as store:  # which renews its own
+        claim_by(other, "process 1 on elsewhere", 5)
+        assert "process 1 on elsewhere" in refusal(lambda: opened(other))
         threading.Event().wait(3.1)
+        opened(other).close()
+        assert len(names(other)) == 1
         assert "another writer is at work" in refusal(lambda: opened(address))
         store.commit(BEFORE)
     assert contents(address) == STATES[0]
@@ -210,7 +206,7 @@ def test_a_writer_that_slept_while_it_began_the_study_is_overtaken(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No generation is taken twice, also while there is no manifest."""
-    monkeypatch.setattr(object_store, "STALE_S", 1.0)
+    monkeypatch.setattr(object_store, "STALE_S", 0.25)
 
     def locked() -> ObjectStore:
         place = ObjectStore(address)
