@@ -34,3 +34,8 @@ def new_database(database: str) -> Callable[[Path], str]:
         return f"sqlite:///{path}"
 
     return copy
+
+
+@pytest.fixture
+def study(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Study:
+    return Study(tmp_path, database, seed=sum(map(ord, request.node.name)))

@@ -1,33 +1,24 @@
-"""The mirror shows every committed unit once, follows the study live, and can neither slow nor stop it."""
+"""The mirror shows every committed unit once and follows the study live."""
 
 import json
-import logging
 import math
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mirrored import Study, view
 
-from distnlc.records import View
 from distnlc.spec import spec_id, to_yaml
-from distnlc.tracking import default_uri, mirror
+from distnlc.tracking import mirror
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
 ]
-
-
-@pytest.fixture
-def study(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> Study:
-    return Study(tmp_path, database, seed=sum(map(ord, request.node.name)))
 
 
 def test_units_appear_with_params_metrics_curves_and_tags(study: Study) -> None:
@@ -209,153 +200,6 @@ def test_a_table_that_mlflow_does_not_take_costs_the_table_only(study: Study, ca
     assert tracker.close(30)
     study.assert_whole()
     assert caplog.text.count("MLflow takes no table of units") == 1
-
-
-def test_a_failure_amid_a_unit_is_repaired_from_the_store(
-    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from mlflow.tracking import MlflowClient
-
-    monkeypatch.setattr(mirror, "RETRY_S", 0.01)
-    log_batch, failures = MlflowClient.log_batch, iter([True, True])
-
-    def unreliable(*arguments: Any, **named: Any) -> None:
-        if next(failures, False):
-            raise ConnectionError("server gone")
-        log_batch(*arguments, **named)
-
-    monkeypatch.setattr(MlflowClient, "log_batch", unreliable)
-    tracker = study.tracker()
-    study.commit(tracker, "u0")
-    study.commit(tracker, "u1")
-    deadline = time.monotonic() + 20
-    while len(tracker._mirrored or {}) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert tracker.close(30)
-    study.assert_whole()
-    assert caplog.text.count("ConnectionError: server gone") == 1
-
-
-def test_one_unit_that_never_gets_through_does_not_keep_the_others_out(
-    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from mlflow.tracking import MlflowClient
-
-    monkeypatch.setattr(mirror, "RETRY_S", 0.01)
-    create_run = MlflowClient.create_run
-
-    def picky(*arguments: Any, run_name: str, **named: Any) -> Any:
-        if run_name == "poison":
-            raise ConnectionError("reset by peer")
-        return create_run(*arguments, run_name=run_name, **named)
-
-    monkeypatch.setattr(MlflowClient, "create_run", picky)
-    tracker = study.tracker()
-    for unit in ("first", "poison", "last"):
-        study.commit(tracker, unit)
-    deadline = time.monotonic() + 20
-    while len(tracker._mirrored or {}) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert tracker.close(30) is False
-    assert set(study.units()) == {"first", "last"}
-    assert "the mirror goes without unit poison" in caplog.text
-
-
-def test_units_that_do_not_fit_in_the_queue_come_from_the_store(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "QUEUED_UNITS", 2)
-    tracker = study.tracker()
-    for i in range(20):
-        study.commit(tracker, f"u{i}")
-    assert tracker.close(30)
-    study.assert_whole()
-
-
-def test_close_says_what_is_left_and_the_next_session_does_it(
-    study: Study, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mirror, "PATIENCE_S", 0.1)
-    for i in range(60):
-        study.rows[f"u{i}"] = "ok", view(f"unit {i}")
-    tracker = study.tracker()
-    while not tracker._mirrored:
-        time.sleep(0.01)
-    assert tracker.close(0.5) is False
-    assert "of 60 units are not yet in MLflow; Ctrl-C leaves that to the next run of this study" in caplog.text
-    assert "of 60 units are not yet in MLflow; running the study again completes that" in caplog.text
-    monkeypatch.setattr(mirror, "REST", 0.0)
-    assert tracker.close(math.inf)
-    study.assert_whole()
-
-
-def test_while_the_study_runs_the_mirror_takes_a_small_share_of_the_interpreter(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    enough = threading.Event()
-
-    def views(wanted: Collection[str]) -> Iterable[tuple[str, View]]:
-        for unit_id in wanted:
-            if enough.is_set():
-                return
-            yield unit_id, view(unit_id)
-
-    monkeypatch.setattr(study, "views", views)
-    study.rows = {f"u{i}": ("ok", view(f"u{i}")) for i in range(10_000)}
-    tracker = study.tracker()
-    while not tracker._mirrored:
-        time.sleep(0.01)
-    started_s, cpu_s, there = time.monotonic(), time.process_time(), len(tracker._mirrored)
-    time.sleep(2)
-    share = (time.process_time() - cpu_s) / (time.monotonic() - started_s)
-    assert len(tracker._mirrored) > there
-    assert share < 0.5
-    enough.set()
-    assert tracker.close(30)
-
-
-def test_a_dead_server_is_one_warning_and_the_end_does_not_wait_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(mirror, "RETRY_S", 0.1)
-    started = time.monotonic()
-    study = Study(tmp_path, "http://somebody:secret@127.0.0.1:9", seed=0)
-    tracker = study.tracker()
-    study.commit(tracker, "u")
-    tracker.progress(done=1, failed=0, total=1, units_per_hour=1.0, seconds_left=0.0, headline={})
-    assert time.monotonic() - started < 0.5
-    time.sleep(0.5)
-    with caplog.at_level(logging.DEBUG):
-        assert tracker.close(10.0) is False
-    assert time.monotonic() - started < 12
-    assert caplog.text.count("cannot mirror to http://***@127.0.0.1:9") == 1
-    assert "running the study again completes it" in caplog.text
-    assert "secret" not in caplog.text
-
-
-def test_close_does_not_wait_for_one_that_never_answers(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = threading.Event()
-
-    def never() -> Mapping[str, str]:
-        answer.wait()
-        return {}
-
-    monkeypatch.setattr(study, "statuses", never)
-    tracker = study.tracker()
-    started = time.monotonic()
-    assert tracker.close(0.3) is False
-    assert time.monotonic() - started < 1.0
-    answer.set()
-    assert tracker.close(30)
-
-
-def test_without_mlflow_the_study_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    for module in ("mlflow", "mlflow.tracking"):
-        monkeypatch.setitem(sys.modules, module, None)
-    tracker = Study(tmp_path, default_uri(tmp_path), seed=0).tracker()
-    tracker.unit("u", "ok", view("unseen"))
-    assert tracker.close(10) is False
-    assert "ModuleNotFoundError" in caplog.text
 
 
 def test_importing_the_module_loads_no_mlflow() -> None:
