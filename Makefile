@@ -27,7 +27,7 @@ test: .venv/installed-for-tests
 	touch $@
 
 chaos: .venv/installed-for-tests
-	CHAOS=full $(BIN)/pytest -s tests/chaos tests/tracking/test_tracking_servers.py
+	CHAOS=full $(BIN)/pytest -s tests/chaos tests/store tests/tracking
 
 # --strict: without it, an index that does not answer passes for "nothing found"
 audit: .venv/installed-for-tests
