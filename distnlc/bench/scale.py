@@ -30,7 +30,7 @@ from distnlc.store import place_of, read_statuses
 
 UNITS, STOPPED_AT, STEP = 100_000, 90_000, 10_000
 WORKERS = 2
-EXPECTED_S = 400.0
+EXPECTED_S = 130.0
 POLL_S = 0.1
 COMMAND = "from distnlc.cli import main; main()"
 
