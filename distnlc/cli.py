@@ -225,7 +225,8 @@ def _conclude(folder: str, kind: str) -> None:
 def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..., str]) -> None:
     """One line for each of the first failed units, and how to do them all again."""
     failed = [row for row in rows if row.status == FAILED]
-    labels = {unit.unit_id: unit.label for unit in units}
+    named = {row.unit_id for row in failed}
+    labels = {unit.unit_id: unit.label for unit in units if unit.unit_id in named}
     for row in failed[:FAILURES_SHOWN]:
         say(failure(labels.get(row.unit_id, row.unit_id), row.reason, again("--unit", row.unit_id)), style="red")
     if len(failed) > 1:

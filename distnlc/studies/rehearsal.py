@@ -56,7 +56,7 @@ def prepare(spec: Spec) -> None:
 
 def units(spec: Spec) -> list[Unit]:
     """Units of equal cost, the seconds that they wait."""
-    fixed = spec.model_copy(update={"count": 1}).fixing_fields()
+    fixed = spec.model_copy(update={"count": 1}).fixing_fields()  # always the same count: more units rename none
     return [
         Unit(short_id({"part": fixed, "index": index}), spec.name, index, max(spec.seconds, 1e-3), f"rehearsal {index}")
         for index in range(spec.count)
