@@ -108,7 +108,9 @@ def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
     rows = part.rows
     error = "training error" if part.error == "train_error" else "test error"
     nlc, errors = rows["init_nlc"].to_numpy(dtype=float), rows[part.error].to_numpy(dtype=float)
-    correlation = correlate(nlc, errors, log_x=True, failed=part.failed, names=("initial NLC", error))
+    correlation = correlate(
+        nlc, errors, log_x=True, failed=part.failed, skipped=part.skipped, names=("initial NLC", error)
+    )
     kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, failed=part.failed)
     best = rows[kept].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
     better = rows[rows["test_error"] < rows["d_out"].map(BETTER_THAN_GUESSING)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from distnlc.records import FAILED
+from distnlc.records import FAILED, SKIPPED
 from distnlc.store import StoreError
 
 DATASETS = {"cifar10": "CIFAR10", "mnist": "MNIST", "waveform-noise": "waveform-noise"}
@@ -48,9 +48,20 @@ class Part:
         """True for the rows of failed units."""
         return self.rows["status"] == FAILED
 
+    @property
+    def skipped(self) -> "pd.Series[bool]":
+        """True for the rows of architectures that `train_if` left untrained."""
+        return self.rows["status"] == SKIPPED
+
 
 def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None) -> list[Part]:
-    """The parts in the paper's order, only those of one criterion if given; rows in index order. Raises StoreError."""
+    """The parts in the paper's order, only those of one criterion if given; rows in index order.
+
+    Of an architecture that was trained from several initial weights only the first row is kept: rows are then
+    independent of each other, as in the paper. Raises StoreError.
+    """
+    if "initialization" in architectures:
+        architectures = architectures[architectures["initialization"] == 0]
     named = {str(name): rows.sort_values("index") for name, rows in architectures.groupby("part")}
     keys = {name: _key(rows) for name, rows in named.items()}
     parts = []

@@ -10,7 +10,7 @@ import argparse
 import base64
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,29 +20,20 @@ import jinja2
 import pandas as pd
 
 from analysis import text
-from analysis.figures import drawing, figure2, figure3a
+from analysis.contents import FIGURES, TABLES
+from analysis.figures import drawing
 from analysis.figures.drawing import Drawing, MissingRecordsError
 from analysis.figures.interactive import figure2_html
 from analysis.headline import sentences, summarize
 from analysis.load import Tables, load
-from analysis.tables import MeasuredError, read_measured, written
-from analysis.tables.table1 import table1
-from analysis.tables.table2 import table2
+from analysis.tables import MeasuredError, Table
 from distnlc import store
 from distnlc.records import FAILED
-
-FIGURES: tuple[ModuleType, ...] = (figure2, figure3a)
-"""in the order of the report; each module offers draw(tables) -> Drawing"""
-
-TABLES: tuple[tuple[str, Callable[[Mapping[str, Any]], pd.DataFrame]], ...] = (
-    ("Table 1: the NLC of activation functions and of networks built from them", table1),
-    ("Table 2: the NLC of batch-norm ReLU networks of width 100", table2),
-)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure as the page needs it, or why it is missing."""
+    """A figure or table as the page needs it, or why it is missing."""
 
     title: str
     missing: str = ""
@@ -52,6 +43,9 @@ class Shown:
     image: str = ""
     """the SVG as a data address"""
     numbers: tuple[Mapping[str, str], ...] = ()
+    sections: tuple[tuple[str, str], ...] = ()
+    """heading and HTML of each table of ready-to-show values"""
+    remarks: tuple[str, ...] = ()
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> str:
@@ -78,8 +72,29 @@ def _draw(module: ModuleType, tables: Tables) -> Drawing | Shown:
     try:
         drawn: Drawing = module.draw(tables)
     except MissingRecordsError as error:
-        return Shown(title=(module.__doc__ or "").partition(":")[0], missing=str(error))
+        return _missing(module, error)
     return drawn
+
+
+def _tabulate(module: ModuleType, tables: Tables) -> Shown:
+    try:
+        table: Table = module.tabulate(tables)
+    except (MissingRecordsError, MeasuredError) as error:
+        return _missing(module, error)
+    return Shown(
+        title=table.title,
+        caption=table.caption,
+        sections=tuple((heading, _html(frame)) for heading, frame in table.sections),
+        remarks=tuple(table.remarks),
+    )
+
+
+def _missing(module: ModuleType, error: ValueError) -> Shown:
+    return Shown(title=(module.__doc__ or "").partition(":")[0], missing=str(error))
+
+
+def _html(frame: pd.DataFrame) -> str:
+    return frame.to_html(border=0, classes="numbers", index_names=False)
 
 
 def _show(drawn: Drawing) -> Shown:
@@ -92,6 +107,8 @@ def _show(drawn: Drawing) -> Shown:
         svg=svg,
         image="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         numbers=tuple(_numbers(panel) for panel in drawn.panels),
+        sections=() if drawn.table is None else (("", _html(drawn.table)),),
+        remarks=tuple(drawn.remarks),
     )
 
 
@@ -115,7 +132,6 @@ def _render(tables: Tables, fields: Mapping[str, Any], figures: list[Shown]) -> 
     whole = summarize(tables)
     architectures = tables.architectures
     failures = architectures[architectures["status"] == FAILED].sort_values(["part", "index"])
-    values, missing, settings = _tables()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"),
         autoescape=True,
@@ -129,25 +145,12 @@ def _render(tables: Tables, fields: Mapping[str, Any], figures: list[Shown]) -> 
         parts=[(part, sentences(part)) for part in whole.parts],
         figures=figures,
         interactive=figure2_html(tables),
-        tables=values,
-        tables_missing=missing,
-        tables_settings=settings,
+        tables=[_tabulate(module, tables) for module in TABLES],
         duration=text.duration,
         spec=json.dumps(fields, indent=2, default=str),
         failures=failures.to_dict("records"),
         retried=int((architectures["attempts"] > 1).sum()),
     )
-
-
-def _tables() -> tuple[list[tuple[str, str]], str, Mapping[str, Any]]:
-    """The paper's tables as (title, HTML), or why they are missing; the settings they were measured with."""
-    try:
-        measured = read_measured()
-        frames = [(title, written(table(measured))) for title, table in TABLES]
-    except MeasuredError as error:
-        return [], str(error), {}
-    html = [(title, frame.to_html(border=0, classes="numbers", index_names=False)) for title, frame in frames]
-    return html, "", measured.get("settings", {})
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,8 +11,9 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 
-OK, DIVERGED, PRUNED, FAILED = "ok", "diverged", "pruned", "failed"
-"""a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung); a unit: ok or failed"""
+OK, DIVERGED, PRUNED, FAILED, SKIPPED = "ok", "diverged", "pruned", "failed", "skipped"
+"""a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung); a unit: ok, failed or
+skipped (measured, but not trained, since the spec's `train_if` said no)"""
 
 Records = Mapping[str, Sequence[Any]]
 """What one unit gives: table name -> rows. The first table of a study kind holds exactly one row per unit."""

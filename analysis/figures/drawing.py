@@ -4,11 +4,12 @@ import argparse
 import io
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import text
@@ -23,7 +24,16 @@ STYLE: dict[Any, Any] = {
 
 
 class MissingRecordsError(ValueError):
-    """The study has no records that this figure could show; the message says which are missing."""
+    """The study has no records that this figure or table could show.
+
+    The message says which are missing and ends with `given_by`: which presets would give them.
+    """
+
+
+def given_by(*presets: str) -> str:
+    """The end of a MissingRecordsError: `the presets waveform-adam and paper give them`."""
+    names = " and ".join((", ".join(presets[:-1]), presets[-1])) if len(presets) > 1 else presets[0]
+    return f"the preset{'s' if len(presets) > 1 else ''} {names} give{'' if len(presets) > 1 else 's'} them"
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,8 @@ class Panel:
 
     title: str
     correlation: Correlation
-    stated: float | None
+    stated: tuple[float, ...] = ()
+    """none if the paper states no value; two if it is lost which of them is this panel's"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,12 @@ class Drawing:
     title: str
     caption: str
     figure: Figure
-    panels: list[Panel]
+    panels: list[Panel] = field(default_factory=list)
+    """the correlations that the figure shows; they stand as a table of numbers below it"""
+    table: pd.DataFrame | None = None
+    """numbers that are no correlations, ready to show: strings, the rows named by the index"""
+    remarks: list[str] = field(default_factory=list)
+    """plain sentences, such as where it differs from the paper, and a plausible cause"""
 
 
 Draw = Callable[[Tables], Drawing]
@@ -61,17 +77,20 @@ def encoded(drawing: Drawing, kind: str) -> bytes:
 
 
 def lines(drawing: Drawing) -> list[str]:
-    """The figure's numbers for a terminal, one line per panel."""
-    return [
+    """The figure's numbers and remarks for a terminal."""
+    said = [
         f"{panel.title}: {text.strength(panel.correlation)}; {text.count(panel.correlation)}, "
         f"{text.left_out(panel.correlation)}; paper: {stated(panel)}"
         for panel in drawing.panels
     ]
+    if drawing.table is not None:
+        said.append(drawing.table.to_string())
+    return said + drawing.remarks
 
 
 def stated(panel: Panel) -> str:
     """The paper's value for people."""
-    return "no value stated" if panel.stated is None else f"{panel.stated:.2f}"
+    return " or ".join(f"{value:.2f}" for value in panel.stated) or "no value stated"
 
 
 def main(draw: Draw, arguments: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from analysis.parts import STATED_NLC
 NLC = Quantity("init_nlc", "initial NLC", log=True)
 TEST_ERROR = Quantity("test_error", "test error")
 INSET = (0.8, 100.0)
+PRESETS = ("paper-small", "paper")
 
 
 def draw(tables: Tables) -> Drawing:
@@ -24,6 +25,7 @@ def draw(tables: Tables) -> Drawing:
         x=NLC,
         y=TEST_ERROR,
         stated=STATED_NLC,
+        presets=PRESETS,
         inset=INSET,
     )
 

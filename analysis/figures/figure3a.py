@@ -10,6 +10,7 @@ from analysis.figures.scatter import Quantity, scatter
 from analysis.load import Tables
 
 STATED = {("cifar10", "sgd", "validation-error"): 0.42}
+PRESETS = ("paper-small", "cifar10", "paper")
 
 
 def draw(tables: Tables) -> Drawing:
@@ -21,6 +22,7 @@ def draw(tables: Tables) -> Drawing:
         x=Quantity("init_bias", "initial output bias", log=True),
         y=Quantity("test_error", "test error"),
         stated=STATED,
+        presets=PRESETS,
     )
 
 

@@ -7,7 +7,7 @@ shades apart. Above each panel stand the correlation, its interval, p-value and 
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from analysis import text
 from analysis.correlations import LEVEL, Floats, correlate, usable_rows
-from analysis.figures.drawing import Drawing, MissingRecordsError, Panel
+from analysis.figures.drawing import Drawing, MissingRecordsError, Panel, given_by
 from analysis.figures.drawing import stated as stated_text
 from analysis.parts import PAPER_SIZE, Key, Part, parts_of
 
@@ -61,9 +61,11 @@ def scatter(
     x: Quantity,
     y: Quantity,
     stated: Mapping[Key, float],
+    presets: Sequence[str],
     inset: tuple[float, float] | None = None,
 ) -> Drawing:
     """The figure for all parts selected by validation error. inset: the range of x that is shown enlarged.
+    presets: those that give the records.
 
     Raises MissingRecordsError if no architecture has both quantities.
     """
@@ -74,6 +76,7 @@ def scatter(
         raise MissingRecordsError(
             f"{title}: no architecture chosen by validation error has both {x.label} and {y.label}"
             + (f" ({reasons})" if panels else "")
+            + f"; {given_by(*presets)}"
         )
     columns = min(len(parts), 2)
     rows = math.ceil(len(parts) / columns)
@@ -101,9 +104,10 @@ def panel(part: Part, x: Quantity, y: Quantity, stated: float | None) -> Panel:
         log_x=x.log,
         log_y=y.log,
         failed=part.failed,
+        skipped=part.skipped,
         names=(x.label, y.label),
     )
-    return Panel(part.title, correlation, stated)
+    return Panel(part.title, correlation, () if stated is None else (stated,))
 
 
 def plotted(part: Part, x: Quantity, y: Quantity) -> pd.DataFrame:

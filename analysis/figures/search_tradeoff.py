@@ -169,7 +169,7 @@ def draw(found: Sequence[Tradeoff]) -> Drawing:
         "Test error of the chosen run minus that of the full grid's, mean over the architectures with its "
         f"{LEVEL:.0%} bootstrap interval, against the share of the grid's epochs that were trained. Dashed: the goal."
     )
-    return Drawing(NAME, title, caption, figure, [])
+    return Drawing(NAME, title, caption, figure)
 
 
 def written(one: Tradeoff) -> str:

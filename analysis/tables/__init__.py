@@ -1,24 +1,46 @@
-"""The paper's tables 1 and 2: values measured on networks at initialization, beside the stated ones.
+"""One small file per table. Each offers `tabulate(tables) -> Table` and runs alone:
 
-In: the file `measured.json`, {"table1": {row: values}, "table2": {depth: value}, "settings": {...}}, which is
-made by measuring networks (not here). Out: pandas frames with rows (what, "measured" | "paper" | "ratio").
+    python -m analysis.tables.table1 [DIR]
+
+Tables 1 and 2 need no study: their values were measured on networks at initialization, in the file `measured.json`,
+{"table1": {row: values}, "table2": {depth: value}, "settings": {...}}, which is made by measuring networks (not
+here); they become frames with rows (what, "measured" | "paper" | "ratio").
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis import text
+from analysis import EXAMPLE, text
+from analysis.figures.drawing import MissingRecordsError
+from analysis.load import Tables, load
+from distnlc.store import StoreError
 
 MEASURED = Path(__file__).parent / "measured.json"
 
 
 class MeasuredError(ValueError):
     """The file of measured values is missing or not of the form it must have; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One finished table, ready to show: every frame holds strings, its rows are named by its index."""
+
+    name: str
+    """table1"""
+    title: str
+    caption: str
+    sections: list[tuple[str, pd.DataFrame]]
+    """heading (empty if there is only one) and frame"""
+    remarks: list[str] = field(default_factory=list)
+    """plain sentences, such as where it differs from the paper, and a plausible cause"""
 
 
 def read_measured(path: Path = MEASURED) -> dict[str, Any]:
@@ -64,13 +86,32 @@ def written(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.map(lambda value: text.number(value, 4))
 
 
-def main(table: Callable[[Mapping[str, Any]], pd.DataFrame]) -> int:
-    """Prints one table from the shipped file. Exit codes: 0 printed, 1 not measured."""
+def settings(measured: Mapping[str, Any]) -> str:
+    """How the file's values were measured, for a caption."""
+    said = "; ".join(f"{name}: {value}" for name, value in measured.get("settings", {}).items())
+    return f" Measured with {said}." if said else ""
+
+
+def lines(table: Table) -> list[str]:
+    """The table for a terminal."""
+    said = [table.title]
+    for heading, frame in table.sections:
+        said += [heading] * bool(heading) + [frame.to_string()]
+    return [*said, table.caption, *table.remarks]
+
+
+def main(tabulate: Callable[[Tables], Table], arguments: list[str] | None = None) -> int:
+    """Prints one table. Exit codes: 0 printed, 1 no records or measured values for it, 2 not a study folder."""
+    about = (sys.modules[tabulate.__module__].__doc__ or "").strip().partition("\n")[0]
+    parser = argparse.ArgumentParser(description=about)
+    folder = "a study folder or s3:// address (default: the example study)"
+    parser.add_argument("folder", metavar="DIR", nargs="?", default=EXAMPLE, help=folder)
     try:
-        measured = read_measured()
-        print(written(table(measured)).to_string())
-    except MeasuredError as error:
+        print(*lines(tabulate(load(parser.parse_args(arguments).folder))), sep="\n")
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (MissingRecordsError, MeasuredError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(*(f"{name}: {value}" for name, value in measured.get("settings", {}).items()), sep="\n")
     return 0

@@ -10,10 +10,14 @@ from distnlc.spec import StudySpec
 from distnlc.store import Store
 
 ACTIVATIONS = ("relu", "selu", "tanh", "sigmoid", "even-tanh", "gaussian", "square", "odd-square")
-NOT_MEASURED = (
-    *("init_nlc", "init_bias", "runs", "diverged_runs", "epochs", "best_run", "best_rate", "best_at_edge"),
-    *("val_error", "test_error", "train_error"),
+CHOSEN = ("runs", "diverged_runs", "epochs", "best_run", "best_rate", "best_at_edge")
+ERRORS = ("val_error", "test_error", "train_error")
+INITIAL = (
+    *("init_nlc", "init_bias", "init_loss_scale", "init_jacobian_norm", "init_gradient_component"),
+    *("init_gradient_length", "init_lipschitz", "init_input_cosine", "init_output_cosine", "init_relative_diameter"),
 )
+TRAINED = ("trained_nlc", "trained_nlc_test", "trained_bias", "trained_perturbation")
+NOT_MEASURED = (*INITIAL, *CHOSEN, *ERRORS, *TRAINED)
 CLASSES = {"waveform-noise": 3, "mnist": 10, "cifar10": 10}
 
 
@@ -46,6 +50,14 @@ def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
         "seconds": 12.5,
         "init_nlc": 1.5,
         "init_bias": 0.4,
+        "init_loss_scale": 1.0,
+        "init_jacobian_norm": 2.0,
+        "init_gradient_component": 0.01,
+        "init_gradient_length": 0.05,
+        "init_lipschitz": 1.4,
+        "init_input_cosine": 0.1,
+        "init_output_cosine": 0.4,
+        "init_relative_diameter": 0.6,
         "runs": 3,
         "diverged_runs": 1,
         "epochs": 120,
@@ -55,6 +67,10 @@ def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
         "val_error": 0.2,
         "test_error": 0.21,
         "train_error": 0.15,
+        "trained_nlc": 1.8,
+        "trained_nlc_test": 1.9,
+        "trained_bias": 0.3,
+        "trained_perturbation": 0.5,
     }
     return ArchitectureRow(**(fields | changes))
 
@@ -102,40 +118,85 @@ def epoch_row(run: RunRow) -> EpochRow:
 
 
 def realistic_rows(
-    count: int, dataset: str = "waveform-noise", *, seed: int = 0, failures: float = 0.02, **changes: Any
+    count: int,
+    dataset: str = "waveform-noise",
+    *,
+    optimizer: str = "sgd",
+    criterion: str = "validation-error",
+    seed: int = 0,
+    failures: float = 0.02,
+    **changes: Any,
 ) -> list[ArchitectureRow]:
-    """`count` architectures whose error grows with log initial NLC as in the paper; a fraction failed."""
+    """`count` architectures whose quantities go together about as in the paper; a fraction failed."""
     generator = np.random.default_rng(seed)
     guessing = 1 - 1 / CLASSES[dataset]
     floor = {"waveform-noise": 0.14, "mnist": 0.02, "cifar10": 0.42}[dataset]
+    by_training = criterion == "training-error"
+
+    def noise(spread: float) -> float:
+        return float(np.exp(spread * generator.normal()))
+
     rows = []
     for index in range(count):
         nlc = float(
             1 + np.exp(generator.normal(0.3, 1.6)) + (10 ** generator.uniform(2, 17)) * (generator.random() < 0.2)
         )
-        skip = float(generator.choice([0.0, 0.0, 1.0, generator.random()]))
         bias = float(10 ** generator.uniform(-1, 2) if generator.random() < 0.85 else 10 ** generator.uniform(3, 9))
         shape = 1 / (1 + np.exp(-(np.log(nlc) - 3 + 2 * generator.normal())))
         error = float(np.clip(floor + (guessing - floor) * shape + 0.01 * generator.normal(), 0, 1))
-        fields = {
-            "part": f"{dataset}-sgd",
+        train_error = float(0.5 * error * (generator.random() < 0.3)) if by_training else 0.9 * error
+        rate = (0.03 * nlc**-2 if by_training else 0.03 * nlc**-0.3) * noise(1.0)
+        run = int(np.clip(round((34 if by_training else 18) + np.log(rate) / 3), 0, 59 if by_training else 39))
+        jacobian = nlc * noise(1.5)
+        trained_nlc = 1 + nlc**0.6 * noise(0.5)
+        drawn = {
+            "part": f"{dataset}-{optimizer}" + "-training-error" * by_training,
             "dataset": dataset,
+            "optimizer": optimizer,
+            "criterion": criterion,
+            "d_in": {"waveform-noise": 40, "mnist": 334, "cifar10": 810}[dataset],
             "d_out": CLASSES[dataset],
             "depth": int(generator.integers(1, 25)) * 2 + 1,
+            "width": int(10 ** generator.uniform(1.3, 2.5)),
             "activation": str(generator.choice(ACTIVATIONS)),
-            "skip_strength": skip,
+            "skip_strength": float(generator.choice([0.0, 0.0, 1.0, generator.random()])),
+        } | changes
+        measured = {
             "init_nlc": nlc,
             "init_bias": bias,
+            "init_jacobian_norm": jacobian,
+            "init_gradient_component": 0.05 * jacobian * noise(0.5),
+            "init_gradient_length": 0.3 * jacobian * noise(0.5),
+            "init_lipschitz": 0.8 * jacobian * noise(0.2),
+            "init_output_cosine": float(generator.uniform(0, 1)),
+            "init_relative_diameter": 0.6 / nlc * noise(0.3),
             "test_error": error,
-            "val_error": error,
-            "runs": 40,
+            "val_error": None if by_training else error,
+            "train_error": train_error,
+            "runs": 60 if by_training else 40,
+            "best_run": run,
+            "best_rate": rate,
             "diverged_runs": int(generator.integers(5, 20)),
             "best_at_edge": bool(generator.random() < 0.02),
-        } | changes
-        make = failed_row if generator.random() < failures else architecture_row
-        keep = {key: fields[key] for key in ("part", "dataset", "d_out", "depth", "activation", "skip_strength")}
-        rows.append(make(index, **(keep | changes if make is failed_row else fields)))
+            "trained_nlc": trained_nlc,
+            "trained_nlc_test": trained_nlc * noise(0.1),
+            "trained_bias": 0.1 + bias**0.5 * noise(0.5),
+            "trained_perturbation": 0.5 * trained_nlc**-0.8 * noise(0.6),
+        }
+        failed = generator.random() < failures
+        rows.append(failed_row(index, **drawn) if failed else architecture_row(index, **(drawn | measured | changes)))
     return rows
+
+
+def paper_rows(count: int) -> list[ArchitectureRow]:
+    """All five parts of the paper, `count` architectures each."""
+    return [
+        *realistic_rows(count, "cifar10", seed=1),
+        *realistic_rows(count, "mnist", seed=2),
+        *realistic_rows(count),
+        *realistic_rows(count, optimizer="adam", seed=3),
+        *realistic_rows(count, criterion="training-error", seed=4),
+    ]
 
 
 def write_study(folder: Path, rows: list[ArchitectureRow], spec: StudySpec | None = None, **fields: Any) -> Path:

@@ -17,6 +17,7 @@ from analysis.figures import drawing, figure2, figure3a
 from analysis.figures.drawing import MissingRecordsError
 from analysis.figures.interactive import figure2_html
 from analysis.load import Tables, load
+from analysis.parts import parts_of
 
 INF, NAN = float("inf"), float("nan")
 
@@ -42,10 +43,10 @@ def of(folder: Path, *rows: dict[str, object]) -> Tables:
 
 @pytest.mark.parametrize(
     ("module", "column", "stated"),
-    [(figure2, "init_nlc", (0.81, 0.67)), (figure3a, "init_bias", (0.42, None))],
+    [(figure2, "init_nlc", ((0.81,), (0.67,))), (figure3a, "init_bias", ((0.42,), ()))],
 )
 def test_each_dataset_has_a_panel_with_its_numbers(
-    tables: Tables, module: ModuleType, column: str, stated: tuple[float | None, float | None]
+    tables: Tables, module: ModuleType, column: str, stated: tuple[tuple[float, ...], ...]
 ) -> None:
     drawn = module.draw(tables)
     assert [panel.title for panel in drawn.panels] == ["CIFAR10 (SGD)", "waveform-noise (SGD)"]
@@ -64,7 +65,7 @@ def test_each_dataset_has_a_panel_with_its_numbers(
             panel.title,
             f"r = {c.pearson:.2f} [{c.low:.2f}, {c.high:.2f}]",
             f"n = {c.n} of {n_in}",
-            f"paper: {panel.stated or 'no value stated'}",
+            f"paper: {panel.stated[0] if panel.stated else 'no value stated'}",
             "left out: 1 (unit failed)" if n_in == 61 else "none left out",
         ):
             assert said in words(axes)
@@ -119,6 +120,23 @@ def test_rows_without_a_logarithm_are_left_out_and_counted(tmp_path: Path) -> No
     assert sum(len(group) for group in points(drawn.figure.axes[0])) == 3
 
 
+def test_skipped_architectures_are_left_out_where_a_quantity_needs_training(tmp_path: Path) -> None:
+    empty = dict.fromkeys(("test_error", "best_rate"))
+    tables = of(tmp_path, {}, {"status": "skipped", **empty}, {"init_nlc": 2.0, "test_error": 0.4})
+    (panel,) = figure2.draw(tables).panels
+    assert panel.correlation.left_out == {"not trained: skipped by train_if": 1}
+    measured = correlate([1, 2], [3, 4], skipped=[True, False])
+    assert measured.left_out == {}
+
+
+def test_only_the_first_initialization_of_an_architecture_is_shown(tables: Tables) -> None:
+    twice = pd.concat([tables.architectures.assign(initialization=k) for k in (0, 1)], ignore_index=True)
+    for part, again in zip(
+        parts_of(tables.architectures), parts_of(twice.sort_values("index", kind="stable")), strict=True
+    ):
+        assert part.rows["unit_id"].tolist() == again.rows["unit_id"].tolist()
+
+
 def test_two_parts_of_one_kind_are_told_apart(tmp_path: Path) -> None:
     drawn = figure3a.draw(of(tmp_path, {"part": "small"}, {"part": "large"}))
     assert [panel.title for panel in drawn.panels] == [
@@ -145,6 +163,7 @@ def test_missing_records_are_said(tmp_path: Path, rows: list[object]) -> None:
     with pytest.raises(MissingRecordsError, match="has both initial NLC and test error") as caught:
         figure2.draw(tables)
     assert ("2 (unit failed)" in str(caught.value)) == bool(rows)
+    assert str(caught.value).endswith("; the presets paper-small and paper give them")
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ import math
 from pathlib import Path
 
 import pytest
+from synthetic import architecture_row, write_study
 
+from analysis import tables
 from analysis.tables import MeasuredError, read_measured, written
-from analysis.tables.table1 import ACTIVATIONS, LABELS, STATED, table1
+from analysis.tables.table1 import ACTIVATIONS, LABELS, STATED, table1, tabulate
 from analysis.tables.table2 import STATED as STATED2
 from analysis.tables.table2 import table2
 
@@ -60,3 +62,20 @@ def test_the_file_of_measured_values_is_checked(tmp_path: Path) -> None:
     good = {"table1": {}, "table2": {"2": 1.2}, "settings": {"width": 100}}
     path.write_text(json.dumps(good))
     assert read_measured(path) == good
+
+
+def test_a_table_runs_alone_on_any_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tables.main(tabulate, [str(write_study(tmp_path / "study", [architecture_row(0)]))]) == 0
+    said = capsys.readouterr().out
+    assert "9793" in said
+    assert "odd square" in said
+    assert tables.main(tabulate, [str(tmp_path)]) == 2
+    assert "not a study folder" in capsys.readouterr().err
+
+
+def test_a_table_without_measured_values_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("analysis.tables.table1.read_measured", lambda: read_measured(Path("nowhere.json")))
+    assert tables.main(tabulate, []) == 1
+    assert "not measured yet" in capsys.readouterr().err

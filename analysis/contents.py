@@ -1,0 +1,20 @@
+"""What a report shows, in its order: whoever adds a figure or a table adds its line here.
+
+Each module of FIGURES offers `draw(tables) -> Drawing`, each of TABLES `tabulate(tables) -> Table`; both raise
+MissingRecordsError where a study has no records for them.
+"""
+
+from types import ModuleType
+
+from analysis.figures import figure2, figure3a
+from analysis.tables import table1, table2
+
+FIGURES: tuple[ModuleType, ...] = (
+    figure2,
+    figure3a,
+)
+
+TABLES: tuple[ModuleType, ...] = (
+    table1,
+    table2,
+)
