@@ -11,7 +11,7 @@ from pathlib import Path
 
 from distnlc.console import Console, say
 from distnlc.engine.driver import Progress
-from distnlc.records import FAILED, OK, Records, View
+from distnlc.records import Records, View
 from distnlc.spec import StudySpec, Unit
 from distnlc.store import read_records, read_statuses
 from distnlc.studies import StudyKind
@@ -42,7 +42,7 @@ class Mirror:
     def committed(self, unit: Unit, records: Records) -> None:
         if self.tracker is not None:
             row = next(iter(records.values()))[0]
-            self.tracker.unit(unit.unit_id, FAILED if row.status == FAILED else OK, self.kind.view(records))
+            self.tracker.unit(unit.unit_id, row.status, self.kind.view(records))
 
     def progress(self, progress: Progress) -> None:
         if self.tracker is not None:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-OK, DIVERGED, PRUNED, FAILED, SKIPPED = "ok", "diverged", "pruned", "failed", "skipped"
-"""a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung); a unit: ok, failed or
-skipped (measured, but not trained, since the spec's `train_if` said no)"""
+OK, DIVERGED, PRUNED, SKIPPED, FAILED = "ok", "diverged", "pruned", "skipped", "failed"
+"""a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung);
+a unit: ok, skipped (measured, and not trained because of the study's `train_if`) or failed"""
 
 Records = Mapping[str, Sequence[Any]]
 """What one unit gives: table name -> rows. The first table of a study kind holds exactly one row per unit."""
@@ -28,6 +28,8 @@ class ArchitectureRow:
     architecture_id: str
     part: str
     index: int
+    initialization: int = 0
+    """which of the architecture's initial weights, where a study has several"""
     dataset: str
     optimizer: str
     criterion: str
@@ -52,6 +54,8 @@ class ArchitectureRow:
     reason: str | None = None
     attempts: int = 1
     seconds: float
+    device: str | None = None
+    """the processor that did the unit"""
     # initial network
     init_nlc: float | None = None
     init_bias: float | None = None
@@ -65,6 +69,14 @@ class ArchitectureRow:
     init_relative_diameter: float | None = None
     activation_nlc: float | None = None
     activation_linear_error: float | None = None
+    # wall time of the initial measurements; the NLC takes the Jacobian norm's and the outputs'
+    jacobian_seconds: float | None = None
+    outputs_seconds: float | None = None
+    """of the outputs' moments, which give the bias"""
+    gradients_seconds: float | None = None
+    cosines_seconds: float | None = None
+    lipschitz_seconds: float | None = None
+    diameter_seconds: float | None = None
     # sweep
     smallest_rate: float | None = None
     runs: int | None = None

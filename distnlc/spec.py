@@ -106,6 +106,8 @@ class SamplingSpec(SpecModel):
     """trainable weights and biases; the width comes nearest to it"""
     depth_min: Annotated[int, Field(ge=3)] = 3
     depth_max: Annotated[int, Field(ge=3)] = 49
+    initializations: PositiveInt = 1
+    """initial weights that each architecture is trained from: more than one tell how much of the error is chance"""
 
     @model_validator(mode="after")
     def _depths_are_odd_and_ordered(self) -> Self:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from distnlc.engine.executor import EngineError, Executor, Finished, Loss
 from distnlc.engine.signals import Signals
-from distnlc.records import FAILED, OK, Records
+from distnlc.records import FAILED, Records
 from distnlc.spec import StudySpec, Unit
 from distnlc.studies import StudyKind
 
@@ -199,7 +199,7 @@ class _Ledger:
             self._measured_cost += unit.cost
             self._measured_s += result.seconds
             self._close(unit)
-            return unit, OK, result.records
+            return unit, next(iter(result.records.values()))[0].status, result.records
         reason = self._why_give_up(result)
         if reason is None:
             return None

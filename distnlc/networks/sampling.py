@@ -119,8 +119,11 @@ def sample_architecture(
     parameters: int = 1_000_000,
     depth_min: int = 3,
     depth_max: int = 49,
+    initialization: int = 0,
 ) -> Architecture:
     """Architecture number `index` of the sequence that `seed` fixes (section C).
+
+    `initialization`: which of its initial weights; their number changes no other property.
 
     Everything but the width is drawn before it depends on the data, so that the same (seed, index) gives the
     same properties for every dataset and budget.
@@ -146,7 +149,7 @@ def sample_architecture(
         normalization = added_normalization
     return Architecture(
         index=index,
-        seed=own_seed,
+        seed=derive_seed("initialization", own_seed, initialization) if initialization else own_seed,
         d_in=d_in,
         d_out=d_out,
         depth=depth,

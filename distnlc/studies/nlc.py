@@ -3,7 +3,8 @@
 A unit is one architecture of one part: sampled, measured, swept over learning rates, the chosen run measured again.
 A study has one part, or several that differ in some fields (`parts`), as the whole paper does. Units, seeds and
 ids depend on the spec alone; `nlc_sweep.py` trains the runs, `nlc_measurement.py` holds what is measured,
-`nlc_view.py` what is shown while it runs, and `nlc_cost.py` what it costs.
+`nlc_filter.py` which architectures are trained, `nlc_view.py` what is shown while it runs, `nlc_cost.py` what it
+costs.
 """
 
 import time
@@ -20,7 +21,7 @@ from distnlc import data
 from distnlc.data import Dataset
 from distnlc.networks.mlp import MLP
 from distnlc.networks.sampling import Architecture, sample_architecture
-from distnlc.records import DIVERGED, FAILED, OK, ArchitectureRow, EpochRow, Records, RunRow
+from distnlc.records import DIVERGED, FAILED, OK, SKIPPED, ArchitectureRow, EpochRow, Records, RunRow
 from distnlc.search import Sweep
 from distnlc.spec import (
     DataSpec,
@@ -33,18 +34,20 @@ from distnlc.spec import (
     Unit,
     canonical_json,
     derive_seed,
+    field_validator,
     identity,
     merge,
     model_validator,
     short_id,
 )
 from distnlc.studies.nlc_cost import cost, seconds_per_cost, table_sizes
+from distnlc.studies.nlc_filter import WALKED, parse_train_if
 from distnlc.studies.nlc_measurement import measure_initial, measure_trained
 from distnlc.studies.nlc_sweep import Run, sweep_rates
 from distnlc.studies.nlc_view import Headline, view
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.loss import loss_scale
-from distnlc.training.program import Start, program_name
+from distnlc.training.program import Start, processor, program_name
 from distnlc.training.rates import smallest_rate
 
 __all__ = ["TABLES", "Headline", "Spec", "calibrate", "failed", "prepare", "run", "units", "view", "volume"]
@@ -61,13 +64,29 @@ class Spec(StudySpec):
     training: TrainingSpec = TrainingSpec()
     search: SearchSpec = SearchSpec()
     metrics: MetricsSpec = MetricsSpec()
+    train_if: str | None = None
+    """which architectures are trained, such as `init_nlc between 1 and 5`; the others are measured and recorded as
+    `skipped`. Left out: all are trained"""
     dtype: Literal["float64", "float32"] = "float64"
     parts: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (pydantic copies defaults)
+
+    @field_validator("train_if")
+    @classmethod
+    def _filter_is_readable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_train_if(text)
+        return text
+
+    @model_validator(mode="after")
+    def _filter_is_measured(self) -> Self:
+        if self.train_if and not self.metrics.walk_batches and parse_train_if(self.train_if).column in WALKED:
+            raise ValueError(f"train_if needs metrics.walk_batches >= 1 for {self.train_if!r}, but it is 0")
+        return self
 
     @model_validator(mode="after")
     def _parts_are_specs(self) -> Self:
         for name, fields in self.parts.items():
-            unknown = fields.keys() - {"data", "sampling", "training", "search", "metrics", "dtype"}
+            unknown = fields.keys() - {"data", "sampling", "training", "search", "metrics", "train_if", "dtype"}
             if unknown:
                 raise ValueError(f"part {name!r} sets {sorted(unknown)}, which a part cannot")
         try:
@@ -110,34 +129,42 @@ def prepare(spec: Spec) -> None:
 
 
 def units(spec: Spec) -> list[Unit]:
-    """One unit per architecture and part. Costs and labels use the dimensions that the paper states."""
+    """One unit per initialization of each architecture and part, `Unit.index` counting them. Costs and labels use the
+    dimensions that the paper states."""
     found = []
     for name in spec.part_names():
         part = spec.part(name)
         fixed = _without_count(part)
-        for index in range(part.sampling.count):
-            architecture = _sample(part, index, *data.dimensions(part.data))
+        for number in range(part.sampling.count * part.sampling.initializations):
+            index, initialization = divmod(number, part.sampling.initializations)
+            again = {"initialization": initialization} if initialization else {}
+            architecture = _sample(part, number, *data.dimensions(part.data))
             found.append(
                 Unit(
-                    unit_id=short_id({"part": fixed, "index": index}),
+                    unit_id=short_id({"part": fixed, "index": index} | again),
                     part=name,
-                    index=index,
+                    index=number,
                     cost=cost(part.data, part.training, part.search, architecture),
-                    label=f"{name} {index}: {architecture.label()}",
+                    label=f"{name} {index}{f'.{initialization}' if again else ''}: {architecture.label()}",
                 )
             )
     return found
 
 
 def _without_count(part: Spec) -> dict[str, Any]:
-    """What fixes a part's units: more architectures rename none."""
-    sampling = part.sampling.model_copy(update={"count": SamplingSpec().count})
-    return identity(part.model_copy(update={"sampling": sampling}))
+    """What fixes a part's units: more architectures or initializations rename none."""
+    default = SamplingSpec()
+    counts = {"count": default.count, "initializations": default.initializations}
+    return identity(part.model_copy(update={"sampling": part.sampling.model_copy(update=counts)}))
 
 
-def _sample(part: Spec, index: int, d_in: int, d_out: int) -> Architecture:
-    """Datasets draw independent architectures, as in the paper; parts on one dataset (SGD, Adam) draw the same ones."""
+def _sample(part: Spec, number: int, d_in: int, d_out: int) -> Architecture:
+    """The architecture of the part's unit of that number.
+
+    Datasets draw independent architectures, as in the paper; parts on one dataset (SGD, Adam) draw the same ones.
+    """
     sampling = part.sampling
+    index, initialization = divmod(number, sampling.initializations)
     return sample_architecture(
         index,
         seed=derive_seed("study", part.seed, part.data.name),
@@ -146,6 +173,7 @@ def _sample(part: Spec, index: int, d_in: int, d_out: int) -> Architecture:
         parameters=sampling.parameters,
         depth_min=sampling.depth_min,
         depth_max=sampling.depth_max,
+        initialization=initialization,
     )
 
 
@@ -182,6 +210,11 @@ def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = No
     saved = checkpoints.load(device)
     if saved is None:
         metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
+        if part.train_if and (reason := parse_train_if(part.train_if).why_not(asdict(architecture) | metrics)):
+            drawn = _drawn(part, unit, architecture) | {"device": processor(device)}
+            seconds = time.perf_counter() - began
+            row = ArchitectureRow(**drawn, **metrics, status=SKIPPED, reason=reason, seconds=seconds)
+            return {"architectures": [row], "runs": [], "epochs": []}
         lowest = smallest_rate(start, dataset, part.training, part.search)
     else:
         metrics, lowest = saved["metrics"], saved["smallest_rate"]
@@ -219,6 +252,7 @@ def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = No
         test_error=best.test_error,
         train_error=best.train_error,
         status=OK,
+        device=processor(device),
         seconds=time.perf_counter() - began,
     )
     return {"architectures": [row], **_sweep_rows(row, found)}
@@ -266,6 +300,7 @@ def _drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]
         "unit_id": unit.unit_id,
         "architecture_id": architecture.architecture_id,
         "part": unit.part,
+        "initialization": unit.index % part.sampling.initializations,
         "dataset": part.data.name,
         "optimizer": part.training.optimizer,
         "criterion": part.training.criterion,
@@ -278,7 +313,8 @@ def calibrate(spec: Spec, device: str) -> float:
     parts = [spec.part(name) for name in spec.part_names()]
     chosen = []
     for part in parts:
-        every = [_sample(part, index, *data.dimensions(part.data)) for index in range(part.sampling.count)]
+        numbers = range(0, part.sampling.count * part.sampling.initializations, part.sampling.initializations)
+        every = [_sample(part, number, *data.dimensions(part.data)) for number in numbers]
         chosen.append(sorted(every, key=lambda architecture: architecture.depth)[len(every) // 2])
     return seconds_per_cost(
         [(part.training, architecture) for part, architecture in zip(parts, chosen, strict=True)],
@@ -290,4 +326,6 @@ def calibrate(spec: Spec, device: str) -> float:
 def volume(spec: Spec) -> tuple[dict[str, int], float]:
     """About how many rows each table will have, and their bytes on disk."""
     parts = [spec.part(name) for name in spec.part_names()]
-    return table_sizes([(part.sampling.count, part.training, part.search) for part in parts])
+    return table_sizes(
+        [(part.sampling.count * part.sampling.initializations, part.training, part.search) for part in parts]
+    )

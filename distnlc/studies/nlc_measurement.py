@@ -1,5 +1,8 @@
 """What the NLC study measures of a network before and after training: columns of `ArchitectureRow` by name."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -34,44 +37,53 @@ def measure_initial(
     loss_scale: float,
     training: TrainingSpec,
 ) -> dict[str, Any]:
-    """All quantities of section 3 at initialization, on the training part."""
+    """All quantities of section 3 at initialization, on the training part, and the wall time of each."""
     inputs, size = data.train_inputs, training.batch_size
     seed = partial(derive_seed, "metrics", architecture.seed)
     function = fast_network(network, architecture, batch_size=size)
-    jacobian = jacobian_norm(function, inputs, batch_size=size, batches=spec.nlc_batches, seed=seed("nlc"))
-    outside = output_moments(function, inputs, batch_size=size)
-    loss = partial(cross_entropy, loss_scale=loss_scale)
-    gradients = input_gradients(function, inputs, data.train_labels, loss, batch_size=size)
-    cosines = correlation_preservation(function, inputs, batch_size=size, seed=seed("cosine"))
+    measured: dict[str, Any] = {"init_loss_scale": loss_scale}
+    watch = partial(timed, measured)
+
+    with watch("jacobian_seconds"):
+        jacobian = jacobian_norm(function, inputs, batch_size=size, batches=spec.nlc_batches, seed=seed("nlc"))
+    with watch("outputs_seconds"):
+        outside = output_moments(function, inputs, batch_size=size)
+        measured["init_bias"] = float(outside.bias)
+    measured["init_jacobian_norm"] = jacobian
+    measured["init_nlc"] = nlc_from(jacobian, input_moments(inputs, batch_size=size), outside)
+    with watch("gradients_seconds"):
+        loss = partial(cross_entropy, loss_scale=loss_scale)
+        gradients = input_gradients(function, inputs, data.train_labels, loss, batch_size=size)
+    measured["init_gradient_component"], measured["init_gradient_length"] = gradients
+    with watch("cosines_seconds"):
+        cosines = correlation_preservation(function, inputs, batch_size=size, seed=seed("cosine"))
+    measured["init_input_cosine"], measured["init_output_cosine"] = cosines
+    if spec.walk_batches:
+        walk = {"batch_size": size, "batches": spec.walk_batches}
+        with watch("lipschitz_seconds"):
+            measured["init_lipschitz"] = local_lipschitz(function, inputs, **walk, seed=seed("lipschitz"))
+        with watch("diameter_seconds"):
+            measured["init_relative_diameter"] = relative_diameter(
+                function,
+                inputs,
+                **walk,
+                input_directions=spec.walk_inputs,
+                output_directions=spec.walk_outputs,
+                seed=seed("diameter"),
+            )
     activation, kinks = architecture.activation_function, (-architecture.shift / architecture.dilation,)
-    return {
-        "init_nlc": nlc_from(jacobian, input_moments(inputs, batch_size=size), outside),
-        "init_bias": float(outside.bias),
-        "init_loss_scale": loss_scale,
-        "init_jacobian_norm": jacobian,
-        "init_gradient_component": gradients.component_size,
-        "init_gradient_length": gradients.length,
-        "init_lipschitz": local_lipschitz(
-            function, inputs, batch_size=size, batches=spec.walk_batches, seed=seed("lipschitz")
-        )
-        if spec.walk_batches
-        else None,
-        "init_input_cosine": cosines[0],
-        "init_output_cosine": cosines[1],
-        "init_relative_diameter": relative_diameter(
-            function,
-            inputs,
-            batch_size=size,
-            batches=spec.walk_batches,
-            input_directions=spec.walk_inputs,
-            output_directions=spec.walk_outputs,
-            seed=seed("diameter"),
-        )
-        if spec.walk_batches
-        else None,
-        "activation_nlc": activation_nlc(activation, kinks=kinks),
-        "activation_linear_error": linear_approximation_error(activation, kinks=kinks),
-    }
+    measured["activation_nlc"] = activation_nlc(activation, kinks=kinks)
+    measured["activation_linear_error"] = linear_approximation_error(activation, kinks=kinks)
+    return measured
+
+
+@contextmanager
+def timed(into: dict[str, Any], name: str) -> Iterator[None]:
+    """The wall time of what is done within, in seconds, under that name. What it measures ends in a float, which
+    waits for a GPU."""
+    began = time.perf_counter()
+    yield
+    into[name] = time.perf_counter() - began
 
 
 def measure_trained(
