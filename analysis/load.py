@@ -11,7 +11,7 @@ yet run". Rows are sorted, so that the order in which units finished cannot show
 
 from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -54,7 +54,9 @@ def load(folder: str | Path) -> Tables:
 def _with_younger_columns(architectures: pd.DataFrame) -> pd.DataFrame:
     """All columns of `ArchitectureRow`, in its order."""
     missing = [field for field in fields(ArchitectureRow) if field.name not in architectures]
-    values = {field.name: float("nan") if field.type == (float | None) else field.default for field in missing}
+    values: dict[str, Any] = {
+        field.name: float("nan") if field.type == (float | None) else field.default for field in missing
+    }
     return architectures.assign(**values)[[field.name for field in fields(ArchitectureRow)]]
 
 

@@ -38,7 +38,8 @@ from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
 from distnlc.engine.ray_metrics import RayMetrics
 from distnlc.mirror import MIRROR_S, Mirror
-from distnlc.records import FAILED
+from distnlc.records import FAILED, SKIPPED
+from distnlc.sessions import Session
 from distnlc.spec import SpecError, StudySpec, Unit, spec_id, to_yaml
 from distnlc.store import Store, StoreError, place_of, read_spec_fields, read_table
 from distnlc.store import export as export_tables
@@ -120,14 +121,16 @@ def run(
         mirror = Mirror(study, kind, folder, here, tracking_uri, console)
         stack.callback(mirror.close)
         mirror.announce()
+        session = Session(place_of(folder), executor)
         interrupted = bool(todo) and _do(
             todo,
             console,
+            session,
             lambda: _executor(executor, study, checkpoints.folder, workers, address),
             store=store,
             kind=kind,
             spec=study,
-            sinks=[checkpoints, console, mirror, RayMetrics(study)],
+            sinks=[checkpoints, console, mirror, session, RayMetrics(study)],
             time_limit_s=unit_hours * 3600,
         )
         if interrupted:
@@ -145,10 +148,12 @@ def run(
     raise typer.Exit(WITH_FAILURES if console.failed else 0)
 
 
-def _do(todo: Sequence[Unit], console: Console, executor: Callable[[], Executor], **settings: Any) -> bool:
+def _do(
+    todo: Sequence[Unit], console: Console, session: Session, executor: Callable[[], Executor], **settings: Any
+) -> bool:
     """Does the units with the display on; `settings` as for `run_units`. Whether it was interrupted."""
     try:
-        with console:
+        with session, console:
             return run_units(todo, executor=executor(), **settings).interrupted
     except KeyboardInterrupt:  # while the workers were being started
         return True
@@ -272,15 +277,17 @@ def status(folder: FolderArgument) -> None:
     study = from_fields(read_spec_fields(folder), where=place.where("study.yaml"))
     kind = kind_of(study.kind)
     units = kind.units(study)
-    headline, settled, failed = kind.Headline(), 0, list[Any]()
+    headline, settled, skipped, failed = kind.Headline(), 0, 0, list[Any]()
     for row in _rows(kind, folder):
         headline.add(row)
         settled += 1
+        skipped += row.status == SKIPPED
         if row.status == FAILED:
             failed.append(row)
     at_work = read_progress(place)
     now = f"{running(at_work.progress)}, " if at_work and at_work.progress.workers else ""
-    counts = f"{settled - len(failed):,} of {len(units):,} units done, {now}{len(failed):,} failed"
+    untrained = f"{skipped:,} of them skipped, " if skipped else ""
+    counts = f"{settled - len(failed):,} of {len(units):,} units done, {untrained}{now}{len(failed):,} failed"
     say(f"{study.name} ({spec_id(study)}): {counts}")
     for number in named_numbers(headline.numbers()):
         say(number)

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from rich.table import Column
 from rich.text import Text
 
 from distnlc.engine.driver import Progress
-from distnlc.records import FAILED, Records
+from distnlc.records import FAILED, SKIPPED, Records
 from distnlc.spec import Unit
 from distnlc.store import Place, StoreError
 from distnlc.studies import StudyKind
@@ -68,13 +69,15 @@ class Console:
         `again`: options -> command.
         """
         self.total, self.place, self.again = total, place, again
-        self.settled = self.failed = 0
+        self.settled = 0
+        self.statuses = Counter[str]()
+        """status -> units that have it"""
         self._headline = kind.Headline()
         self._before: dict[str, str] = {}
         """of the units that are done again: id -> status"""
         for row in rows:
             self.settled += 1
-            self.failed += row.status == FAILED
+            self.statuses[row.status] += 1
             if row.unit_id in redo:
                 self._before[row.unit_id] = row.status
             else:
@@ -102,6 +105,11 @@ class Console:
         with suppress(OSError, StoreError):
             self.place.remove([PROGRESS_FILE, f"{PROGRESS_FILE}.aside"])  # the latter of one who was killed
 
+    @property
+    def failed(self) -> int:
+        """Units that were given up."""
+        return self.statuses[FAILED]
+
     def headline(self) -> Mapping[str, float]:
         return self._headline.numbers()
 
@@ -109,7 +117,9 @@ class Console:
         row = next(iter(records.values()))[0]
         before = self._before.pop(unit.unit_id, None)
         self.settled += before is None
-        self.failed += (row.status == FAILED) - (before == FAILED)
+        self.statuses[row.status] += 1
+        if before is not None:
+            self.statuses[before] -= 1
         self._headline.add(row)
         if row.status == FAILED:
             say(failure(unit.label, row.reason, self.again("--unit", unit.unit_id)), style="red")
@@ -128,8 +138,8 @@ class Console:
     def line(self, progress: Progress, between: str = ", ") -> str:
         """Counts and pace, then the headline."""
         counts = [running(progress), pace(progress.units_per_hour, progress.seconds_left)]
-        failed = [f"{self.failed} failed"] if self.failed else []
-        parts = ", ".join([*counts, *failed]), ", ".join(named_numbers(self.headline()))
+        others = [f"{self.statuses[status]} {status}" for status in (SKIPPED, FAILED) if self.statuses[status]]
+        parts = ", ".join([*counts, *others]), ", ".join(named_numbers(self.headline()))
         return between.join(part for part in parts if part)
 
     def write(self, progress: Progress) -> None:

@@ -19,11 +19,17 @@ FILES = [
     for path in sorted(ROOT.glob(f"{room}/**/*.py"))
 ]
 
-WORDS = {"spec", "records"}
+WORDS = {"spec", "records", "versions"}
 MATTER = {"data", "networks"}
 SCIENCE = {"metrics", "training"}
 EDGES = {"store", "tracking"}
-ALL = WORDS | MATTER | SCIENCE | EDGES | {"search", "studies", "engine", "console", "mirror", "analysis", "bench"}
+ALL = (
+    WORDS
+    | MATTER
+    | SCIENCE
+    | EDGES
+    | {*("search", "studies", "engine", "console", "mirror", "sessions", "analysis", "bench")}
+)
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),  # a contents page: everything is imported when it is first used
     **{room: set() for room in WORDS},
@@ -35,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": WORDS | {"studies"},
     "console": ALL,
     "mirror": ALL,
+    "sessions": ALL,
     "cli": ALL,
     "bench": ALL | {"cli"},  # the engine is measured with the sinks that `run` gives it
     "analysis": {"records", "store"},

@@ -39,6 +39,8 @@ CHANGED = {
     "sampling.parameters": 20_000,
     "sampling.depth_min": 5,
     "sampling.depth_max": 9,
+    "sampling.initializations": 2,
+    "train_if": "init_nlc between 1 and 5",
     "training.optimizer": "adam",
     "training.criterion": "training-error",
     "training.batch_size": 125,
@@ -92,7 +94,7 @@ def message(fields: dict[str, Any]) -> str:
 def test_an_unknown_field_is_answered_with_those_there_are() -> None:
     assert message({"dataa": 1}) == (
         "study.yaml: unknown field 'dataa'; known here: data, dtype, kind, metrics, name, parts, sampling, search, "
-        "seed, summary, training"
+        "seed, summary, train_if, training"
     )
     assert message({"data": {"nmae": "mnist"}}) == (
         "study.yaml: unknown field 'data.nmae'; known here: name, root, test, train, validation"

@@ -5,6 +5,7 @@ A place is a folder's path or an `s3://bucket/prefix` address. In a folder:
     study.yaml                      the resolved spec
     architectures/00000007.parquet  the rows of one chunk (the units of one commit); one folder per table
     manifest                        which chunks exist and which units they hold
+    sessions                        when and with what it was worked on
     lock                            held by the one writer; says who that is
 
 A file that the manifest does not name does not exist. A unit that a later chunk names again is superseded:
@@ -21,6 +22,7 @@ from distnlc.store.reading import (
     read_table,
     read_tables,
 )
+from distnlc.store.sessions import add_session, read_sessions
 from distnlc.store.tables import arrow_schema
 from distnlc.store.writing import Store
 
@@ -28,10 +30,12 @@ __all__ = [
     "Place",
     "Store",
     "StoreError",
+    "add_session",
     "arrow_schema",
     "export",
     "place_of",
     "read_records",
+    "read_sessions",
     "read_spec_fields",
     "read_statuses",
     "read_table",

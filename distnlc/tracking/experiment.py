@@ -6,18 +6,16 @@ A unit's run is RUNNING until all of it is there, so that a crash leaves nothing
 import hashlib
 import json
 import math
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from distnlc.records import FAILED, View
 from distnlc.spec import StudySpec, spec_id, to_yaml
 from distnlc.tracking.address import connect, is_server, masked
+from distnlc.versions import versions
 
 TAG_LENGTH = 5000
 """MLflow's limit, which for parameters is a little higher"""
@@ -37,7 +35,6 @@ The whole study, its earlier sessions included. *Model metrics* shows how it goe
 The spec is under *Artifacts*. [Units, best first]({units})
 """
 NOTE = "mlflow.note.content"
-VERSIONS_OF = ("distnlc", "torch", "numpy", "optuna", "mlflow", "ray")
 
 Warn = Callable[[str, str], None]
 """takes a kind and a message; says the first message of each kind"""
@@ -68,7 +65,7 @@ class Experiment:
             }
             self._client.set_tag(self._summary, NOTE, SUMMARY_NOTE.format(**links))
             self._client.set_experiment_tag(self._id, NOTE, EXPERIMENT_NOTE.format(**links))
-        for key, value in _versions().items():
+        for key, value in versions().items():
             self._client.set_tag(self._summary, f"version.{key}", value)
         self._has_view = f"mlflow.sharedViewState.{SAVED_VIEW}" in self._client.get_experiment(self._id).tags
 
@@ -198,14 +195,6 @@ class Experiment:
 def _is_rejection(error: Exception) -> bool:
     """Whether MLflow was reached and refuses what it got."""
     return getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in VERSIONS_OF:
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return versions
 
 
 def _digest(statuses: Mapping[str, str]) -> str:

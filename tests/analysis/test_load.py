@@ -38,6 +38,14 @@ def test_rows_do_not_depend_on_the_order_of_commits(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(one, other)
 
 
+def test_an_older_study_has_todays_columns() -> None:
+    frame = analysis.load(Path(__file__).parent.parent / "data" / "store_v1").architectures
+    assert list(frame.columns) == [field.name for field in fields(ArchitectureRow)]
+    assert frame["initialization"].tolist() == [0, 0]
+    assert frame["jacobian_seconds"].dtype == float
+    assert frame[["jacobian_seconds", "device"]].isna().all(axis=None)
+
+
 def test_a_study_without_rows_has_empty_tables_with_all_columns(tmp_path: Path) -> None:
     tables = analysis.load(write_study(tmp_path / "study", []))
     assert [len(frame) for frame in tables] == [0, 0, 0]

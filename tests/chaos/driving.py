@@ -7,6 +7,7 @@ timing of processes can be repeated. CHAOS=full asks for the greater number of f
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ TIMEOUT_S = 7200 if FULL else 600
 """of a test; the machine may be busy with other things"""
 UNITS, SECONDS, WORKERS = 200, 0.05, 2
 ON_RAY = "--workers", str(WORKERS)
-WHERE_AND_WHEN = ["seconds", "host", "process"]
+WHERE_AND_WHEN = re.compile("host|process|device|(.*_)?seconds")
 """columns that differ from one run of a study to the next"""
 WITHOUT_MLFLOW = "import sys; sys.modules['mlflow'] = None; "
 """MLflow takes seconds to start: left out where the mirror is not the point"""
@@ -133,9 +134,10 @@ class Study:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Its rows, but for where and when they were made."""
+        frames = {name: table.to_pandas() for name, table in read_tables(self.folder).items()}
         return {
-            name: table.to_pandas().drop(columns=WHERE_AND_WHEN, errors="ignore")
-            for name, table in read_tables(self.folder).items()
+            name: frame.drop(columns=[column for column in frame if WHERE_AND_WHEN.fullmatch(column)])
+            for name, frame in frames.items()
         }
 
     def seconds(self) -> dict[int, float]:

@@ -50,10 +50,12 @@ def no_mlflow(name: str) -> None:
 
 
 def rows(folder: Path) -> dict[str, pd.DataFrame]:
-    """All rows of a study but the seconds that they took, in the order of the store."""
-    return {
-        name: table.to_pandas().drop(columns="seconds", errors="ignore") for name, table in read_tables(folder).items()
-    }
+    """All rows of a study but for the seconds that they took, in the order of the store."""
+    return {name: without_seconds(table.to_pandas()) for name, table in read_tables(folder).items()}
+
+
+def without_seconds(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop(columns=[name for name in rows if name.endswith("seconds")])
 
 
 def assert_same_rows(found: Mapping[str, pd.DataFrame], expected: Mapping[str, pd.DataFrame]) -> None:

@@ -44,14 +44,16 @@ def epoch(number: int, index: int, train_loss: float) -> EpochRow:
 def main() -> None:
     folder = Path(__file__).parent / f"store_v{SCHEMA_VERSION}"
     measured = architecture(
-        0, status="ok", init_nlc=2.5, best_run=0, best_rate=1.0, best_at_edge=False, runs=2, val_error=0.5
-    )
+        0, status="ok", init_nlc=2.5, best_run=0, best_rate=1.0, best_at_edge=False, runs=2, val_error=0.5,
+        initialization=1, device="a processor", jacobian_seconds=0.25,
+    )  # fmt: skip
     given_up = architecture(1, status="failed", reason="out of memory", attempts=2)
+    skipped = architecture(2, status="skipped", reason="not trained", init_nlc=9.5)
     epochs = [epoch(0, 0, 1.25), epoch(0, 1, 1.0), epoch(1, 0, math.nan), epoch(1, 1, math.nan)]
     with Store.create_or_open(folder, StudySpec(kind="nlc", name="tiny"), TABLES) as store:
         runs = [run(0, "ok", 0.5), run(1, "diverged", None)]
         store.commit([("u0", "ok", {"architectures": [measured], "runs": runs, "epochs": epochs})])
-        store.commit([("u1", "failed", {"architectures": [given_up]})])
+        store.commit([("u1", "failed", {"architectures": [given_up]}), ("u2", "skipped", {"architectures": [skipped]})])
     (folder / "lock").unlink()
 
 

@@ -55,3 +55,12 @@ def test_the_store_of_schema_version_1_is_read() -> None:
     assert tables["runs"]["val_error"].to_pylist() == [0.5, None]
     assert tables["epochs"]["train_loss"].to_pylist()[:2] == [1.25, 1.0]
     assert tables["epochs"].schema.metadata == {b"schema_version": b"1"}
+
+
+def test_the_store_of_schema_version_2_is_read() -> None:
+    """Written by data/make_store.py when SCHEMA_VERSION was 2, which brought initializations and costs."""
+    folder = DATA / "store_v2"
+    assert read_statuses(folder) == {"u0": "ok", "u1": "failed", "u2": "skipped"}
+    first, _, third = read_tables(folder)["architectures"].to_pylist()
+    assert (first["initialization"], first["jacobian_seconds"], first["device"]) == (1, 0.25, "a processor")
+    assert (third["status"], third["init_nlc"], third["test_error"]) == ("skipped", 9.5, None)
