@@ -7,6 +7,7 @@ something about the range of learning rates (section 4's check).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +165,25 @@ def sentences(part: PartSummary) -> list[str]:
             f"{_many(part.better_than_guessing, 'architecture')} that are better than guessing."
         )
     return said
+
+
+def overview(parts: Sequence[PartSummary]) -> list[str]:
+    """What several parts say together, in two sentences; nothing where there is only one."""
+    known = [part for part in parts if part.correlation.undefined is None]
+    if len(parts) < 2 or not known:
+        return []
+    each = [
+        f"{part.correlation.pearson:.2f} [{part.correlation.low:.2f}, {part.correlation.high:.2f}] on {part.title}"
+        for part in known
+    ]
+    listed = ", ".join(each[:-1]) + " and " * (len(each) > 1) + each[-1]
+    best, inside = sum(len(part.best_nlc) for part in known), sum(part.best_in_range for part in known)
+    return [
+        "How well does the nonlinearity coefficient (NLC) of a network before training tell its error after training? "
+        f"The correlation of log initial NLC with the error is {listed}.",
+        f"Of the {best} architectures that are among the best 10% of their part, {inside} have an initial NLC between "
+        f"{GOOD_NLC[0]:g} and {GOOD_NLC[1]:g}.",
+    ]
 
 
 def _compared(part: PartSummary, stated: float) -> str:

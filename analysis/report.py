@@ -1,14 +1,14 @@
 """The report of a study: one HTML file that opens without a network, and the figures as files beside it.
 
 In: a study folder, finished or not. Out: DIR/report/index.html, and NAME.png and NAME.svg for every figure.
-What the records do not allow is said in the place where it would stand.
+What stands in it: answers in sentences, the explorer (explorer.py), every figure and table of contents.py with its
+numbers, how the study was run (account.py). What the records do not allow is said, with what would allow it.
 
     python -m analysis.report DIR
 """
 
 import argparse
 import base64
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,34 +18,56 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from plotly.offline import get_plotlyjs
 
-from analysis import text
+from analysis import account, text
 from analysis.contents import FIGURES, TABLES
+from analysis.explorer import explorer
 from analysis.figures import drawing
 from analysis.figures.drawing import Drawing, MissingRecordsError
-from analysis.figures.interactive import figure2_html
-from analysis.headline import sentences, summarize
+from analysis.headline import overview, sentences, summarize
 from analysis.load import Tables, load
 from analysis.tables import MeasuredError, Table
 from distnlc import store
-from distnlc.records import FAILED
+
+TEMPLATES = Path(__file__).parent / "templates"
+LARGE_SVG = 300_000
+"""bytes, beyond which the page holds a figure as PNG"""
+DOTS_PER_INCH = 96
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A figure or table that the records do not allow, and why."""
+
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure or table as the page needs it, or why it is missing."""
+    """A figure as the page needs it."""
 
-    title: str
-    missing: str = ""
-    name: str = ""
-    caption: str = ""
-    svg: bytes = b""
-    image: str = ""
-    """the SVG as a data address"""
-    numbers: tuple[Mapping[str, str], ...] = ()
-    sections: tuple[tuple[str, str], ...] = ()
-    """heading and HTML of each table of ready-to-show values"""
-    remarks: tuple[str, ...] = ()
+    drawing: Drawing
+    svg: bytes
+    png: bytes
+
+    @property
+    def image(self) -> str:
+        """As a data address."""
+        kind, data = ("png", self.png) if len(self.svg) > LARGE_SVG else ("svg+xml", self.svg)
+        return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, at which all figures have letters of one size."""
+        width, height = DOTS_PER_INCH * self.drawing.figure.get_size_inches()
+        return round(width), round(height)
+
+    @property
+    def numbers(self) -> list[dict[str, str]]:
+        """The table of the correlations, one row per panel."""
+        return [_numbers(panel) for panel in self.drawing.panels]
 
 
 def write_report(folder: str | Path, out: str | Path | None = None) -> str:
@@ -55,11 +77,14 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> str:
     """
     place, room = (store.place_of(folder), "report/") if out is None else (store.place_of(out), "")
     tables = load(folder)
-    drawings = [_draw(module, tables) for module in FIGURES]
-    files = {f"{each.name}.png": drawing.encoded(each, "png") for each in drawings if isinstance(each, Drawing)}
-    shown = [_show(each) if isinstance(each, Drawing) else each for each in drawings]
-    files |= {f"{each.name}.svg": each.svg for each in shown if each.name}
-    files["index.html"] = _render(tables, store.read_spec_fields(folder), shown).encode()
+    drawn = [_made(module, "draw", tables) for module in FIGURES]
+    figures = [_show(one) for one in drawn if isinstance(one, Drawing)]
+    files = {f"{one.drawing.name}.png": one.png for one in figures}
+    files |= {f"{one.drawing.name}.svg": one.svg for one in figures}
+    tabulated = [_made(module, "tabulate", tables) for module in TABLES]
+    missing = [one for one in (*drawn, *tabulated) if isinstance(one, Missing)]
+    shown = [one for one in tabulated if isinstance(one, Table)]
+    files["index.html"] = _page(folder, tables, figures, shown, missing).encode()
     try:
         for name, data in files.items():
             place.write(room + name, data)
@@ -68,48 +93,16 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> str:
     return place.where(f"{room}index.html")
 
 
-def _draw(module: ModuleType, tables: Tables) -> Drawing | Shown:
+def _made(module: ModuleType, function: str, tables: Tables) -> Drawing | Table | Missing:
     try:
-        drawn: Drawing = module.draw(tables)
-    except MissingRecordsError as error:
-        return _missing(module, error)
-    return drawn
-
-
-def _tabulate(module: ModuleType, tables: Tables) -> Shown:
-    try:
-        table: Table = module.tabulate(tables)
+        made: Drawing | Table = getattr(module, function)(tables)
     except (MissingRecordsError, MeasuredError) as error:
-        return _missing(module, error)
-    return Shown(
-        title=table.title,
-        caption=table.caption,
-        sections=tuple((heading, _html(frame)) for heading, frame in table.sections),
-        remarks=tuple(table.remarks),
-    )
-
-
-def _missing(module: ModuleType, error: ValueError) -> Shown:
-    return Shown(title=(module.__doc__ or "").partition(":")[0], missing=str(error))
-
-
-def _html(frame: pd.DataFrame) -> str:
-    return frame.to_html(border=0, classes="numbers", index_names=False)
+        return Missing((module.__doc__ or "").partition(":")[0], str(error))
+    return made
 
 
 def _show(drawn: Drawing) -> Shown:
-    """A figure prepared for the page."""
-    svg = drawing.encoded(drawn, "svg")
-    return Shown(
-        title=drawn.title,
-        name=drawn.name,
-        caption=drawn.caption,
-        svg=svg,
-        image="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
-        numbers=tuple(_numbers(panel) for panel in drawn.panels),
-        sections=() if drawn.table is None else (("", _html(drawn.table)),),
-        remarks=tuple(drawn.remarks),
-    )
+    return Shown(drawn, drawing.encoded(drawn, "svg"), drawing.encoded(drawn, "png"))
 
 
 def _numbers(panel: drawing.Panel) -> dict[str, str]:
@@ -128,29 +121,46 @@ def _numbers(panel: drawing.Panel) -> dict[str, str]:
     }
 
 
-def _render(tables: Tables, fields: Mapping[str, Any], figures: list[Shown]) -> str:
+def _page(
+    folder: str | Path, tables: Tables, figures: list[Shown], tabulated: list[Table], missing: list[Missing]
+) -> str:
     whole = summarize(tables)
-    architectures = tables.architectures
-    failures = architectures[architectures["status"] == FAILED].sort_values(["part", "index"])
+    fields: Mapping[str, Any] = store.read_spec_fields(folder)
+    sessions = store.read_sessions(folder)
+    shown = explorer(tables)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment.get_template("report.html.j2").render(
         name=str(fields.get("name", "study")),
         about=str(fields.get("summary", "")),
         whole=whole,
+        overview=overview(whole.parts),
         parts=[(part, sentences(part)) for part in whole.parts],
+        ranked=[remark for table in tabulated if table.name == "best_metric" for remark in table.remarks],
+        explorer=shown,
         figures=figures,
-        interactive=figure2_html(tables),
-        tables=[_tabulate(module, tables) for module in TABLES],
+        tables=tabulated,
+        missing=missing,
+        account=account.sentences(whole, tables, sessions),
+        account_tables=account.frames(whole, tables, sessions),
+        spec=store.place_of(folder).read("study.yaml").decode(),
+        html=_html,
         duration=text.duration,
-        spec=json.dumps(fields, indent=2, default=str),
-        failures=failures.to_dict("records"),
-        retried=int((architectures["attempts"] > 1).sum()),
+        style=(TEMPLATES / "report.css").read_text(),
+        script=(TEMPLATES / "explorer.js").read_text(),
+        plotly=get_plotlyjs() if shown else "",
     )
+
+
+def _html(frame: pd.DataFrame, index: bool = True) -> str:
+    """A frame of strings as HTML, what they say escaped."""
+    return frame.to_html(border=0, index=index, index_names=False, classes="numbers" if index else "rows")
 
 
 def main(arguments: list[str] | None = None) -> int:

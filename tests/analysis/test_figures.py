@@ -15,7 +15,6 @@ from synthetic import architecture_row, failed_row, write_study
 from analysis.correlations import correlate
 from analysis.figures import drawing, figure2, figure3a
 from analysis.figures.drawing import MissingRecordsError
-from analysis.figures.interactive import figure2_html
 from analysis.load import Tables, load
 from analysis.parts import parts_of
 
@@ -204,10 +203,3 @@ def test_running_alone_explains_mistakes(tmp_path: Path, capsys: pytest.CaptureF
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     tables = of(tmp_path, {}, {"init_nlc": 3.0, "test_error": 0.4}, {"init_nlc": 9.0, "test_error": 0.6})
     assert drawing.encoded(figure2.draw(tables), "svg") == drawing.encoded(figure2.draw(tables), "svg")
-
-
-def test_the_interactive_figure_holds_every_plotted_architecture(tables: Tables) -> None:
-    html = figure2_html(tables)
-    data = html[html.rindex("Plotly.newPlot") :]
-    assert data.count("normalization ") == 100
-    assert figure2_html(tables._replace(architectures=tables.architectures.head(0))) == ""
