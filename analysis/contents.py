@@ -7,7 +7,7 @@ MissingRecordsError where a study has no records for them.
 from types import ModuleType
 
 from analysis.figures import figure2, figure3a
-from analysis.tables import table1, table2
+from analysis.tables import best_metric, table1, table2
 
 FIGURES: tuple[ModuleType, ...] = (
     figure2,
@@ -17,4 +17,5 @@ FIGURES: tuple[ModuleType, ...] = (
 TABLES: tuple[ModuleType, ...] = (
     table1,
     table2,
+    best_metric,
 )

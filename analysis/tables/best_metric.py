@@ -1,0 +1,213 @@
+"""Which initial metric predicts best? All metrics of section 3 and simple combinations, side by side.
+
+For every part of the study: one row per metric with its correlations, what it costs, and how well it predicts the
+error of an architecture that it has not seen; the same within strata; the noise ceiling.
+
+    python -m analysis.tables.best_metric [DIR]
+"""
+
+import math
+import sys
+
+import pandas as pd
+
+from analysis import text
+from analysis.correlations import LEVEL, RESAMPLES
+from analysis.figures.drawing import MissingRecordsError
+from analysis.load import Tables
+from analysis.parts import Part, parts_of
+from analysis.ranking import DIAMETER, NLC, Estimate, Ranked, Ranking, rank
+from analysis.reliability import Ceiling, ceiling
+from analysis.strata import Within, strata
+from analysis.tables import Table, main
+
+COMPETITORS = 2
+"""how many metrics stand beside the NLC within strata"""
+
+CAPTION = (
+    "Of each part's error: test error, or training error where runs were chosen by it. Metrics in the order of "
+    "|Spearman|. High error: the values of the metric (log: of its logarithm, in which Pearson, partial and joined "
+    "fits take it) that should mean a high error; a correlation of the other sign contradicts that. 0 or inf: "
+    "architectures whose value had no logarithm; it counts as the smallest or largest of the others. Cost: median time "
+    "to measure the metric, as a share of the time to train the architecture at all its rates. In brackets: "
+    f"{LEVEL:.0%} bootstrap intervals ({RESAMPLES:,} resamples of the architectures, the same for all metrics). q: "
+    "p-values controlled for the number of metrics (Benjamini and Hochberg). Partial: Pearson given depth and log "
+    "width (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the metric. Predicted to "
+    "within: mean absolute error, in percentage points, of an isotonic regression on architectures that it has not "
+    "seen (10-fold cross-validation, 5 times), and how much less that is than of always predicting the mean. Of the "
+    "ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean cosine of two outputs "
+    "is from that of the inputs. Combinations: the least-squares prediction of the error by log NLC, log bias and "
+    "whether there are skip connections, fitted without the architecture itself."
+)
+
+
+def tabulate(tables: Tables) -> Table:
+    """Of all parts that have enough architectures. Raises MissingRecordsError if none has."""
+    sections, remarks, missing = list[tuple[str, pd.DataFrame]](), list[str](), list[str]()
+    for part in parts_of(tables.architectures):
+        try:
+            ranking = rank(part)
+        except MissingRecordsError as error:
+            missing.append(str(error))
+            continue
+        top = _ceiling(tables.architectures, part)
+        sections.append((_heading(ranking), _metrics_frame(ranking, top)))
+        sections.append((f"{part.title}: within strata", _strata_frame(ranking)))
+        remarks += _remarks(ranking)
+        if isinstance(top, str):
+            remarks.append(top)
+        else:
+            sections.append((f"{part.title}: noise ceiling", _ceiling_frame(top, ranking)))
+    if not sections:
+        raise MissingRecordsError("; ".join(missing) or "no part with architectures")
+    return Table("best_metric", "Which initial metric predicts best?", CAPTION, sections, remarks + missing)
+
+
+def _ceiling(architectures: pd.DataFrame, part: Part) -> Ceiling | str:
+    """Or why there is none."""
+    try:
+        return ceiling(architectures, part)
+    except MissingRecordsError as error:
+        return f"{error}."
+
+
+def _heading(ranking: Ranking) -> str:
+    left_out = ", ".join(f"{rows} ({reason})" for reason, rows in ranking.left_out.items())
+    return f"{ranking.part.title}: {len(ranking.used)} of {len(ranking.part.rows)} architectures, " + (
+        f"left out: {left_out}" if left_out else "none left out"
+    )
+
+
+def _metrics_frame(ranking: Ranking, top: Ceiling | str) -> pd.DataFrame:
+    rows = {row.metric.name: _metric_row(row, top) for row in ranking.rows}
+    nothing = dict.fromkeys(next(iter(rows.values())), "–")
+    rows |= {name: nothing | {"high error": f"not ranked: {reason}"} for name, reason in ranking.unranked.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _metric_row(row: Ranked, top: Ceiling | str) -> dict[str, str]:
+    ends = "high" if row.metric.expected > 0 else "low"
+    return {
+        "high error": ends + (", log" if row.metric.log else ""),
+        "data used": row.metric.data,
+        "cost": _share(row.cost),
+        "0 or inf": str(row.at_ends),
+        "Spearman": _estimate(row.spearman),
+        "q (Spearman)": text.probability(row.spearman.q),
+        "NLC ahead by": "–" if row.metric is NLC else _difference(row.behind),
+        "Pearson": _estimate(row.pearson),
+        "q (Pearson)": text.probability(row.pearson.q),
+        "Kendall": _estimate(row.kendall),
+        "q (Kendall)": text.probability(row.kendall.q),
+        "partial": _estimate(row.partial),
+        "q (partial)": text.probability(row.partial.q),
+        "predicted to within": f"{100 * row.prediction.mean_absolute_error:.1f}",
+        "less than the mean's": f"{row.prediction.absolute_removed:.0%}",
+        "of the ceiling": "–" if isinstance(top, str) or not top.value else f"{abs(row.pearson.value) / top.value:.0%}",
+    }
+
+
+def _strata_frame(ranking: Ranking) -> pd.DataFrame:
+    metrics = [NLC, *[row.metric for row in ranking.single if row.metric is not NLC][:COMPETITORS]]
+    rows = {}
+    for kind, found in strata(ranking, metrics).items():
+        for stratum in found:
+            cells = {"n": str(stratum.n)}
+            for metric, within in zip(metrics, stratum.metrics, strict=True):
+                cells |= _within(metric.name, within)
+            rows[kind, stratum.name] = cells
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["", ""])
+    return frame
+
+
+def _within(name: str, within: Within) -> dict[str, str]:
+    return {f"{name}: Spearman": _bracketed(*within.spearman), f"{name}: Pearson": _bracketed(*within.pearson)}
+
+
+def _ceiling_frame(top: Ceiling, ranking: Ranking) -> pd.DataFrame:
+    c = top.first_two
+    both = f"{text.coefficient(c.pearson)} [{c.low:.2f}, {c.high:.2f}]" if c.undefined is None else c.undefined
+    best = max(ranking.rows, key=lambda row: abs(row.pearson.value))
+    return pd.DataFrame.from_dict(
+        {
+            "architectures with several initializations": f"{top.architectures} ({top.left_out} others left out)",
+            "trainings of them": str(top.trainings),
+            "reliability of the error (ICC)": _bracketed(top.error, *top.error_interval),
+            "reliability of log NLC (ICC)": _bracketed(top.nlc, *top.nlc_interval),
+            "correlation of the errors of the first two initializations": both,
+            "noise ceiling: sqrt of the error's reliability": _bracketed(top.value, *top.interval),
+            f"largest |Pearson|: {best.metric.name}": f"{abs(best.pearson.value):.2f}",
+        },
+        orient="index",
+        columns=["value"],
+    )
+
+
+def _remarks(ranking: Ranking) -> list[str]:
+    """The answer for one part."""
+    part, nlc, single = ranking.part, ranking.of(NLC), ranking.single
+    error = part.error.replace("_", " ")
+    others = [row for row in single if row is not nlc]
+    said = [
+        f"{part.title}: of {len(single)} metrics, {single[0].metric.name} has the largest |Spearman| with {error}, "
+        f"{_size(single[0].spearman)}. The NLC has {_size(nlc.spearman)}; "
+        f"minus the best of the others, {_lead(others[0])}."
+    ]
+    if others[0].metric is DIAMETER:
+        said[0] += (
+            " The relative diameter measures the same nonlinearity by another walk (figure 1: about 1 / NLC); minus "
+            f"the best of the rest, {_lead(others[1])}."
+        )
+    best = min(ranking.rows, key=lambda row: row.prediction.mean_absolute_error)
+    said.append(
+        f"{part.title}: from the NLC alone the {error} of an architecture is predicted to within "
+        f"{100 * nlc.prediction.mean_absolute_error:.1f} percentage points on average, "
+        f"{nlc.prediction.absolute_removed:.0%} less than by always predicting the mean; "
+        + (
+            "no other metric or combination does better."
+            if best is nlc
+            else f"best does {best.metric.name}, with {100 * best.prediction.mean_absolute_error:.1f} points "
+            f"({best.prediction.absolute_removed:.0%} less)."
+        )
+    )
+    told = [row for row in single if row.spearman.q < 1 - LEVEL]
+    against = [row.metric.name for row in told if row.spearman.value * row.metric.expected < 0]
+    said.append(
+        f"{part.title}: {len(told)} of the {len(single)} metrics are related to the {error} at q < {1 - LEVEL:.2g}"
+        + (f", {' and '.join(against)} against the expected direction." if against else ".")
+    )
+    return said
+
+
+def _lead(other: Ranked) -> str:
+    """`that of depth, it is +0.43 [+0.20, +0.60]: ahead`."""
+    _, low, high = other.behind
+    verdict = "ahead" if low > 0 else "behind" if high < 0 else "a difference that chance can make"
+    return f"that of {other.metric.name}, it is {_difference(other.behind)}: {verdict}"
+
+
+def _estimate(estimate: Estimate) -> str:
+    return _bracketed(estimate.value, estimate.low, estimate.high)
+
+
+def _size(estimate: Estimate) -> str:
+    """Without its sign."""
+    low, high = (estimate.low, estimate.high) if estimate.value >= 0 else (-estimate.high, -estimate.low)
+    return _bracketed(abs(estimate.value), low, high)
+
+
+def _bracketed(value: float, low: float, high: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _difference(found: tuple[float, float, float]) -> str:
+    return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*found)
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.2g}%" if value else "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main(tabulate))
