@@ -39,6 +39,11 @@ class Part:
     rows: pd.DataFrame
 
     @property
+    def name(self) -> str:
+        """As the study's spec calls it."""
+        return str(self.rows["part"].iloc[0])
+
+    @property
     def error(self) -> str:
         """The error column that the part is about."""
         return "train_error" if self.key[2] == "training-error" else "test_error"

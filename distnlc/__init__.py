@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from distnlc.measuring.network import measure
     from distnlc.metrics import (
         error_preserving_perturbation,
         input_gradients,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from distnlc.networks.sampling import Architecture, sample_architecture
 
 _HOME = {
+    "measure": "distnlc.measuring.network",
     "nlc": "distnlc.metrics",
     "output_bias": "distnlc.metrics",
     "relative_diameter": "distnlc.metrics",
@@ -33,6 +35,7 @@ __all__ = [
     "error_preserving_perturbation",
     "input_gradients",
     "local_lipschitz",
+    "measure",
     "nlc",
     "output_bias",
     "relative_diameter",

@@ -37,6 +37,7 @@ from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
 from distnlc.engine.ray_metrics import RayMetrics
+from distnlc.measuring.command import measure
 from distnlc.mirror import MIRROR_S, Mirror
 from distnlc.records import FAILED, SKIPPED
 from distnlc.sessions import Session
@@ -60,6 +61,7 @@ UNIT_HOURS = 72.0
 FAILURES_SHOWN = 10
 
 app.command()(bench)
+app.command()(measure)
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a preset's name or a YAML file's path")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="change a field of the spec")]

@@ -28,7 +28,7 @@ ALL = (
     | MATTER
     | SCIENCE
     | EDGES
-    | {*("search", "studies", "engine", "console", "mirror", "sessions", "analysis", "bench")}
+    | {*("search", "studies", "engine", "console", "mirror", "sessions", "analysis", "bench", "measuring")}
 )
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),  # a contents page: everything is imported when it is first used
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessions": ALL,
     "cli": ALL,
     "bench": ALL | {"cli"},  # the engine is measured with the sinks that `run` gives it
+    "measuring": ALL,  # the user's network comes in at the door, and is measured as a study's
     "analysis": {"records", "store"},
 }
 """room -> the other rooms that it may import, at any place in its files"""
@@ -56,7 +57,7 @@ CONFINED: dict[str, list[str]] = {
     "pyarrow": ["distnlc/store", "distnlc/data/images.py"],
     "mlflow": ["distnlc/tracking"],
     "ray": ["distnlc/engine"],
-    "typer": ["distnlc/cli.py", "distnlc/console.py", "distnlc/bench"],
+    "typer": ["distnlc/cli.py", "distnlc/console.py", "distnlc/bench", "distnlc/measuring/command.py"],
     "rich": ["distnlc/cli.py", "distnlc/console.py", "distnlc/bench"],
     "pandas": ["analysis"],
     "scipy": ["analysis"],
@@ -80,6 +81,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("torch", "distnlc/studies/nlc_cost.py"): "the calibration times a population",
     ("torch", "distnlc/studies/nlc_tables.py"): "tables 1 and 2 measure networks",
     ("numpy", "distnlc/studies/nlc_tables.py"): "the Gaussian initialization of table 2's networks",
+    ("torch", "distnlc/measuring"): "the user's network is a torch module",
+    ("numpy", "distnlc/measuring/own.py"): "the user's inputs are in files of numpy's",
     ("sqlalchemy", "distnlc/tracking/address.py"): "what a database's address says; MLflow goes through it",
     ("torch", "distnlc/engine/executor.py"): "the device and one thread per unit; imported when first used",
 }

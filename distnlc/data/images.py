@@ -59,7 +59,9 @@ def find_image_files(name: str, root: str | None) -> ImageFiles:
     Raises DataError if no folder is named, or if the named one lacks the files.
     """
     named = root or os.environ.get(DATA_VARIABLE)
-    advice = f"Point to its folder with --set data.root=/path/to/folder or the variable {DATA_VARIABLE}."
+    advice = (
+        f"Point to its folder with --set data.root=/path/to/folder (`measure`: --root) or the variable {DATA_VARIABLE}."
+    )
     if not named:
         raise DataError(f"{name}: its files are needed and no folder is named. {advice}")
     folders = [Path(named).expanduser() / inner for inner in _FOLDERS[name]]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distnlc.data import Dataset
 from distnlc.metrics import (
@@ -22,11 +22,15 @@ from distnlc.metrics import (
     output_moments,
     relative_diameter,
 )
+from distnlc.metrics.batches import Network
 from distnlc.networks.mlp import MLP
 from distnlc.networks.sampling import Architecture
 from distnlc.spec import MetricsSpec, TrainingSpec, derive_seed
 from distnlc.training.loss import cross_entropy
 from distnlc.training.native_network import fast_network
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def measure_initial(
@@ -38,30 +42,59 @@ def measure_initial(
     training: TrainingSpec,
 ) -> dict[str, Any]:
     """All quantities of section 3 at initialization, on the training part, and the wall time of each."""
-    inputs, size = data.train_inputs, training.batch_size
-    seed = partial(derive_seed, "metrics", architecture.seed)
-    function = fast_network(network, architecture, batch_size=size)
-    measured: dict[str, Any] = {"init_loss_scale": loss_scale}
+    measured = measure_function(
+        fast_network(network, architecture, batch_size=training.batch_size),
+        data.train_inputs,
+        data.train_labels,
+        spec,
+        loss_scale=loss_scale,
+        batch_size=training.batch_size,
+        seed=architecture.seed,
+    )
+    activation, kinks = architecture.activation_function, (-architecture.shift / architecture.dilation,)
+    measured["activation_nlc"] = activation_nlc(activation, kinks=kinks)
+    measured["activation_linear_error"] = linear_approximation_error(activation, kinks=kinks)
+    return measured
+
+
+def measure_function(
+    function: Network,
+    inputs: "Tensor",
+    labels: "Tensor | None",
+    spec: MetricsSpec,
+    *,
+    loss_scale: float | None,
+    batch_size: int,
+    seed: int,
+) -> dict[str, Any]:
+    """What of it needs only a function (batch, d_in...) -> (batch, d_out) of inputs (points, d_in...).
+
+    The gradients of the loss are left out without labels (points,), and `loss_scale` is measured if it is not given.
+    """
+    derived = partial(derive_seed, "metrics", seed)
+    measured: dict[str, Any] = {}
     watch = partial(timed, measured)
 
     with watch("jacobian_seconds"):
-        jacobian = jacobian_norm(function, inputs, batch_size=size, batches=spec.nlc_batches, seed=seed("nlc"))
+        jacobian = jacobian_norm(function, inputs, batch_size=batch_size, batches=spec.nlc_batches, seed=derived("nlc"))
     with watch("outputs_seconds"):
-        outside = output_moments(function, inputs, batch_size=size)
+        outside = output_moments(function, inputs, batch_size=batch_size)
         measured["init_bias"] = float(outside.bias)
     measured["init_jacobian_norm"] = jacobian
-    measured["init_nlc"] = nlc_from(jacobian, input_moments(inputs, batch_size=size), outside)
-    with watch("gradients_seconds"):
-        loss = partial(cross_entropy, loss_scale=loss_scale)
-        gradients = input_gradients(function, inputs, data.train_labels, loss, batch_size=size)
-    measured["init_gradient_component"], measured["init_gradient_length"] = gradients
+    measured["init_nlc"] = nlc_from(jacobian, input_moments(inputs, batch_size=batch_size), outside)
+    measured["init_loss_scale"] = float(outside.size) if loss_scale is None else loss_scale
+    if labels is not None:
+        with watch("gradients_seconds"):
+            loss = partial(cross_entropy, loss_scale=measured["init_loss_scale"])
+            gradients = input_gradients(function, inputs, labels, loss, batch_size=batch_size)
+        measured["init_gradient_component"], measured["init_gradient_length"] = gradients
     with watch("cosines_seconds"):
-        cosines = correlation_preservation(function, inputs, batch_size=size, seed=seed("cosine"))
+        cosines = correlation_preservation(function, inputs, batch_size=batch_size, seed=derived("cosine"))
     measured["init_input_cosine"], measured["init_output_cosine"] = cosines
     if spec.walk_batches:
-        walk = {"batch_size": size, "batches": spec.walk_batches}
+        walk = {"batch_size": batch_size, "batches": spec.walk_batches}
         with watch("lipschitz_seconds"):
-            measured["init_lipschitz"] = local_lipschitz(function, inputs, **walk, seed=seed("lipschitz"))
+            measured["init_lipschitz"] = local_lipschitz(function, inputs, **walk, seed=derived("lipschitz"))
         with watch("diameter_seconds"):
             measured["init_relative_diameter"] = relative_diameter(
                 function,
@@ -69,11 +102,8 @@ def measure_initial(
                 **walk,
                 input_directions=spec.walk_inputs,
                 output_directions=spec.walk_outputs,
-                seed=seed("diameter"),
+                seed=derived("diameter"),
             )
-    activation, kinks = architecture.activation_function, (-architecture.shift / architecture.dilation,)
-    measured["activation_nlc"] = activation_nlc(activation, kinks=kinks)
-    measured["activation_linear_error"] = linear_approximation_error(activation, kinks=kinks)
     return measured
 
 

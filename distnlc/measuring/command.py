@@ -1,0 +1,187 @@
+"""The command `distnlc measure`: the user's own network, measured as the architectures of a reference study were.
+
+The reference's spec says on which points of the dataset, in batches of which size and how thoroughly. What is compared
+is said beside the numbers: a prediction is made only where the reference is about the same dataset, or where the user
+names a part of it.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from analysis import text
+from distnlc.bench.display import plain_table
+from distnlc.console import say, terminal
+from distnlc.engine.executor import best_device
+from distnlc.spec import DataSpec, SpecError
+from distnlc.store import read_spec_fields
+
+if TYPE_CHECKING:
+    from analysis.parts import Part
+    from distnlc.measuring.own import Points
+    from distnlc.studies.nlc import Spec
+
+DATASETS = get_args(DataSpec.model_fields["name"].annotation)
+FILES = (".npz", ".npy")
+LABELS = {
+    "init_nlc": "NLC",
+    "init_bias": "output bias",
+    "init_relative_diameter": "relative diameter",
+    "init_jacobian_norm": "Jacobian norm",
+    "init_lipschitz": "local Lipschitz estimate",
+    "init_gradient_component": "gradient component size",
+    "init_gradient_length": "gradient length",
+    "init_input_cosine": "mean cosine of two inputs",
+    "init_output_cosine": "mean cosine of their outputs",
+    "init_loss_scale": "size of the outputs",
+}
+"""column -> what people are shown, in this order"""
+
+
+def measure(
+    factory: Annotated[
+        str,
+        typer.Argument(metavar="FACTORY", help="MODULE:FUNCTION that returns a torch module; looked for here first"),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(metavar="DATA", help=f"{', '.join(DATASETS)}, or a file: .npz (inputs, labels) or .npy (inputs)"),
+    ],
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="the folder that holds mnist/ or cifar10/")] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="DIR", help="the study to compare with; default: the example study")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="PART", help="of that study; default: the first on the same dataset")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of the network's random weights and of the measuring")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object, for programs")] = False,
+) -> None:
+    """Measures your own network before it is trained, and says what error to expect."""
+    import analysis
+    from analysis.reference import find_part
+    from distnlc.measuring.network import measure_network
+    from distnlc.measuring.own import make_network
+    from distnlc.studies.nlc import Spec
+
+    folder = reference or str(analysis.EXAMPLE)
+    compared = find_part(folder, dataset=data, part=part)
+    spec = Spec.parse(read_spec_fields(folder), where=folder).part(compared.name)
+    network = make_network(factory, seed=seed)
+    points = _points(data, root, spec)
+    device = best_device() if hasattr(network, "parameters") else "cpu"  # other callables stay where they are
+    try:
+        with terminal.status("measuring"):
+            measured = measure_network(
+                network,
+                points.inputs.to(device),
+                points.labels,
+                batch_size=spec.training.batch_size,
+                spec=spec.metrics,
+                seed=seed,
+            )
+    except ValueError as error:
+        raise SpecError(f"{factory} with {data}: {error}") from None
+    found: dict[str, Any] = {
+        "network": factory,
+        "parameters": measured.parameters,
+        "seed": seed,
+        "data": data,
+        "points": len(points.inputs),
+        "input_shape": list(points.inputs.shape[1:]),
+        "outputs": measured.d_out,
+        "batch_size": spec.training.batch_size,
+        "dtype": str(measured.dtype).removeprefix("torch."),
+        "device": device,
+        "metrics": {name: measured.metrics.get(name) for name in LABELS},
+        "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
+        "notes": measured.notes,
+    }
+    _compare(found, compared, named=part is not None)
+    if as_json:
+        typer.echo(json.dumps(_finite(found), indent=1, allow_nan=False))
+    else:
+        _show(found, compared)
+
+
+def _points(data: str, root: str | None, spec: "Spec") -> "Points":
+    """The user's own file, or the training part of a dataset as the reference has it. Raises SpecError, DataError."""
+    from distnlc.data import load
+    from distnlc.measuring.own import Points, read_points
+
+    if data.endswith(FILES):
+        return read_points(Path(data))
+    if data not in DATASETS:
+        raise SpecError(f"--data {data}: expected {', '.join(DATASETS)}, or a file that ends in {' or '.join(FILES)}")
+    same = spec.data.name == data
+    fields = (spec.data.model_dump() if same else {"name": data}) | ({"root": root} if root else {})
+    dataset = load(DataSpec.parse(fields, where="--data"), spec.seed)
+    return Points(dataset.train_inputs, dataset.train_labels)
+
+
+def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
+    """Adds where the metrics lie among the part's architectures, and the error to expect."""
+    from analysis.reference import expected_error, percentile
+
+    metrics, notes, dataset = found["metrics"], found["notes"], part.key[0]
+    places = {name: None if value is None else percentile(part, name, value) for name, value in metrics.items()}
+    found["reference"] |= {"architectures": len(part.rows), "percentiles": places}
+    found["prediction"] = None
+    if dataset != found["data"] and not named:
+        notes.append(
+            f"the reference is about {dataset}, not about {found['data']}: percentiles are no more than a hint, and no "
+            "error is predicted (--part names a part to predict by all the same)"
+        )
+        return
+    expected = expected_error(part, metrics["init_nlc"])
+    if expected is None:
+        notes.append("no error is predicted: the NLC is not finite, or the reference has too few trained architectures")
+        return
+    found["prediction"] = {"of": part.error, **asdict(expected)}
+    low, high = expected.lowest_nlc, expected.highest_nlc
+    if not low <= metrics["init_nlc"] <= high:
+        notes.append(
+            f"the NLC lies outside the reference's ({low:.3g} to {high:.3g}): the prediction is that of their end"
+        )
+    notes.append(
+        "the prediction is for a network trained as the reference's were, fully connected and of "
+        f"{part.rows['parameters'].median():,.0f} parameters; of another kind it may be far off"
+    )
+
+
+def _show(found: Mapping[str, Any], part: "Part") -> None:
+    """A table, the prediction, and what there is to say."""
+    size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
+    shape = " x ".join(map(str, found["input_shape"]))
+    say(f"{found['network']}: {size}{shape} inputs, {found['outputs']} outputs")
+    reference = found["reference"]
+    table = plain_table(
+        f"On {found['points']:,} points of {found['data']}",
+        f"percentile and median: of {reference['architectures']} architectures of {part.title} in {reference['study']}",
+        ["quantity"],
+        ["value", "percentile", "median"],
+    )
+    for name, label in LABELS.items():
+        value, place = found["metrics"][name], reference["percentiles"][name]
+        if value is not None:
+            median = text.number(part.rows[name].median())
+            table.add_row(label, text.number(value), "–" if place is None else f"{place:.0f}", median)
+    terminal.print(table)
+    if found["prediction"]:
+        expected = found["prediction"]
+        error, low, high = (text.number(expected[each]) for each in ("error", "low", "high"))
+        say(f"predicted {expected['of'].replace('_', ' ')}: {error} (90% interval {low} to {high}), by the NLC")
+    for note in found["notes"]:
+        say(f"note: {note}", style="dim")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no nan and no infinity: they become the words "nan", "inf" and "-inf"."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

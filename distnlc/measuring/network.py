@@ -1,0 +1,209 @@
+"""The study's initial metrics (section 3) of any network.
+
+In: a torch module or another callable (batch, d_in...) -> (batch, d_out), inputs (points, d_in...), and labels
+(points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on what had to be done
+otherwise. Measured is a copy in float64 without dropout: the metrics are of one function, and the smallest steps of
+the relative diameter drown in the rounding of float32. Otherwise the network's mode stays as it is: batch norm in
+training mode is a function of batches, and is measured as that.
+"""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distnlc.metrics.batches import Network, checked_batch_size
+from distnlc.metrics.jacobian import linearize
+from distnlc.spec import MOST_SHOWN, MetricsSpec
+from distnlc.studies.nlc_measurement import measure_function
+
+DROPOUTS = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.MultiheadAttention, nn.RNNBase),
+)
+"""in these modules the training mode means dropout and nothing else"""
+PACKAGE = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of a network."""
+
+    metrics: dict[str, float]
+    """by their names in `ArchitectureRow`; what could not be measured is not there"""
+    parameters: int | None
+    """None of what is no module"""
+    d_out: int
+    dtype: torch.dtype
+    notes: list[str]
+    """what there is to say, in plain words"""
+
+
+def measure(
+    network: Network,
+    inputs: Tensor,
+    labels: Tensor | None = None,
+    *,
+    batch_size: int = 250,
+    spec: MetricsSpec | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return all initial metrics of section 3 by their names in the table `architectures`, such as `init_nlc`.
+
+    network: (batch, d_in...) -> (batch, d_out); if it is a module, a copy of it goes to the inputs' device, and to
+    float64 if it can. inputs: (points, d_in...). labels: (points,), whole numbers in 0 ... d_out - 1; without them the
+    gradients of the loss are left out. batch_size: as in training, where batch norm makes the network a function of
+    batches. spec: how much is measured; left out, as much as in a study. Raises ValueError for inputs, labels or
+    outputs that cannot be measured.
+    """
+    return measure_network(network, inputs, labels, batch_size=batch_size, spec=spec, seed=seed).metrics
+
+
+def measure_network(
+    network: Network,
+    inputs: Tensor,
+    labels: Tensor | None = None,
+    *,
+    batch_size: int = 250,
+    spec: MetricsSpec | None = None,
+    seed: int = 0,
+) -> Measurement:
+    """Return the same with what there is to say about it."""
+    spec, notes = spec or MetricsSpec(), list[str]()
+    size = checked_batch_size(inputs, batch_size)
+    if len(inputs) < 2 or not bool(inputs.isfinite().all()):
+        raise ValueError(f"inputs must be at least 2 points of finite numbers, found {_shape(inputs)}")
+    try:
+        function = _in_type(network, inputs[:size].double())
+        inputs = inputs.double()
+    except ValueError as reason:
+        function = _in_type(network, inputs[:size].float())
+        inputs = inputs.float()
+        notes.append(f"measured in float32, where the relative diameter drowns in rounding; in float64 {reason}")
+    notes += _differences(network, inputs.dtype)
+    d_out = _outputs(function, inputs[:size])
+    if labels is None:
+        notes.append("without labels there are no gradients of the loss")
+    else:
+        labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
+    if spec.walk_batches and (why_not := _why_not_twice(function, inputs[:size])):
+        spec = spec.model_copy(update={"walk_batches": 0})
+        notes.append(f"no Lipschitz estimate and relative diameter, which differentiate twice: {why_not}")
+    measured = measure_function(function, inputs, labels, spec, loss_scale=None, batch_size=size, seed=seed)
+    metrics = {name: float(value) for name, value in measured.items() if name.startswith("init_")}
+    if inputs.dtype == torch.float32:
+        metrics.pop("init_relative_diameter", None)
+    parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
+    return Measurement(metrics, parameters, d_out, inputs.dtype, notes)
+
+
+def _in_type(network: Network, batch: Tensor) -> Network:
+    """The network as it is measured, tried on a batch. Raises ValueError if it does not compute in the batch's type."""
+    try:
+        function = _copy(network, batch) if isinstance(network, nn.Module) else network
+        with torch.no_grad():
+            outputs = function(batch)
+    except Exception as error:  # whatever the user's code raises
+        raise ValueError(
+            f"the network does not take a batch of {len(batch)} points of shape {tuple(batch.shape[1:])}, "
+            f"{_name(batch.dtype)}: {brief(error)}"
+        ) from None
+    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(batch):
+        raise ValueError(
+            f"the network must map {_shape(batch)} to ({len(batch)}, d_out), but it returned {_shape(outputs)}"
+        )
+    if outputs.dtype != batch.dtype:
+        raise ValueError(f"the network maps {_shape(batch)} to {_shape(outputs)}")
+    return function
+
+
+def _copy(network: nn.Module, like: Tensor) -> nn.Module:
+    """A frozen copy without dropout, with that tensor's type and device."""
+    network = copy.deepcopy(network).to(like).requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, DROPOUTS):
+            module.eval()
+    return network
+
+
+def _differences(network: Network, dtype: torch.dtype) -> list[str]:
+    """In what the measured copy differs from the network."""
+    if not isinstance(network, nn.Module):
+        return []
+    notes = []
+    others = {parameter.dtype for parameter in network.parameters()} - {dtype}
+    if others:
+        notes.append(f"measured in {_name(dtype)}, converted from {', '.join(sorted(map(_name, others)))}")
+    dropouts = [module for module in network.modules() if isinstance(module, DROPOUTS) and module.training]
+    if any(getattr(module, "p", 0) or getattr(module, "dropout", 0) for module in dropouts):
+        notes.append("measured without its dropout")
+    return notes
+
+
+def _outputs(function: Network, batch: Tensor) -> int:
+    """The number of outputs d_out. Raises ValueError where they are none of a function that can be measured."""
+    points = batch.detach().requires_grad_()
+    with torch.enable_grad():
+        outputs = function(points)
+    if not bool(outputs.isfinite().all()):
+        raise ValueError(f"the network's outputs must be finite, but of {_shape(batch)} it makes nan or infinity")
+    if not outputs.requires_grad:
+        raise ValueError("the network's outputs have no derivative by its inputs (do they leave torch on the way?)")
+    with torch.no_grad():
+        again = function(batch)
+    if not torch.allclose(outputs, again):
+        raise ValueError(
+            "the network gives other outputs each time it sees the same inputs, so it is no function to be measured; "
+            "is there dropout? Return it with dropout switched off"
+        )
+    if not bool((outputs != outputs[0]).any()):
+        raise ValueError(
+            "the network gives the same outputs for all inputs, so there is no nonlinearity to measure; "
+            "does its last layer begin with zeros?"
+        )
+    return outputs.shape[1]
+
+
+def _checked_labels(labels: Tensor, points: int, d_out: int) -> Tensor:
+    expected = f"labels must be whole numbers in 0 ... {d_out - 1} (the network has {d_out} outputs), one per input"
+    if labels.is_floating_point() or labels.shape != (points,):
+        raise ValueError(f"{expected}, that is of shape ({points},), found {_shape(labels)}")
+    if int(labels.min()) < 0 or int(labels.max()) >= d_out:
+        raise ValueError(f"{expected}, found numbers from {labels.min()} to {labels.max()}")
+    return labels.long()
+
+
+def _why_not_twice(function: Network, batch: Tensor) -> str | None:
+    """Why the Jacobian cannot be applied to a direction, if so: some operations can be differentiated once only."""
+    try:
+        _, push_forward, _ = linearize(function, batch)
+        push_forward(torch.ones_like(batch))
+    except RuntimeError as error:
+        return brief(error)
+    return None
+
+
+def brief(error: BaseException) -> str:
+    """What the user's code raised, in one line, and where."""
+    frames = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename and not Path(frame.filename).is_relative_to(PACKAGE)
+    ]
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:MOST_SHOWN]}{where}"
+
+
+def _shape(value: Any) -> str:
+    """Such as 'float64 (250, 40)'."""
+    if isinstance(value, Tensor):
+        return f"{_name(value.dtype)} {tuple(value.shape)}"
+    return type(value).__name__
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,212 @@
+"""`distnlc measure`: the user's own network is measured as a study's are, and compared; what is refused, and how."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typed import distnlc
+
+import analysis
+from analysis import reference
+from analysis.prediction import fit
+from distnlc.networks.sampling import Architecture
+
+NETWORKS = """
+import torch
+from torch import nn
+
+def mlp():
+    return nn.Sequential(nn.Linear(40, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Dropout(0.5), nn.Linear(20, 3))
+
+def images():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10))
+
+def wide():
+    return nn.Linear(784, 10)
+
+def number():
+    return 7
+
+def divides():
+    return 1 / 0
+
+def flat():
+    return lambda inputs: inputs.sum(1)
+
+def infinite():
+    return lambda inputs: inputs[:, :3] / 0
+
+def constant():
+    return lambda inputs: 0 * inputs[:, :3]
+
+def random():
+    return lambda inputs: nn.functional.dropout(inputs)
+
+def detached():
+    return lambda inputs: inputs.detach()
+"""
+
+
+@pytest.fixture(autouse=True)
+def files(home: Path) -> None:
+    """The user's own modules and inputs in the current directory."""
+    (home / "own_networks.py").write_text(NETWORKS)
+    (home / "broken_networks.py").write_text("import nothing_like_it")
+    generator = np.random.default_rng(0)
+    np.save("inputs.npy", generator.normal(size=(120, 40)))
+    np.save("broken.npy", np.full((120, 40), np.nan))
+    np.savez(
+        "images.npz", inputs=generator.integers(0, 256, (120, 1, 8, 8), dtype=np.uint8), labels=np.arange(120) % 10
+    )
+    np.savez("ten.npz", inputs=generator.normal(size=(120, 40)), labels=np.arange(120) % 10)
+    np.savez("nameless.npz", generator.normal(size=(120, 40)))
+    np.savez("objects.npz", inputs=np.array([[object()]]))
+
+
+def measured(*words: object) -> dict:
+    """What the command says to programs."""
+    answer = distnlc("measure", *words, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    found = json.loads(answer.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def architecture_of(rows: pd.DataFrame, home: Path, module: str) -> pd.Series:
+    """The shallowest architecture; the module's function `net` gives its network."""
+    row = rows.sort_values(["depth", "index"]).iloc[0]
+    drawn = {field.name: row[field.name] for field in fields(Architecture)}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in drawn.items()}
+    text = f"from distnlc import Architecture\n\ndef net():\n    return Architecture(**{plain!r}).build()\n"
+    (home / f"{module}.py").write_text(text)
+    return row
+
+
+def test_an_architecture_of_the_example_study_is_measured_as_the_study_has_it(home: Path) -> None:
+    rows = analysis.load(analysis.EXAMPLE).architectures
+    rows = rows[(rows["dataset"] == "waveform-noise") & (rows["initialization"] == 0)]
+    rows = rows[rows["part"] == rows["part"].iloc[0]]
+    row = architecture_of(rows, home, "of_the_example")
+    found = measured("of_the_example:net", "--data", "waveform-noise", "--part", row["part"], "--seed", row["seed"])
+    assert found["metrics"] == pytest.approx({name: row[name] for name in found["metrics"]}, rel=1e-6)
+    assert (found["parameters"], found["outputs"], found["dtype"]) == (row["parameters"], 3, "float64")
+
+    lower, equal = (rows["init_nlc"] < row["init_nlc"]).mean(), (rows["init_nlc"] == row["init_nlc"]).mean()
+    assert found["reference"]["percentiles"]["init_nlc"] == pytest.approx(100 * (lower + equal / 2), abs=0.9)
+    expected = fit(rows["init_nlc"], rows["test_error"], log_x=True).at([row["init_nlc"]])
+    prediction = [found["prediction"][name] for name in ("error", "low", "high")]
+    assert prediction == pytest.approx([float(numbers[0]) for numbers in expected], rel=1e-6)
+
+
+def test_the_reference_says_how_it_is_measured(finished: Path, home: Path) -> None:
+    """200 points, batches of 50, two of them for the Jacobian, no walks."""
+    rows = analysis.load(finished).architectures
+    row = architecture_of(rows, home, "of_the_tiny_study")
+    found = measured(
+        "of_the_tiny_study:net", "--data", "waveform-noise", "--reference", finished, "--seed", row["seed"]
+    )
+    assert (found["points"], found["batch_size"]) == (200, 50)
+    known = {name: value for name, value in found["metrics"].items() if value is not None}
+    assert known == pytest.approx({name: row[name] for name in known}, rel=1e-6)
+    assert found["metrics"].keys() - known.keys() == {"init_relative_diameter", "init_lipschitz"}
+    assert found["prediction"] is None
+    assert "no error is predicted: the NLC is not finite, or the reference has too few" in found["notes"][-1]
+
+
+def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "FEWEST", 3)
+    answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished)
+    assert (answer.code, answer.err) == (0, "")
+    assert "own_networks:mlp: 923 parameters, 40 inputs, 3 outputs" in answer.out
+    assert "On 200 points of waveform-noise" in answer.out
+    (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("NLC "))
+    assert len(line.split()) == 4
+    assert "predicted test error: " in answer.out
+    assert "(90% interval 0 to 1), by the NLC" in answer.out  # three architectures tell nothing
+    assert "note: measured in float64, converted from float32" in answer.out
+    assert "note: measured without its dropout" in answer.out
+
+
+def test_of_other_inputs_no_error_is_predicted_unless_a_part_is_named(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "FEWEST", 3)
+    words = "own_networks:images", "--data", "images.npz", "--reference", finished
+    alone, named = measured(*words), measured(*words, "--part", "tiny")
+    assert (alone["points"], alone["input_shape"], alone["outputs"]) == (120, [1, 8, 8], 10)
+    assert alone["metrics"] == named["metrics"]
+    assert alone["prediction"] is None
+    assert "the reference is about waveform-noise, not about images.npz" in alone["notes"][-1]
+    assert named["prediction"]["of"] == "test_error"
+
+
+def test_without_labels_the_gradients_are_left_out(finished: Path) -> None:
+    found = measured("own_networks:mlp", "--data", "inputs.npy", "--reference", finished)
+    assert found["metrics"]["init_nlc"] > 0
+    assert found["metrics"]["init_gradient_length"] is found["metrics"]["init_gradient_component"] is None
+    assert "without labels there are no gradients of the loss" in found["notes"]
+
+
+def test_the_seed_fixes_the_weights(finished: Path) -> None:
+    words = "own_networks:mlp", "--data", "inputs.npy", "--reference", finished, "--seed"
+    first, again, other = (measured(*words, seed)["metrics"]["init_bias"] for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("factory", "data", "said"),
+    [
+        ("own_networks", "waveform-noise", "own_networks: expected MODULE:FUNCTION"),
+        ("own-networks:mlp", "waveform-noise", "expected MODULE:FUNCTION"),
+        ("nothing_here:net", "waveform-noise", "there is no module 'nothing_here' in "),
+        ("own_networks:rnn", "waveform-noise", "the module has no 'rnn'; it has: mlp, images, wide"),
+        ("broken_networks:net", "waveform-noise", "cannot be imported: ModuleNotFoundError: No module named"),
+        ("own_networks:number", "waveform-noise", "own_networks:number: returned int; expected"),
+        ("own_networks:divides", "waveform-noise", "ZeroDivisionError: division by zero (own_networks.py, line 18)"),
+        ("own_networks:wide", "waveform-noise", "does not take a batch of 50 points of shape (40,), float32: Runtime"),
+        (
+            "own_networks:flat",
+            "waveform-noise",
+            "must map float32 (50, 40) to (50, d_out), but it returned",
+        ),
+        ("own_networks:infinite", "waveform-noise", "outputs must be finite"),
+        ("own_networks:constant", "waveform-noise", "the same outputs for all inputs"),
+        ("own_networks:random", "waveform-noise", "gives other outputs each time it sees the same inputs"),
+        ("own_networks:detached", "waveform-noise", "have no derivative by its inputs"),
+        ("own_networks:mlp", "iris", "--data iris: expected waveform-noise, mnist, cifar10, or a file"),
+        ("own_networks:mlp", "mnist", "mnist: its files are needed and no folder is named."),
+        ("own_networks:mlp", "gone.npy", "gone.npy: cannot be read: No such file"),
+        ("own_networks:mlp", "broken.npy", "points of finite numbers"),
+        (
+            "own_networks:mlp",
+            "ten.npz",
+            "in 0 ... 2 (the network has 3 outputs), one per input, found numbers",
+        ),
+        ("own_networks:mlp", "nameless.npz", "nameless.npz: holds arr_0; expected a .npz file with inputs"),
+        ("own_networks:mlp", "objects.npz", "objects.npz: does not hold arrays of plain numbers"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_message(finished: Path, factory: str, data: str, said: str) -> None:
+    answer = distnlc("measure", factory, "--data", data, "--reference", finished)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: ")
+    assert said in answer.err
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--reference gone", "gone: not a study folder"),
+        ("--reference {} --part mnist", "no part 'mnist'; its parts: tiny"),
+    ],
+)
+def test_a_reference_that_is_not_there_is_named(finished: Path, words: str, said: str) -> None:
+    answer = distnlc("measure", "own_networks:mlp", "--data", "inputs.npy", *words.format(finished).split())
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err

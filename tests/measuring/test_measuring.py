@@ -1,0 +1,125 @@
+"""Any network is measured as the function that it is: in float64, without dropout, and left as it was."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import distnlc
+from distnlc import metrics
+from distnlc.measuring.network import measure_network
+from distnlc.spec import MetricsSpec, derive_seed
+
+FEW = MetricsSpec(nlc_batches=2, walk_batches=1, walk_inputs=2, walk_outputs=2)
+
+
+@pytest.fixture
+def inputs() -> Tensor:
+    return torch.randn(60, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    return torch.arange(60) % 3
+
+
+def network(*, dtype: torch.dtype = torch.float64, dropout: float = 0.0) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = nn.Linear(6, 20), nn.BatchNorm1d(20), nn.Tanh(), nn.Dropout(dropout), nn.Linear(20, 3)
+    return nn.Sequential(*layers).to(dtype)
+
+
+def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels: Tensor) -> None:
+    found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5)
+    few = {"batch_size": 20, "batches": 2}
+    assert found["init_nlc"] == metrics.nlc(network(), inputs, **few, seed=derive_seed("metrics", 5, "nlc"))
+    assert found["init_bias"] == metrics.output_bias(network(), inputs, batch_size=20)
+    outputs = torch.cat([network()(batch) for batch in inputs.split(20)]).detach()
+    scale = float(outputs.square().mean().sqrt())
+    assert found["init_loss_scale"] == pytest.approx(scale)
+
+    def loss(outputs: Tensor, labels: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(outputs / scale, labels, reduction="none")
+
+    gradients = metrics.input_gradients(network(), inputs, labels, loss, batch_size=20)
+    assert found["init_gradient_length"] == pytest.approx(gradients.length)
+    assert found.keys() >= {"init_lipschitz", "init_relative_diameter", "init_input_cosine", "init_output_cosine"}
+
+
+def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:
+    single = network(dtype=torch.float32)
+    found = measure_network(single, inputs.float(), labels, batch_size=20, spec=FEW)
+    exact = measure_network(copy.deepcopy(single).double(), inputs.float().double(), labels, batch_size=20, spec=FEW)
+    assert found.metrics == exact.metrics
+    assert found.notes == ["measured in float64, converted from float32"]
+    assert exact.notes == []
+
+
+def test_what_cannot_compute_in_float64_is_measured_in_float32_without_the_diameter(inputs: Tensor) -> None:
+    weights = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    found = measure_network(lambda batch: torch.tanh(batch @ weights), inputs, batch_size=20, spec=FEW)
+    exact = measure_network(lambda batch: torch.tanh(batch @ weights.double()), inputs, batch_size=20, spec=FEW)
+    assert found.metrics["init_nlc"] == pytest.approx(exact.metrics["init_nlc"], rel=1e-4)
+    assert exact.metrics.keys() - found.metrics.keys() == {"init_relative_diameter"}
+    assert found.notes[0].startswith("measured in float32, where the relative diameter drowns in rounding; in float64")
+
+
+def test_dropout_is_switched_off_and_batch_norm_is_not(inputs: Tensor) -> None:
+    dropped = measure_network(network(dropout=0.5), inputs, batch_size=20, spec=FEW)
+    without = measure_network(network(), inputs, batch_size=20, spec=FEW)
+    running = measure_network(network().eval(), inputs, batch_size=20, spec=FEW)
+    assert dropped.metrics == without.metrics
+    assert set(dropped.notes) - set(without.notes) == {"measured without its dropout"}
+    assert running.metrics["init_nlc"] != pytest.approx(without.metrics["init_nlc"], rel=1e-3)
+
+
+def test_the_network_is_left_as_it_was(inputs: Tensor) -> None:
+    measured = network(dropout=0.5, dtype=torch.float32)
+    before = copy.deepcopy(measured.state_dict())
+    distnlc.measure(measured, inputs, batch_size=20, spec=FEW)
+    assert all(module.training for module in measured.modules())
+    assert all(each.requires_grad and each.grad is None for each in measured.parameters())
+    for name, value in measured.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert torch.equal(value, before[name])
+
+
+class OnceOnly(torch.autograd.Function):
+    """x^2, whose derivative has no derivative."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        return values.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, change: Tensor) -> Tensor:
+        return 2 * ctx.saved_tensors[0] * change
+
+
+def test_without_second_derivatives_the_rest_is_measured(inputs: Tensor) -> None:
+    found = measure_network(lambda batch: OnceOnly.apply(batch)[:, :3], inputs, batch_size=20, spec=FEW)
+    whole = measure_network(lambda batch: batch.square()[:, :3], inputs, batch_size=20, spec=FEW)
+    assert whole.metrics.keys() - found.metrics.keys() == {"init_lipschitz", "init_relative_diameter"}
+    assert found.metrics["init_nlc"] == pytest.approx(whole.metrics["init_nlc"])
+    assert "differentiate twice: RuntimeError: " in found.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (torch.zeros(59, dtype=torch.long), r"one per input, that is of shape \(60,\), found int64 \(59,\)"),
+        (torch.zeros(60), r"found float32 \(60,\)"),
+        (torch.full((60,), 3), r"in 0 ... 2 \(the network has 3 outputs\), one per input, found numbers from 3 to 3"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(inputs: Tensor, labels: Tensor, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW)
+
+
+def test_one_point_is_no_data() -> None:
+    with pytest.raises(ValueError, match="at least 2 points of finite numbers"):
+        distnlc.measure(network(), torch.ones(1, 6), spec=FEW)
