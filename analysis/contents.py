@@ -6,12 +6,41 @@ MissingRecordsError where a study has no records for them.
 
 from types import ModuleType
 
-from analysis.figures import figure2, figure3a
+from analysis.figures import (
+    figure1,
+    figure2,
+    figure3a,
+    figure3b,
+    figure3c,
+    figure3d,
+    figure3e,
+    figure3f,
+    figure4,
+    figure7,
+    figure8,
+    figure9a,
+    figure9b,
+    figure9c,
+    figure10,
+)
 from analysis.tables import best_metric, table1, table2
 
 FIGURES: tuple[ModuleType, ...] = (
+    figure1,
     figure2,
     figure3a,
+    figure3b,
+    figure3c,
+    figure3d,
+    figure3e,
+    figure3f,
+    figure4,
+    figure7,
+    figure8,
+    figure9a,
+    figure9b,
+    figure9c,
+    figure10,
 )
 
 TABLES: tuple[ModuleType, ...] = (

@@ -7,6 +7,7 @@ by reason; input that has no correlation (fewer than three rows, a constant) giv
 small studies have it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,18 +60,22 @@ def correlate(
     log_y: bool = False,
     failed: ArrayLike | None = None,
     skipped: ArrayLike | None = None,
+    excluded: Mapping[str, ArrayLike] | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> Correlation:
     """Pearson (on logarithms where asked) with p-value and bootstrap interval; Spearman and Kendall.
 
     x, y: shape (n,), nan where not measured. failed: shape (n,), true for the rows of failed units.
     skipped: shape (n,), true for the rows of architectures that were not to be trained (`usable_rows`).
+    excluded: reason -> shape (n,), true for further rows that are left out on purpose.
     names: what the reasons for leaving rows out call x and y. Raises ValueError if the shapes differ.
     """
     x_all, y_all = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x_all.ndim != 1 or x_all.shape != y_all.shape:
         raise ValueError(f"correlate: x and y must be of one shape (n,), but got {x_all.shape} and {y_all.shape}")
-    kept, left_out = usable_rows(x_all, y_all, log_x=log_x, log_y=log_y, failed=failed, skipped=skipped, names=names)
+    kept, left_out = usable_rows(
+        x_all, y_all, log_x=log_x, log_y=log_y, failed=failed, skipped=skipped, excluded=excluded, names=names
+    )
     x_kept = np.log(x_all[kept]) if log_x else x_all[kept]
     y_kept = np.log(y_all[kept]) if log_y else y_all[kept]
 
@@ -116,6 +121,7 @@ def usable_rows(
     log_y: bool,
     failed: ArrayLike | None = None,
     skipped: ArrayLike | None = None,
+    excluded: Mapping[str, ArrayLike] | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
     """Which rows (n,) can be correlated and plotted, and reason -> count for the others.
@@ -128,6 +134,7 @@ def usable_rows(
     if skipped is not None:
         unmeasured = np.isnan(x) | np.isnan(y)
         checks.append(("not trained: skipped by train_if", np.asarray(skipped, dtype=bool) & unmeasured))
+    checks += [(reason, np.asarray(rows, dtype=bool)) for reason, rows in (excluded or {}).items()]
     for values, log, name in ((x, log_x, names[0]), (y, log_y, names[1])):
         checks.append((f"{name} not measured", np.isnan(values)))
         checks.append((f"{name} not finite", np.isinf(values)))

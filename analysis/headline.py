@@ -1,9 +1,9 @@
 """The answers of a study in a few sentences: what ran, and does the initial NLC predict the error?
 
 Used at the top of the report and by the command line. "Best 10%" are the architectures with the lowest
-error of their part (ties: lower index), rounded up to at least one. "Better than guessing" is a test error
-below the thresholds of the paper's section B.1 (0.5 of three classes, 0.8 of ten); only such architectures say
-something about the range of learning rates (section 4's check).
+error of their part (ties: lower index), rounded up to at least one. "Better than guessing" is an error below the
+thresholds of the paper's section B.1 (parts.py); only such architectures say something about the range of learning
+rates (section 4's check).
 """
 
 import math
@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from analysis import text
+from analysis.comparison import compared
 from analysis.correlations import Correlation, correlate, usable_rows
 from analysis.load import Tables, load
 from analysis.parts import STATED_NLC, Part, parts_of
-from distnlc.records import DIVERGED, PRUNED
+from distnlc.records import DIVERGED, FAILED, PRUNED, SKIPPED
 
-BETTER_THAN_GUESSING = {3: 0.5, 10: 0.8}
-"""classes -> test error; guessing gives 0.667 and 0.9"""
 GOOD_NLC = (1.0, 3.0)
 """the range in which the paper finds the initial NLC of the best networks"""
 
@@ -31,7 +28,12 @@ class PartSummary:
 
     title: str
     architectures: int
+    units: int
+    """rows: as many as architectures, or more where each is trained from several initial weights"""
     failed: int
+    """units that were given up"""
+    skipped: int
+    """units that `train_if` left untrained"""
     runs: int
     diverged_runs: int
     pruned_runs: int
@@ -39,8 +41,6 @@ class PartSummary:
     """time of all units, one after the other"""
     parameters: float
     """median over the architectures"""
-    rates: float
-    """median number of runs of an architecture"""
     better_than_guessing: int
     best_at_edge: int
     """how many of those have their best run among the first or last rates"""
@@ -48,7 +48,10 @@ class PartSummary:
     """what the NLC is correlated with: "test error" or "training error" """
     correlation: Correlation
     """of log initial NLC with the error"""
-    stated: float | None
+    stated: tuple[float, ...]
+    """the paper's value of it, if it states one"""
+    compared: str
+    """how it compares with that value; empty if there is nothing to compare"""
     best_nlc: tuple[float, ...]
     """initial NLC of the best 10%, the best first"""
 
@@ -66,12 +69,12 @@ class Summary:
 
     @property
     def architectures(self) -> int:
-        """Architectures with rows, failed ones included."""
+        """Architectures with rows, failed ones included; each once, however many initial weights it has."""
         return sum(part.architectures for part in self.parts)
 
     @property
     def failed(self) -> int:
-        """Architectures whose unit was given up."""
+        """Units that were given up."""
         return sum(part.failed for part in self.parts)
 
     @property
@@ -102,11 +105,13 @@ def summary(folder: str | Path) -> Summary:
 
 def summarize(tables: Tables) -> Summary:
     """The summary of a study's tables."""
-    return Summary([_summarize_part(part, tables.runs) for part in parts_of(tables.architectures)])
+    return Summary([_summarize_part(part, tables) for part in parts_of(tables.architectures)])
 
 
-def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
+def _summarize_part(part: Part, tables: Tables) -> PartSummary:
     rows = part.rows
+    # The work is that of all initial weights, the correlation that of the first (parts_of).
+    units = tables.architectures[tables.architectures["part"] == rows["part"].iloc[0]]
     error = "training error" if part.error == "train_error" else "test error"
     nlc, errors = rows["init_nlc"].to_numpy(dtype=float), rows[part.error].to_numpy(dtype=float)
     correlation = correlate(
@@ -114,23 +119,26 @@ def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
     )
     kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, failed=part.failed)
     best = rows[kept].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
-    better = rows[rows["test_error"] < rows["d_out"].map(BETTER_THAN_GUESSING)]
-    own_runs = runs[runs["unit_id"].isin(rows["unit_id"])]
+    better = rows[rows[part.error].notna() & ~part.guessing]
+    stated = (STATED_NLC[part.key],) if part.key in STATED_NLC else ()
+    own_runs = tables.runs[tables.runs["unit_id"].isin(units["unit_id"])]
     return PartSummary(
         title=part.title,
         architectures=len(rows),
-        failed=int(part.failed.sum()),
+        units=len(units),
+        failed=int((units["status"] == FAILED).sum()),
+        skipped=int((units["status"] == SKIPPED).sum()),
         runs=len(own_runs),
         diverged_runs=int((own_runs["status"] == DIVERGED).sum()),
         pruned_runs=int((own_runs["status"] == PRUNED).sum()),
-        seconds=float(rows["seconds"].sum()),
+        seconds=float(units["seconds"].sum()),
         parameters=float(rows["parameters"].median()),
-        rates=float(rows["runs"].median()) if rows["runs"].notna().any() else float("nan"),
         better_than_guessing=len(better),
         best_at_edge=int(better["best_at_edge"].fillna(False).sum()),
         error=error,
         correlation=correlation,
-        stated=STATED_NLC.get(part.key),
+        stated=stated,
+        compared=compared(part, correlation, stated) if stated and correlation.undefined is None else "",
         best_nlc=tuple(best["init_nlc"]),
     )
 
@@ -138,9 +146,13 @@ def _summarize_part(part: Part, runs: pd.DataFrame) -> PartSummary:
 def sentences(part: PartSummary) -> list[str]:
     """The part's answers, one plain sentence each."""
     c = part.correlation
+    finished = f"{part.units - part.failed - part.skipped} of {_many(part.units, 'architecture')} finished"
+    if part.units > part.architectures:
+        counted = _many(part.architectures, "architecture")
+        finished = f"{finished.replace('architecture', 'unit')} ({counted}, each from several initial weights)"
     said = [
-        f"{part.architectures - part.failed} of {_many(part.architectures, 'architecture')} finished, "
-        f"{part.failed} failed; {part.runs:,} training runs, {part.diverged_runs:,} of them diverged"
+        f"{finished}, {part.failed} failed{f', {part.skipped} skipped by train_if' if part.skipped else ''}; "
+        f"{part.runs:,} training runs, {part.diverged_runs:,} of them diverged"
         f"{f', {part.pruned_runs:,} pruned' if part.pruned_runs else ''}."
     ]
     if c.undefined is not None:
@@ -150,8 +162,8 @@ def sentences(part: PartSummary) -> list[str]:
             f"The correlation of log initial NLC with {part.error} is {c.pearson:.2f} "
             f"(95% interval {c.low:.2f} to {c.high:.2f}, {text.p_value(c.p_value)}, n = {c.n})."
         )
-        if part.stated is not None:
-            said.append(_compared(part, part.stated))
+        if part.compared:
+            said.append(part.compared[0].upper() + part.compared[1:])
     if part.best_nlc:
         low, high = min(part.best_nlc), max(part.best_nlc)
         said.append(
@@ -184,20 +196,6 @@ def overview(parts: Sequence[PartSummary]) -> list[str]:
         f"Of the {best} architectures that are among the best 10% of their part, {inside} have an initial NLC between "
         f"{GOOD_NLC[0]:g} and {GOOD_NLC[1]:g}.",
     ]
-
-
-def _compared(part: PartSummary, stated: float) -> str:
-    """What the paper states and how the two studies differ in size."""
-    c = part.correlation
-    place = "inside" if c.low <= stated <= c.high else "outside"
-    paper = 50 if part.error == "training error" else 250
-    paper_rates = 60 if part.error == "training error" else 40
-    return (
-        f"The paper states {stated:.2f}, which lies {place} that interval; its value is of {paper} "
-        f"architectures of about 1,000,000 parameters with {paper_rates} starting rates each, this one of "
-        f"{c.n} with a median of {part.parameters:,.0f} parameters and {text.number(part.rates)} starting "
-        "rates each."
-    )
 
 
 def _many(number: int, noun: str) -> str:

@@ -1,42 +1,52 @@
 """The parts of a study: architectures on one dataset with one optimizer and criterion, one figure panel each.
 
-Also which error a part is about and what the paper states of its main correlation (figures 2, 3D, 3F).
+Also which error a part is about, which of its rows a figure leaves out on purpose, and what the paper states of its
+main correlation (figures 2, 3D, 3F).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from distnlc.records import FAILED, SKIPPED
 from distnlc.store import StoreError
 
+VALIDATION, TRAINING = "validation-error", "training-error"
+"""the criteria by which a run is chosen"""
+
 DATASETS = {"cifar10": "CIFAR10", "mnist": "MNIST", "waveform-noise": "waveform-noise"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
-CRITERIA = {"validation-error": "", "training-error": ", chosen by training error"}
+CRITERIA = {VALIDATION: "", TRAINING: ", chosen by training error"}
 
 Key = tuple[str, str, str]
 """dataset, optimizer, criterion"""
 
 STATED_NLC: dict[Key, float] = {
-    ("cifar10", "sgd", "validation-error"): 0.81,
-    ("mnist", "sgd", "validation-error"): 0.72,
-    ("waveform-noise", "sgd", "validation-error"): 0.67,
-    ("waveform-noise", "adam", "validation-error"): 0.75,
-    ("waveform-noise", "sgd", "training-error"): 0.25,
+    ("cifar10", "sgd", VALIDATION): 0.81,
+    ("mnist", "sgd", VALIDATION): 0.72,
+    ("waveform-noise", "sgd", VALIDATION): 0.67,
+    ("waveform-noise", "adam", VALIDATION): 0.75,
+    ("waveform-noise", "sgd", TRAINING): 0.25,
 }
 """The paper's correlation of log initial NLC with the part's error, at the paper's size."""
 
 PAPER_SIZE = "The paper's values are of 250 architectures a dataset, about 1,000,000 parameters each, 40 rates each."
 
+BETTER_THAN_GUESSING = {3: 0.5, 10: 0.8}
+"""classes -> error below which a network is better than guessing (section B.1); guessing gives 0.667 and 0.9"""
+
 
 @dataclass(frozen=True)
 class Part:
-    """One part's rows of the table `architectures`."""
+    """One part's rows of the table `architectures`, or those of its rows that one panel is about."""
 
     title: str
     """for people: the dataset, the optimizer and an unusual criterion"""
     key: Key
     rows: pd.DataFrame
+    excluded: Mapping[str, "pd.Series[bool]"] = field(default_factory=dict)
+    """reason -> true for the rows that a figure leaves out for it, though they have its quantities"""
 
     @property
     def name(self) -> str:
@@ -46,7 +56,7 @@ class Part:
     @property
     def error(self) -> str:
         """The error column that the part is about."""
-        return "train_error" if self.key[2] == "training-error" else "test_error"
+        return "train_error" if self.key[2] == TRAINING else "test_error"
 
     @property
     def failed(self) -> "pd.Series[bool]":
@@ -58,9 +68,18 @@ class Part:
         """True for the rows of architectures that `train_if` left untrained."""
         return self.rows["status"] == SKIPPED
 
+    @property
+    def guessing(self) -> "pd.Series[bool]":
+        """True for the trained architectures that are not better than guessing, in the error of the part."""
+        return self.rows[self.error] >= self.rows["d_out"].map(BETTER_THAN_GUESSING)
 
-def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None) -> list[Part]:
-    """The parts in the paper's order, only those of one criterion if given; rows in index order.
+    def learned_only(self) -> "Part":
+        """The same part without the architectures that are not better than guessing."""
+        return replace(self, excluded={**self.excluded, "not better than guessing": self.guessing})
+
+
+def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None, optimizer: str | None = None) -> list[Part]:
+    """The parts in the paper's order, only those of one criterion or optimizer if given; rows in index order.
 
     Of an architecture that was trained from several initial weights only the first row is kept: rows are then
     independent of each other, as in the paper. Raises StoreError.
@@ -73,10 +92,29 @@ def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None) -> li
     for name, rows in named.items():
         alone = list(keys.values()).count(keys[name]) == 1
         title = _title(keys[name]) if alone else f"{_title(keys[name])}: {name}"
-        if criterion in {None, keys[name][2]}:
+        if criterion in {None, keys[name][2]} and optimizer in {None, keys[name][1]}:
             parts.append(Part(title, keys[name], rows))
     order = list(STATED_NLC)
     return sorted(parts, key=lambda part: order.index(part.key) if part.key in order else len(order))
+
+
+def of_own_networks(parts: Sequence[Part]) -> list[Part]:
+    """The parts without those whose initial networks an earlier part has on the same dataset, such as Adam's."""
+    seen: set[tuple[str, str]] = set()
+    own = []
+    for part in parts:
+        networks = {(part.key[0], str(name)) for name in part.rows["architecture_id"]}
+        if not networks <= seen:
+            own.append(part)
+        seen |= networks
+    return own
+
+
+def pooled(parts: Sequence[Part]) -> Part:
+    """All parts as one, its dataset `all`; they must be of one optimizer and criterion."""
+    _, optimizer, criterion = parts[0].key
+    title = f"all datasets ({OPTIMIZERS[optimizer]}{CRITERIA[criterion]})"
+    return Part(title, ("all", optimizer, criterion), pd.concat([part.rows for part in parts], ignore_index=True))
 
 
 def _key(rows: pd.DataFrame) -> Key:

@@ -1,6 +1,7 @@
 """How numbers and correlations are written for people: in figures, tables, report and command line alike."""
 
 import math
+from collections.abc import Mapping
 
 from analysis.correlations import Correlation
 
@@ -46,9 +47,14 @@ def count(correlation: Correlation) -> str:
 
 def left_out(correlation: Correlation) -> str:
     """`left out: 2 (unit failed), 1 (initial NLC not finite)`, or `none left out`."""
-    if not correlation.left_out:
+    return reasons(correlation.left_out)
+
+
+def reasons(left_out: Mapping[str, int]) -> str:
+    """As `left_out`, of reason -> number of rows."""
+    if not left_out:
         return "none left out"
-    return "left out: " + ", ".join(f"{rows} ({reason})" for reason, rows in correlation.left_out.items())
+    return "left out: " + ", ".join(f"{rows} ({reason})" for reason, rows in left_out.items())
 
 
 def duration(seconds: float) -> str:

@@ -144,7 +144,7 @@ def run(
             mirror.progress(NOTHING_YET)
             mirror.wait_s = math.inf
         store.compact()
-        _conclude(folder, study.kind)
+        _conclude(folder, study.kind, mirror)
         _say_failures(_rows(kind, folder), units, _same_command)
     mirror.announce()
     raise typer.Exit(WITH_FAILURES if console.failed else 0)
@@ -219,7 +219,7 @@ def _rows(kind: StudyKind, folder: str) -> Iterator[Any]:
         yield from (SimpleNamespace(**fields) for fields in batch.to_pylist())
 
 
-def _conclude(folder: str, kind: str) -> None:
+def _conclude(folder: str, kind: str, mirror: Mirror) -> None:
     """The study's answers in words, and its report where its kind has one."""
     from analysis.closing import REPORTED, closing
 
@@ -227,6 +227,7 @@ def _conclude(folder: str, kind: str) -> None:
         say(sentence)
     if kind in REPORTED:
         _write_report(folder)
+        mirror.report()
 
 
 def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..., str]) -> None:

@@ -1,7 +1,7 @@
 """The mirror among the driver's sinks: hands each committed unit to MLflow, and the missing ones from the store.
 
-In: units as they are committed, progress. Out: calls of tracking.Tracker, which talks to MLflow in a thread of its
-own. Idle where MLflow is not installed.
+In: units as they are committed, progress, the report. Out: calls of tracking.Tracker, which talks to MLflow in a
+thread of its own. Idle where MLflow is not installed.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,7 +13,7 @@ from distnlc.console import Console, say
 from distnlc.engine.driver import Progress
 from distnlc.records import Records, View
 from distnlc.spec import StudySpec, Unit
-from distnlc.store import read_records, read_statuses
+from distnlc.store import place_of, read_records, read_statuses
 from distnlc.studies import StudyKind
 from distnlc.tracking import Tracker, ui_command
 
@@ -55,6 +55,11 @@ class Mirror:
                 seconds_left=progress.seconds_left,
                 headline=self.console.headline(),
             )
+
+    def report(self) -> None:
+        """The study's report is written: MLflow gets it at the end."""
+        if self.tracker is not None:
+            self.tracker.report(lambda: place_of(self.folder).read("report/index.html").decode())
 
     def announce(self) -> None:
         if self.tracker is None:

@@ -1,31 +1,27 @@
-"""Figure 2: the NLC of the initial network against the test error of the trained one, per dataset.
+"""Figure 2: the NLC of the initial network against the test error of the one trained with SGD, per dataset.
 
-The inset shows the range 0.8 < NLC < 100, where the networks that learn lie.
+The inset shows the range 0.8 < NLC < 100, where the networks that learn lie. Figure 3F is the same with Adam.
 """
 
 import sys
 
 from analysis.figures.drawing import Drawing, main
-from analysis.figures.scatter import Quantity, scatter
+from analysis.figures.quantities import INSET, NLC, TEST_ERROR
+from analysis.figures.scatter import scatter
 from analysis.load import Tables
-from analysis.parts import STATED_NLC
-
-NLC = Quantity("init_nlc", "initial NLC", log=True)
-TEST_ERROR = Quantity("test_error", "test error")
-INSET = (0.8, 100.0)
-PRESETS = ("paper-small", "paper")
+from analysis.parts import STATED_NLC, VALIDATION, parts_of
 
 
 def draw(tables: Tables) -> Drawing:
-    """One panel per dataset and optimizer. Raises MissingRecordsError."""
+    """One panel per dataset. Raises MissingRecordsError."""
     return scatter(
-        tables.architectures,
+        parts_of(tables.architectures, criterion=VALIDATION, optimizer="sgd"),
         name="figure2",
         title="Figure 2: initial NLC and test error",
         x=NLC,
         y=TEST_ERROR,
         stated=STATED_NLC,
-        presets=PRESETS,
+        presets=("paper-small", "paper"),
         inset=INSET,
     )
 

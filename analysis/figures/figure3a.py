@@ -6,23 +6,24 @@ The paper shows CIFAR10 only; here every dataset of the study is shown.
 import sys
 
 from analysis.figures.drawing import Drawing, main
-from analysis.figures.scatter import Quantity, scatter
+from analysis.figures.quantities import BIAS, TEST_ERROR
+from analysis.figures.scatter import scatter
 from analysis.load import Tables
+from analysis.parts import VALIDATION, parts_of
 
-STATED = {("cifar10", "sgd", "validation-error"): 0.42}
-PRESETS = ("paper-small", "cifar10", "paper")
+STATED = {("cifar10", "sgd", VALIDATION): 0.42}
 
 
 def draw(tables: Tables) -> Drawing:
     """One panel per dataset and optimizer. Raises MissingRecordsError."""
     return scatter(
-        tables.architectures,
+        parts_of(tables.architectures, criterion=VALIDATION),
         name="figure3a",
         title="Figure 3A: initial output bias and test error",
-        x=Quantity("init_bias", "initial output bias", log=True),
-        y=Quantity("test_error", "test error"),
+        x=BIAS,
+        y=TEST_ERROR,
         stated=STATED,
-        presets=PRESETS,
+        presets=("paper-small", "cifar10", "paper"),
     )
 
 

@@ -5,24 +5,23 @@ connections (where both hold, red), black for all others; shapes differ too, and
 shades apart. Above each panel stand the correlation, its interval, p-value and n, and the paper's value.
 """
 
-import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from analysis import text
+from analysis.comparison import compared, outside
 from analysis.correlations import LEVEL, Floats, correlate, usable_rows
 from analysis.figures.drawing import Drawing, MissingRecordsError, Panel, given_by
 from analysis.figures.drawing import stated as stated_text
-from analysis.parts import PAPER_SIZE, Key, Part, parts_of
+from analysis.figures.panels import page
+from analysis.parts import PAPER_SIZE, Key, Part
 
 HIGH_BIAS = 1000.0
 
@@ -43,6 +42,8 @@ GROUPS = (
 )
 """In drawing order, the rarest on top."""
 
+LINE_STYLE: dict[str, Any] = {"color": "0.45", "linestyle": "--", "linewidth": 1.1}
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -53,50 +54,62 @@ class Quantity:
     log: bool = False
 
 
+@dataclass(frozen=True)
+class Line:
+    """y = factor * x ** slope, which is straight where both scales are logarithmic."""
+
+    label: str
+    slope: float
+    factor: float = 1.0
+    note: str = ""
+    """what stands of it above the panel"""
+
+
 def scatter(
-    architectures: pd.DataFrame,
+    parts: Sequence[Part],
     *,
     name: str,
     title: str,
     x: Quantity,
     y: Quantity,
-    stated: Mapping[Key, float],
+    stated: Mapping[Key, float | tuple[float, ...]],
     presets: Sequence[str],
     inset: tuple[float, float] | None = None,
+    lines: Mapping[str, Line] | None = None,
 ) -> Drawing:
-    """The figure for all parts selected by validation error. inset: the range of x that is shown enlarged.
-    presets: those that give the records.
+    """One panel per part. inset: the range of x that is shown enlarged. lines: part title -> line through its panel.
 
-    Raises MissingRecordsError if no architecture has both quantities.
+    stated: the paper's correlation by part. presets: those that give the records. Raises MissingRecordsError if no
+    architecture has both quantities.
     """
-    parts = parts_of(architectures, criterion="validation-error")
-    panels = [panel(part, x, y, stated.get(part.key)) for part in parts]
+    panels = [panel(part, x, y, stated.get(part.key, ())) for part in parts]
     if not any(one.correlation.n for one in panels):
         reasons = "; ".join(f"{one.title}: {text.left_out(one.correlation)}" for one in panels)
         raise MissingRecordsError(
-            f"{title}: no architecture chosen by validation error has both {x.label} and {y.label}"
-            + (f" ({reasons})" if panels else "")
-            + f"; {given_by(*presets)}"
+            f"{title}: no architecture has both {x.label} and {y.label} in the parts that it is about"
+            f" ({reasons or 'the study has no such part'}); {given_by(*presets)}"
         )
-    columns = min(len(parts), 2)
-    rows = math.ceil(len(parts) / columns)
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
-    figure = Figure(figsize=(5.6 * columns, 4.9 * rows + 0.4), layout=layout)
-    for position, (part, numbers) in enumerate(zip(parts, panels, strict=True)):
-        axes = figure.add_subplot(rows, columns, position + 1)
+    through = [(lines or {}).get(part.title) for part in parts]
+    headings = [(one.title, _details(one, line)) for one, line in zip(panels, through, strict=True)]
+    figure, page_axes = page(headings, height=3.5, marks=_marks(through))
+    for part, line, axes in zip(parts, through, page_axes, strict=True):
         points = plotted(part, x, y)
-        _draw_panel(axes, points, x, y, numbers)
+        _draw_points(axes, points, x, y, _marker_size(points))
+        axes.set_xlabel(x.label)
+        axes.set_ylabel(y.label)
+        if line is not None:
+            _draw_line(axes, line)
         if inset is not None:
             _draw_inset(axes, points, x, y, inset)
-    marks = [
-        Line2D([], [], linestyle="", marker=group.marker, markersize=5, color=group.colour, label=group.label)
-        for group in reversed(GROUPS)
+    remarks = [
+        f"{part.title}: {compared(part, numbers.correlation, numbers.stated)}"
+        for part, numbers in zip(parts, panels, strict=True)
+        if outside(numbers.correlation, numbers.stated)
     ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), frameon=False, fontsize=9)
-    return Drawing(name, title, _caption(x, y, inset), figure, panels)
+    return Drawing(name, title, _caption(x, y, inset), figure, panels, remarks=remarks)
 
 
-def panel(part: Part, x: Quantity, y: Quantity, stated: float | None) -> Panel:
+def panel(part: Part, x: Quantity, y: Quantity, stated: float | tuple[float, ...] = ()) -> Panel:
     """The numbers of one part's panel."""
     correlation = correlate(
         part.rows[x.column],
@@ -105,9 +118,10 @@ def panel(part: Part, x: Quantity, y: Quantity, stated: float | None) -> Panel:
         log_y=y.log,
         failed=part.failed,
         skipped=part.skipped,
+        excluded=part.excluded,
         names=(x.label, y.label),
     )
-    return Panel(part.title, correlation, () if stated is None else (stated,))
+    return Panel(part.title, correlation, stated if isinstance(stated, tuple) else (stated,))
 
 
 def plotted(part: Part, x: Quantity, y: Quantity) -> pd.DataFrame:
@@ -118,6 +132,7 @@ def plotted(part: Part, x: Quantity, y: Quantity) -> pd.DataFrame:
         log_x=x.log,
         log_y=y.log,
         failed=part.failed,
+        excluded=part.excluded,
     )
     return part.rows[kept]
 
@@ -129,21 +144,31 @@ def group_of(rows: pd.DataFrame) -> NDArray[np.int64]:
     return np.where(high_bias, 2, np.where(skips, 1, 0))
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, numbers: Panel) -> None:
-    _draw_points(axes, rows, x, y, _marker_size(rows))
-    axes.set_xlabel(x.label)
-    axes.set_ylabel(y.label)
-    axes.grid(color="0.92", linewidth=0.6)
-    axes.set_axisbelow(True)
-    details = [
+def _details(numbers: Panel, line: Line | None) -> list[str]:
+    return [
         text.strength(numbers.correlation),
         f"{text.count(numbers.correlation)};  paper: {stated_text(numbers)}",
-        *textwrap.wrap(text.left_out(numbers.correlation), 72),
+        *([line.note] if line and line.note else []),
+        text.left_out(numbers.correlation),
     ]
-    axes.text(0, 1.02, "\n".join(details), transform=axes.transAxes, va="bottom", fontsize=9, linespacing=1.3)
-    axes.set_title(
-        numbers.title, parse_math=False, loc="left", fontsize=11, fontweight="bold", pad=9 + 12.5 * len(details)
-    )
+
+
+def _marks(lines: Sequence[Line | None]) -> list[Line2D]:
+    """What the marks mean, for the figure's legend."""
+    marks = [
+        Line2D([], [], linestyle="", marker=group.marker, markersize=5, color=group.colour, label=group.label)
+        for group in reversed(GROUPS)
+    ]
+    labels = dict.fromkeys(line.label for line in lines if line is not None)
+    return marks + [Line2D([], [], **LINE_STYLE, label=label) for label in labels]
+
+
+def _draw_line(axes: Axes, line: Line) -> None:
+    """Within the limits that the points have set."""
+    across, up = np.asarray(axes.get_xlim()), axes.get_ylim()
+    axes.plot(across, line.factor * across**line.slope, **LINE_STYLE, zorder=2)
+    axes.set_xlim(across[0], across[1])
+    axes.set_ylim(up)
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, size: float) -> None:

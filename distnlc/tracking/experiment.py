@@ -32,7 +32,7 @@ and the headline, over the number of units that are done.
 """
 SUMMARY_NOTE = """
 The whole study, its earlier sessions included. *Model metrics* shows how it goes on: step = units done or failed.
-The spec is under *Artifacts*. [Units, best first]({units})
+The spec, and the report when the study is over, are under *Artifacts*. [Units, best first]({units})
 """
 NOTE = "mlflow.note.content"
 
@@ -85,6 +85,13 @@ class Experiment:
             self._client.log_text(self._summary, to_yaml(spec), "study.yaml")
         except Exception as error:  # an artifact store out of reach is no reason to go without all the rest
             self._warn("artifact", f"cannot put study.yaml into the artifact store: {short(error)}")
+
+    def log_report(self, page: Callable[[], str]) -> None:
+        """Puts the study's report, an HTML page, in the place of an older one."""
+        try:
+            self._client.log_text(self._summary, page(), "report.html")
+        except Exception as error:
+            self._warn("report", f"cannot put the report into the artifact store: {short(error)}")
 
     def mirrored(self, committed: Mapping[str, str], between: Callable[[], None]) -> dict[str, str]:
         """Unit id -> status of what is there in full; removes the rest.

@@ -72,6 +72,7 @@ class Tracker:
         self._sent: tuple[int, dict[str, float]] | None = None
         self._sent_at = -math.inf
         self._complete = False
+        self._report: Callable[[], str] | None = None
         self._failing = False
         self._whole = False
         self._mirrored: dict[str, str] | None = None
@@ -112,11 +113,15 @@ class Tracker:
             numbers["seconds_left"] = seconds_left
         self._progress = (done + failed, numbers)
 
+    def report(self, page: Callable[[], str]) -> None:
+        """Shows the study's report, an HTML page; it is read in the tracker's thread once all units are there."""
+        self._report = page
+
     def close(self, timeout_s: float = 30.0) -> bool:
         """Lets the thread finish, in `timeout_s` at most, UNREACHABLE_S while MLflow is out of reach.
 
-        `math.inf` waits as long as MLflow answers. Ctrl-C ends the wait. True if the mirror is whole; else a
-        message says so, and running the study again completes it.
+        `math.inf` waits as long as MLflow answers. Ctrl-C ends the wait. True if the mirror has every unit; if it
+        lacks any, or the report, a message says so, and running the study again completes it.
         """
         self._closing.set()
         started = time.monotonic()
@@ -130,12 +135,14 @@ class Tracker:
                 self._thread.join(0.1)
         except KeyboardInterrupt:
             pass
-        if not self._whole and not self._failing:
+        if (not self._whole or self._thread.is_alive()) and not self._failing:
             self._warn("incomplete", f"{self._behind()}; running the study again completes that")
         return self._whole
 
     def _behind(self) -> str:
         """What the mirror lacks."""
+        if self._whole:
+            return "the report is not yet in MLflow"
         with suppress(Exception):
             if (mirrored := self._mirrored) is not None:
                 statuses = self._statuses()
@@ -153,6 +160,8 @@ class Tracker:
                 self._mirrored = experiment.mirrored(committed, partial(self._send_progress, experiment))
                 self._follow(experiment, self._mirrored)
                 self._whole = all(count < MAX_FAILURES for count in self._failures.values())
+                if self._report is not None:  # last: it is the largest piece, and should it hang, all else is there
+                    experiment.log_report(self._report)
                 return
             except Exception as error:
                 self._failing = True

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typed import assert_same_rows, distnlc, rows
 
+import analysis.report
 from distnlc import mirror
-from distnlc.store import read_statuses
+from distnlc.store import place_of, read_statuses
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,12 +31,18 @@ def test_a_dead_server_costs_one_warning(
     assert "running the study again completes it" in warnings[0]
 
 
+def one_line_report(folder: str) -> str:
+    place_of(folder).write("report/index.html", b"the report")
+    return f"{folder}/report/index.html"
+
+
 def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first unit is done before MLflow is there and comes from the store; the others while they are done."""
     run = ("run", "tiny.yaml", "--executor", "serial", "--out", "study")
     units = set(read_statuses(finished))
     assert distnlc(*run, "--unit", min(units)).code == 0
     monkeypatch.setattr(mirror, "find_spec", find_spec)
+    monkeypatch.setattr(analysis.report, "write_report", one_line_report)
     answer = distnlc(*run)
     assert answer.code == 0
     uri = f"sqlite:///{home}/study/mlflow.db"
@@ -52,6 +59,7 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     assert (summary.data.metrics["done"], summary.data.metrics["total"]) == (3, 3)
     assert "correlation_log_nlc_test_error" in summary.data.metrics
     assert summary.data.metrics["units_per_hour"] > 0
+    assert Path(summary.info.artifact_uri, "report.html").read_text() == "the report"
 
 
 @pytest.mark.parametrize("uri", ["file:/data/mlruns", "postgresql+nothing://ann:s3cret@host/mlflow"])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -200,6 +201,57 @@ def test_a_table_that_mlflow_does_not_take_costs_the_table_only(study: Study, ca
     assert tracker.close(30)
     study.assert_whole()
     assert caplog.text.count("MLflow takes no table of units") == 1
+
+
+def test_the_report_is_an_artifact_of_the_summary_run(study: Study) -> None:
+    """Each session puts its own in the place of the last one; one that is interrupted has none."""
+    last = None
+    for page in ("<p>first é</p>", "<p>second</p>", None):
+        tracker = study.tracker()
+        study.commit(tracker, f"unit {page}")
+        if page is not None:
+            tracker.report(lambda page=page: page)
+        assert tracker.close(30)
+        last = page or last
+        artifacts = Path(study.summary().info.artifact_uri)
+        assert (artifacts / "report.html").read_text(encoding="utf-8") == last
+    study.assert_whole()
+
+
+def test_a_report_that_cannot_be_logged_costs_one_warning(study: Study, caplog: pytest.LogCaptureFixture) -> None:
+    def unreadable() -> str:
+        raise FileNotFoundError("no such page")
+
+    tracker = study.tracker()
+    study.commit(tracker, "u")
+    tracker.report(unreadable)
+    assert tracker.close(30)
+    study.assert_whole()
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning == "cannot put the report into the artifact store: FileNotFoundError: no such page"
+
+
+def test_a_report_that_hangs_holds_nothing_up(study: Study, caplog: pytest.LogCaptureFixture) -> None:
+    reading, going_on = Event(), Event()
+
+    def page() -> str:
+        reading.set()
+        going_on.wait(30)
+        return "late"
+
+    tracker = study.tracker()
+    study.commit(tracker, "u")
+    tracker.report(page)
+    tracker._closing.set()
+    assert reading.wait(30)
+    study.assert_whole()
+    assert study.summary().info.status != "RUNNING"
+    started_s = time.monotonic()
+    assert tracker.close(0.2), "every unit is there"
+    assert time.monotonic() - started_s < 2
+    assert "the report is not yet in MLflow; running the study again completes that" in caplog.text
+    going_on.set()
+    tracker._thread.join(30)
 
 
 def test_importing_the_module_loads_no_mlflow() -> None:

@@ -1,0 +1,74 @@
+"""Where a correlation lies beside the paper's, and in what the two studies differ as far as the rows show it.
+
+In: a part, its correlation, the stated values. Out: one sentence, for the report's answers and the figures' remarks.
+What the rows do not show (the number of training points, say) is not judged here.
+"""
+
+import math
+
+from analysis.correlations import Correlation
+from analysis.parts import DATASETS, TRAINING, Part
+
+PAPER_PARAMETERS = 1_000_000
+PAPER_FEATURES = {"cifar10": 810, "mnist": 334, "waveform-noise": 40}
+PAPER_RATES, PAPER_RATES_TRAINING = 40, 60
+PAPER_ARCHITECTURES, PAPER_ARCHITECTURES_TRAINING = 250, 50
+NEAR = 0.05
+"""numbers that differ by less than this share are the same for this purpose"""
+
+
+def outside(correlation: Correlation, stated: tuple[float, ...]) -> bool:
+    """Whether the paper states a value and none that it states lies in the interval of the correlation."""
+    c = correlation
+    return bool(stated) and c.undefined is None and not any(c.low <= value <= c.high for value in stated)
+
+
+def compared(part: Part, correlation: Correlation, stated: tuple[float, ...]) -> str:
+    """`the paper's 0.81 lies outside the interval 0.40 to 0.70: ...`, and how the two studies differ."""
+    c = correlation
+    values = " or ".join(f"{value:.2f}" for value in stated)
+    place = "outside" if outside(c, stated) else "inside"
+    differing = differences(part)
+    low, high = paper_interval(part, min(stated, key=lambda value: abs(value - c.pearson)))
+    chance = place == "outside" and low <= c.high and c.low <= high
+    return (
+        f"the paper's {values} lies {place} the interval {c.low:.2f} to {c.high:.2f}; "
+        + (f"this study has {', '.join(differing)}" if differing else "in size the two studies agree")
+        + (f". The paper's own interval, {low:.2f} to {high:.2f}, overlaps it: chance may suffice" if chance else "")
+        + "."
+    )
+
+
+def differences(part: Part) -> list[str]:
+    """Each difference to the paper's study of the same part: `30 architectures (the paper 250)`."""
+    rows = part.rows
+    rates = PAPER_RATES_TRAINING if part.key[2] == TRAINING else PAPER_RATES
+    found = []
+    for measured, paper, what in (
+        (len(rows), paper_architectures(part), "{:,.0f} architectures"),
+        (rows["parameters"].median(), PAPER_PARAMETERS, "a median of {:,.0f} parameters"),
+        (rows["runs"].median(), rates, "{:,.0f} starting rates each"),
+    ):
+        if not math.isnan(measured) and abs(measured - paper) > NEAR * paper:
+            found.append(f"{what.format(measured)} (the paper {paper:,})")
+    for dataset, features in rows.groupby("dataset")["d_in"].median().items():
+        paper = PAPER_FEATURES[str(dataset)]
+        if abs(features - paper) > NEAR * paper:
+            found.append(
+                f"{features:.0f} input features for {DATASETS[str(dataset)]} (the paper {paper}), so other images: "
+                "a compressed copy, or fewer of them"
+            )
+    return found
+
+
+def paper_architectures(part: Part) -> int:
+    """How many architectures the paper's value of this part is of."""
+    if part.key[2] == TRAINING:
+        return PAPER_ARCHITECTURES_TRAINING
+    return PAPER_ARCHITECTURES * (len(DATASETS) if part.key[0] == "all" else 1)
+
+
+def paper_interval(part: Part, stated: float) -> tuple[float, float]:
+    """The 95% interval of a correlation of the paper, by Fisher's transformation."""
+    middle, reach = math.atanh(stated), 1.96 / math.sqrt(paper_architectures(part) - 3)
+    return math.tanh(middle - reach), math.tanh(middle + reach)

@@ -1,0 +1,60 @@
+"""Figure 1: the NLC of the initial network against the relative diameter of its linearly approximable regions.
+
+The NLC is derived as the inverse of that diameter, so the points should lie near the line k = 1 / NLC. Parts that share
+their initial networks, as SGD and Adam do, are shown once. Section E.1.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from analysis import text
+from analysis.figures.drawing import Drawing, main
+from analysis.figures.quantities import NLC
+from analysis.figures.scatter import Line, Quantity, plotted, scatter
+from analysis.load import Tables
+from analysis.parts import Part, of_own_networks, parts_of
+
+DIAMETER = Quantity("init_relative_diameter", "relative diameter k", log=True)
+RECIPROCAL = Line("k = 1 / NLC", slope=-1)
+NEAR = 10.0
+
+
+def draw(tables: Tables) -> Drawing:
+    """One panel per dataset, and a table of k * NLC, which is 1 on the line. Raises MissingRecordsError."""
+    parts = of_own_networks(parts_of(tables.architectures))
+    drawing = scatter(
+        parts,
+        name="figure1",
+        title="Figure 1: initial NLC and the diameter of linearly approximable regions",
+        x=NLC,
+        y=DIAMETER,
+        stated={},
+        presets=("paper-small", "paper"),
+        lines=dict.fromkeys((part.title for part in parts), RECIPROCAL),
+    )
+    caption = (
+        "The paper states no number; its points lie close to the dashed line over nine decades. A diameter is not "
+        "positive where even k = 1e-9 is too far for the linear approximation, and not finite where k = 1e9 is not."
+    )
+    return replace(drawing, caption=f"{drawing.caption} {caption}", table=products(parts))
+
+
+def products(parts: Sequence[Part]) -> pd.DataFrame:
+    """Median and middle 80% of k * NLC per part, and how many architectures lie within a factor NEAR of the line."""
+    rows = {}
+    for part in parts:
+        points = plotted(part, NLC, DIAMETER)
+        values = points[NLC.column] * points[DIAMETER.column]
+        rows[part.title] = {
+            "median of k · NLC": text.number(float(values.median())),
+            "middle 80%": f"{text.number(values.quantile(0.1))} to {text.number(values.quantile(0.9))}",
+            f"within a factor {NEAR:g} of 1": f"{values.between(1 / NEAR, NEAR).sum()} of {len(values)}",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+if __name__ == "__main__":
+    sys.exit(main(draw))

@@ -1,0 +1,36 @@
+"""Figure 3E: the NLC of the trained network on the test set against the largest perturbation that keeps the error.
+
+The paper's value is of all datasets together, which here are the first panel. Section E.3.
+"""
+
+import sys
+from dataclasses import replace
+
+from analysis.figures.drawing import Drawing, main
+from analysis.figures.scatter import Quantity, scatter
+from analysis.load import Tables
+from analysis.parts import VALIDATION, parts_of, pooled
+
+STATED = -0.83
+
+
+def draw(tables: Tables) -> Drawing:
+    """All datasets trained with SGD, then one panel per dataset and optimizer. Raises MissingRecordsError."""
+    parts = parts_of(tables.architectures, criterion=VALIDATION)
+    by_sgd = [part for part in parts if part.key[1] == "sgd"]
+    together = [pooled(by_sgd)] if len(by_sgd) > 1 else by_sgd
+    drawing = scatter(
+        together + [part for part in parts if part not in together],
+        name="figure3e",
+        title="Figure 3E: NLC after training and the perturbation that keeps the error",
+        x=Quantity("trained_nlc_test", "NLC after training (test set)", log=True),
+        y=Quantity("trained_perturbation", "error-preserving perturbation", log=True),
+        stated={together[0].key: STATED} if together else {},
+        presets=("paper-small", "paper"),
+    )
+    caption = "A perturbation is not finite where none changes the error, as where a network always gives one class."
+    return replace(drawing, caption=f"{drawing.caption} {caption}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(draw))
