@@ -84,9 +84,8 @@ def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None, optim
     Of an architecture that was trained from several initial weights only the first row is kept: rows are then
     independent of each other, as in the paper. Raises StoreError.
     """
-    if "initialization" in architectures:
-        architectures = architectures[architectures["initialization"] == 0]
-    named = {str(name): rows.sort_values("index") for name, rows in architectures.groupby("part")}
+    first = architectures[architectures["initialization"] == 0]
+    named = {str(name): rows.sort_values("index") for name, rows in first.groupby("part")}
     keys = {name: _key(rows) for name, rows in named.items()}
     parts = []
     for name, rows in named.items():

@@ -48,9 +48,10 @@ def products(parts: Sequence[Part]) -> pd.DataFrame:
     for part in parts:
         points = plotted(part, NLC, DIAMETER)
         values = points[NLC.column] * points[DIAMETER.column]
+        low, high = values.quantile([0.1, 0.9])
         rows[part.title] = {
             "median of k · NLC": text.number(float(values.median())),
-            "middle 80%": f"{text.number(values.quantile(0.1))} to {text.number(values.quantile(0.9))}",
+            "middle 80%": f"{text.number(float(low))} to {text.number(float(high))}",
             f"within a factor {NEAR:g} of 1": f"{values.between(1 / NEAR, NEAR).sum()} of {len(values)}",
         }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -18,14 +18,14 @@ def draw(tables: Tables) -> Drawing:
     """All datasets trained with SGD, then one panel per dataset and optimizer. Raises MissingRecordsError."""
     parts = parts_of(tables.architectures, criterion=VALIDATION)
     by_sgd = [part for part in parts if part.key[1] == "sgd"]
-    together = [pooled(by_sgd)] if len(by_sgd) > 1 else by_sgd
+    together = [pooled(by_sgd)] if len(by_sgd) > 1 else []
     drawing = scatter(
-        together + [part for part in parts if part not in together],
+        together + parts,
         name="figure3e",
         title="Figure 3E: NLC after training and the perturbation that keeps the error",
         x=Quantity("trained_nlc_test", "NLC after training (test set)", log=True),
         y=Quantity("trained_perturbation", "error-preserving perturbation", log=True),
-        stated={together[0].key: STATED} if together else {},
+        stated={part.key: STATED for part in together or by_sgd},
         presets=("paper-small", "paper"),
     )
     caption = "A perturbation is not finite where none changes the error, as where a network always gives one class."

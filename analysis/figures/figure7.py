@@ -18,7 +18,7 @@ from analysis.correlations import usable_rows
 from analysis.figures.drawing import Drawing, MissingRecordsError, given_by, main
 from analysis.figures.panels import page
 from analysis.load import Tables
-from analysis.parts import TRAINING, Part, parts_of
+from analysis.parts import VALIDATION, Part, parts_of
 
 TITLE = "Figure 7: the index of the chosen run"
 ENDS = 5
@@ -57,8 +57,9 @@ def draw(tables: Tables) -> Drawing:
     for one, axes in zip(found, page_axes, strict=True):
         _draw_panel(axes, one)
     remarks = [
-        f"{one.title}: {one.at_ends} of {len(one.indices)} architectures have their best rate among the first or last "
-        f"{ENDS}, where the paper has none with 40 rates: a wider range might have found a lower error for them."
+        f"{one.title}: the best rate of {one.at_ends} of {len(one.indices)} architectures lies among the first or last "
+        f"{ENDS}, so a wider range might have given them a lower error"
+        + (" (the paper has none there)." if one.criterion == VALIDATION else ".")
         for one in found
         if one.at_ends
     ]
@@ -85,7 +86,7 @@ def chosen(part: Part, runs: pd.DataFrame) -> Chosen:
     tried = runs.loc[runs["unit_id"].isin(part.rows["unit_id"]), "run"]
     return Chosen(
         title=part.title,
-        criterion="training error" if part.key[2] == TRAINING else "validation error",
+        criterion=part.key[2],
         indices=pd.Series(run[kept].astype(int) + 1),
         rates=0 if tried.empty else int(tried.max()) + 1,
         n_in=len(run),
@@ -96,10 +97,11 @@ def chosen(part: Part, runs: pd.DataFrame) -> Chosen:
 def _draw_panel(axes: Axes, one: Chosen) -> None:
     for low, high in ((0.5, ENDS + 0.5), (one.rates - ENDS + 0.5, one.rates + 0.5)):
         axes.axvspan(low, high, color="0.9", linewidth=0)
-    axes.bar(*np.unique_counts(one.indices.to_numpy()), width=1, color="#0072b2", edgecolor="white", linewidth=0.4)
+    index, count = np.unique(one.indices, return_counts=True)
+    axes.bar(index, count, width=1, color="#0072b2", edgecolor="white", linewidth=0.4)
     axes.set_xlim(0.5, max(one.rates, 1) + 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_xlabel(f"index of the chosen run ({one.criterion})")
+    axes.set_xlabel(f"index of the chosen run ({one.criterion.replace('-', ' ')})")
     axes.set_ylabel("architectures")
 
 
@@ -110,7 +112,7 @@ def _table(found: list[Chosen]) -> pd.DataFrame:
             "lowest index": str(one.indices.min()) if len(one.indices) else "–",
             "highest index": str(one.indices.max()) if len(one.indices) else "–",
             f"first or last {ENDS}": str(one.at_ends),
-            "paper": "none",
+            "paper": "none" if one.criterion == VALIDATION else "–",
             "rows used": f"{len(one.indices)} of {one.n_in}",
             "left out": one.left_out.removeprefix("left out: "),
         }

@@ -94,6 +94,10 @@ def scatter(
     figure, page_axes = page(headings, height=3.5, marks=_marks(through))
     for part, line, axes in zip(parts, through, page_axes, strict=True):
         points = plotted(part, x, y)
+        if points.empty:
+            # A logarithmic axis without values cannot be drawn.
+            axes.set_axis_off()
+            continue
         _draw_points(axes, points, x, y, _marker_size(points))
         axes.set_xlabel(x.label)
         axes.set_ylabel(y.label)
