@@ -22,6 +22,7 @@ from analysis.figures import (
     figure9b,
     figure9c,
     figure10,
+    saving,
 )
 from analysis.tables import best_metric, table1, table2
 
@@ -41,6 +42,7 @@ FIGURES: tuple[ModuleType, ...] = (
     figure9b,
     figure9c,
     figure10,
+    saving,
 )
 
 TABLES: tuple[ModuleType, ...] = (
