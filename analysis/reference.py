@@ -1,17 +1,18 @@
 """What a finished study says of a network that it does not hold: where its metrics lie, and the error to expect.
 
 In: a study folder, and a metric's value of the network. Out: the share of the study's architectures with a lower
-value, and the error that `prediction` expects from the initial NLC, with its 90% interval. A study has several
-parts; a network is compared with one of them, by default the first on its dataset.
+value, and the error that `prediction` expects from the initial NLC and the output bias, with its 90% interval. (With
+the bias the interval is narrower: networks of high bias fail at any NLC, as figure 2 shows.) A study has several parts;
+a network is compared with one of them, by default the first on its dataset.
 """
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from scipy import stats
 
-from analysis.correlations import usable_rows
 from analysis.load import load
 from analysis.parts import Part, parts_of
 from analysis.prediction import fit
@@ -21,9 +22,9 @@ FEWEST = 9
 """architectures: of fewer the interval is all of [0, 1]"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Expected:
-    """The error that a network with that NLC will have, if it is trained as the architectures of the part were."""
+    """The error to expect of a network that is trained as the architectures of the part were."""
 
     error: float
     low: float
@@ -57,22 +58,14 @@ def percentile(part: Part, metric: str, value: float) -> float | None:
     return None if known.empty or math.isnan(value) else float(stats.percentileofscore(known, value, kind="mean"))
 
 
-def expected_error(part: Part, nlc: float) -> Expected | None:
-    """What the part's architectures say of a network with this initial NLC; None if there is none to be expected:
-    if the NLC has no logarithm, or fewer than FEWEST of them have an NLC and an error."""
-    if not math.isfinite(nlc) or nlc <= 0:
+def expected_error(part: Part, nlc: float, bias: float) -> Expected | None:
+    """What the part's architectures say of a network with this initial NLC and output bias; None if there is nothing
+    to be expected: one of them has no logarithm, or fewer than FEWEST architectures have both and an error."""
+    columns = part.rows[["init_nlc", "init_bias"]].to_numpy(dtype=float)
+    usable = np.isfinite(columns).all(axis=1) & (columns > 0).all(axis=1) & part.rows[part.error].notna().to_numpy()
+    if usable.sum() < FEWEST or not (0 < nlc < math.inf and 0 < bias < math.inf):
         return None
-    known, errors = part.rows["init_nlc"].to_numpy(dtype=float), part.rows[part.error].to_numpy(dtype=float)
-    usable, _ = usable_rows(known, errors, log_x=True, log_y=False)
-    if usable.sum() < FEWEST:
-        return None
-    learned = fit(known, errors, log_x=True)
-    error, low, high = (float(numbers[0]) for numbers in learned.at([nlc]))
-    return Expected(
-        error=error,
-        low=low,
-        high=high,
-        n=learned.n,
-        lowest_nlc=float(known[usable].min()),
-        highest_nlc=float(known[usable].max()),
-    )
+    learned = fit(columns[usable], part.rows[part.error][usable], log_x=True)
+    error, low, high = (float(numbers[0]) for numbers in learned.at([[nlc, bias]]))
+    known = columns[usable, 0]
+    return Expected(error, low, high, n=learned.n, lowest_nlc=float(known.min()), highest_nlc=float(known.max()))

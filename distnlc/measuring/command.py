@@ -138,16 +138,14 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
             "error is predicted (--part names a part to predict by all the same)"
         )
         return
-    expected = expected_error(part, metrics["init_nlc"])
+    expected = expected_error(part, metrics["init_nlc"], metrics["init_bias"])
     if expected is None:
-        notes.append("no error is predicted: the NLC is not finite, or the reference has too few trained architectures")
+        notes.append("no error is predicted: NLC or bias is not finite, or too few of the reference were trained")
         return
     found["prediction"] = {"of": part.error, **asdict(expected)}
     low, high = expected.lowest_nlc, expected.highest_nlc
     if not low <= metrics["init_nlc"] <= high:
-        notes.append(
-            f"the NLC lies outside the reference's ({low:.3g} to {high:.3g}): the prediction is that of their end"
-        )
+        notes.append(f"the NLC lies outside the reference's ({low:.3g} to {high:.3g}): the prediction is a guess")
     notes.append(
         "the prediction is for a network trained as the reference's were, fully connected and of "
         f"{part.rows['parameters'].median():,.0f} parameters; of another kind it may be far off"
@@ -175,7 +173,7 @@ def _show(found: Mapping[str, Any], part: "Part") -> None:
     if found["prediction"]:
         expected = found["prediction"]
         error, low, high = (text.number(expected[each]) for each in ("error", "low", "high"))
-        say(f"predicted {expected['of'].replace('_', ' ')}: {error} (90% interval {low} to {high}), by the NLC")
+        say(f"predicted {expected['of'].replace('_', ' ')}: {error} (90% interval {low} to {high}), by NLC and bias")
     for note in found["notes"]:
         say(f"note: {note}", style="dim")
 

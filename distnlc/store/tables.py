@@ -64,7 +64,9 @@ def to_arrow(rows: Sequence[Any], schema: pa.Schema, table: str) -> pa.Table:
 def to_parquet(rows: pa.Table) -> bytes:
     sink = io.BytesIO()
     strings = [field.name for field in rows.schema if field.type == pa.string()]
-    pq.write_table(rows, sink, compression="zstd", use_dictionary=strings)
+    # A column's statistics leave nan out, and DuckDB takes it from them that there is none.
+    described = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
+    pq.write_table(rows, sink, compression="zstd", use_dictionary=strings, write_statistics=described)
     return sink.getvalue()
 
 

@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from synthetic import failed_row, realistic_rows, write_study
 
@@ -42,22 +41,24 @@ def test_the_percentile_counts_lower_values_and_half_of_the_equal_ones(tmp_path:
     assert percentile(part, "init_lipschitz", 1.0) is None  # never measured
 
 
-def test_the_expected_error_is_the_predictions(tables: Tables) -> None:
+def test_the_expected_error_is_the_predictions_from_nlc_and_bias(tables: Tables) -> None:
     part = next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise")
-    expected = expected_error(part, 3.0)
+    expected = expected_error(part, 3.0, 2.0)
     assert expected is not None
-    predicted = fit(part.rows["init_nlc"], part.rows["test_error"], log_x=True).at([3.0])
+    predicted = fit(part.rows[["init_nlc", "init_bias"]], part.rows["test_error"], log_x=True).at([[3.0, 2.0]])
     assert [expected.error, expected.low, expected.high] == [float(numbers[0]) for numbers in predicted]
     known = part.rows["init_nlc"].dropna()
     assert (expected.n, expected.lowest_nlc, expected.highest_nlc) == (60, known.min(), known.max())
-    for nlc in (math.nan, math.inf, 0.0):
-        assert expected_error(part, nlc) is None
+    for nlc, bias in ((math.nan, 2.0), (math.inf, 2.0), (0.0, 2.0), (3.0, math.inf), (3.0, math.nan)):
+        assert expected_error(part, nlc, bias) is None
 
 
 def test_few_architectures_tell_nothing(tmp_path: Path) -> None:
     few = realistic_rows(reference.FEWEST - 1, failures=0)
-    assert expected_error(find_part(write_study(tmp_path / "few", few), dataset=None), 3.0) is None
-    enough = realistic_rows(reference.FEWEST, failures=0)
-    expected = expected_error(find_part(write_study(tmp_path / "enough", enough), dataset=None), 3.0)
+    without_bias = replace(few[0], index=99, unit_id="another", init_bias=math.inf)
+    part = find_part(write_study(tmp_path / "few", [*few, without_bias]), dataset=None)
+    assert expected_error(part, 3.0, 2.0) is None
+    enough = find_part(write_study(tmp_path / "enough", realistic_rows(reference.FEWEST, failures=0)), dataset=None)
+    expected = expected_error(enough, 3.0, 2.0)
     assert expected is not None
-    assert np.all([0 <= expected.low <= expected.high < 1])
+    assert 0 <= expected.low <= expected.high < 1

@@ -44,7 +44,16 @@ def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels:
 
     gradients = metrics.input_gradients(network(), inputs, labels, loss, batch_size=20)
     assert found["init_gradient_length"] == pytest.approx(gradients.length)
-    assert found.keys() >= {"init_lipschitz", "init_relative_diameter", "init_input_cosine", "init_output_cosine"}
+    cosines = metrics.correlation_preservation(
+        network(), inputs, batch_size=20, seed=derive_seed("metrics", 5, "cosine")
+    )
+    assert (found["init_input_cosine"], found["init_output_cosine"]) == cosines
+    once = {"batch_size": 20, "batches": 1}
+    lipschitz = metrics.local_lipschitz(network(), inputs, **once, seed=derive_seed("metrics", 5, "lipschitz"))
+    assert found["init_lipschitz"] == lipschitz
+    twice = once | {"input_directions": 2, "output_directions": 2}
+    diameter = metrics.relative_diameter(network(), inputs, **twice, seed=derive_seed("metrics", 5, "diameter"))
+    assert found["init_relative_diameter"] == diameter
 
 
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:

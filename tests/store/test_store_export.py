@@ -24,6 +24,16 @@ def test_export_writes_one_file_per_table(tmp_path: Path) -> None:
     assert rows[-1] == {"unit_id": "a", "part": "p", "index": "25", "good": "true", "value": "3"}
 
 
+def test_parquet_files_say_nothing_of_a_columns_numbers_that_nan_would_make_wrong(tmp_path: Path) -> None:
+    """Statistics leave nan out, and DuckDB finds no nan in a column that has them."""
+    store_samples.begin(tmp_path / "study")
+    store_samples.work(tmp_path / "study")
+    export(tmp_path / "study", tmp_path, "parquet")
+    columns = pq.read_metadata(tmp_path / "units.parquet").row_group(0)
+    described = {columns.column(i).path_in_schema: columns.column(i).is_stats_set for i in range(columns.num_columns)}
+    assert described == {"unit_id": True, "part": True, "index": True, "good": True, "value": False}
+
+
 def test_export_to_where_nothing_can_be_written_is_a_clear_error(tmp_path: Path) -> None:
     store_samples.begin(tmp_path / "study")
     (tmp_path / "file").write_text("")
