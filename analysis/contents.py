@@ -16,6 +16,7 @@ from analysis.figures import (
     figure3e,
     figure3f,
     figure4,
+    figure5,
     figure7,
     figure8,
     figure9a,
@@ -23,8 +24,9 @@ from analysis.figures import (
     figure9c,
     figure10,
     saving,
+    table2_spheres,
 )
-from analysis.tables import best_metric, table1, table2
+from analysis.tables import best_metric, confounders, table1, table2
 
 FIGURES: tuple[ModuleType, ...] = (
     figure1,
@@ -36,6 +38,7 @@ FIGURES: tuple[ModuleType, ...] = (
     figure3e,
     figure3f,
     figure4,
+    figure5,
     figure7,
     figure8,
     figure9a,
@@ -43,10 +46,12 @@ FIGURES: tuple[ModuleType, ...] = (
     figure9c,
     figure10,
     saving,
+    table2_spheres,
 )
 
 TABLES: tuple[ModuleType, ...] = (
     table1,
     table2,
     best_metric,
+    confounders,
 )

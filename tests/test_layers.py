@@ -83,6 +83,11 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("numpy", "distnlc/studies/nlc_tables.py"): "the Gaussian initialization of table 2's networks",
     ("torch", "distnlc/measuring"): "the user's network is a torch module",
     ("numpy", "distnlc/measuring/own.py"): "the user's inputs are in files of numpy's",
+    ("torch", "distnlc/studies/nlc_changes.py"): "weights and inputs are changed by hand",
+    ("torch", "distnlc/studies/nlc_confounders.py"): "networks with a sine for an activation function",
+    ("torch", "distnlc/studies/nlc_pictures.py"): "the pictures of table 2 show networks",
+    ("numpy", "distnlc/studies/nlc_pictures.py"): "pictures are arrays",
+    ("PIL", "distnlc/studies/nlc_pictures.py"): "and become a PNG file",
     ("sqlalchemy", "distnlc/tracking/address.py"): "what a database's address says; MLflow goes through it",
     ("torch", "distnlc/engine/executor.py"): "the device and one thread per unit; imported when first used",
 }

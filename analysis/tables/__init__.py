@@ -25,7 +25,7 @@ from distnlc.store import StoreError
 MEASURED = Path(__file__).parent / "measured.json"
 
 
-class MeasuredError(ValueError):
+class MeasuredError(MissingRecordsError):
     """The file of measured values is missing or not of the form it must have; the message says what to do."""
 
 
@@ -43,17 +43,18 @@ class Table:
     """plain sentences, such as where it differs from the paper, and a plausible cause"""
 
 
-def read_measured(path: Path = MEASURED) -> dict[str, Any]:
-    """The measured values of both tables. Raises MeasuredError."""
+def read_measured(path: Path = MEASURED, entries: Sequence[str] = ("table1", "table2")) -> dict[str, Any]:
+    """A file of measured values, each of `entries` a mapping. Raises MeasuredError."""
     try:
         measured = json.loads(path.read_text())
     except FileNotFoundError:
-        raise MeasuredError(f"{path.name}: no such file, so tables 1 and 2 were not measured yet") from None
+        raise MeasuredError(f"{path.name}: no such file, so its values were not measured yet") from None
     except (OSError, ValueError) as error:
         raise MeasuredError(f"{path}: not readable as JSON: {error}") from None
-    for table in ("table1", "table2"):
-        if not isinstance(measured, dict) or not isinstance(measured.get(table), dict):
-            raise MeasuredError(f"{path}: expected a mapping with the entries 'table1' and 'table2', each a mapping")
+    names = " and ".join(map(repr, entries))
+    for entry in entries:
+        if not isinstance(measured, dict) or not isinstance(measured.get(entry), dict):
+            raise MeasuredError(f"{path}: expected a mapping with the entries {names}, each a mapping")
     return dict(measured)
 
 
@@ -111,7 +112,7 @@ def main(tabulate: Callable[[Tables], Table], arguments: list[str] | None = None
     except StoreError as error:
         print(error, file=sys.stderr)
         return 2
-    except (MissingRecordsError, MeasuredError) as error:
+    except MissingRecordsError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
