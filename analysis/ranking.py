@@ -20,6 +20,8 @@ from analysis.figures.drawing import MissingRecordsError, given_by
 from analysis.parts import Part
 from analysis.prediction import REPEATS, Prediction, fit, folds, join
 
+PRESETS = ("waveform-small", "paper")
+"""that give the records"""
 ENOUGH = 8
 """architectures; with fewer nothing is ranked"""
 
@@ -143,7 +145,7 @@ def rank(part: Part) -> Ranking:
     if y.size < ENOUGH or NLC.columns[0] not in scaled or np.ptp(y) == 0:
         raise MissingRecordsError(
             f"{part.title}: {y.size} architectures with initial NLC and {part.error.replace('_', ' ')}, at least "
-            f"{ENOUGH} that differ in both are needed to rank metrics; {given_by('paper-small', 'paper')}"
+            f"{ENOUGH} that differ in both are needed to rank metrics; {given_by(*PRESETS)}"
         )
     ranked = [metric for metric in (*METRICS, *COMBINATIONS) if set(metric.columns) <= set(scaled)]
     xs = np.array([_one_value(scaled[list(metric.columns)].to_numpy(), y) for metric in ranked])

@@ -32,6 +32,8 @@ MARKED = (2.0, 5.0, 10.0, 100.0)
 """thresholds that are marked on the curve"""
 SHARES: Floats = np.linspace(0, 1, 201)
 """of the training saved, where curves are evaluated"""
+PRESETS = ("waveform-small", "paper")
+"""that give the records"""
 ENOUGH = 8
 """architectures; of fewer there is no curve"""
 
@@ -87,7 +89,7 @@ def study_of(part: Part) -> Study:
     if kept.sum() < ENOUGH:
         raise MissingRecordsError(
             f"{part.title}: {kept.sum()} trained architectures with initial NLC and {error}, at least {ENOUGH} are "
-            f"needed to tell what the NLC saves; {given_by('paper-small', 'paper')}"
+            f"needed to tell what the NLC saves; {given_by(*PRESETS)}"
         )
     used = rows[kept].sort_values("init_nlc", kind="stable")
     nlc, errors, epochs = (used[name].to_numpy(dtype=np.float64) for name in ("init_nlc", part.error, "epochs"))
@@ -130,7 +132,7 @@ def draw(tables: Tables) -> Drawing:
         except MissingRecordsError as error:
             missing.append(str(error))
     if not studies:
-        raise MissingRecordsError("; ".join(missing) or "no part with architectures")
+        raise MissingRecordsError("; ".join(missing) or f"no architecture was trained; {given_by(*PRESETS)}")
     columns = min(len(studies), 2)
     rows = math.ceil(len(studies) / columns)
     figure = Figure(figsize=(5.6 * columns, 4.4 * rows + 0.4), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))

@@ -13,10 +13,10 @@ import pandas as pd
 
 from analysis import text
 from analysis.correlations import LEVEL, RESAMPLES
-from analysis.figures.drawing import MissingRecordsError
+from analysis.figures.drawing import MissingRecordsError, given_by
 from analysis.load import Tables
 from analysis.parts import Part, parts_of
-from analysis.ranking import DIAMETER, NLC, Estimate, Ranked, Ranking, rank
+from analysis.ranking import DIAMETER, NLC, PRESETS, Estimate, Ranked, Ranking, rank
 from analysis.reliability import Ceiling, ceiling
 from analysis.strata import Within, strata
 from analysis.tables import Table, main
@@ -59,7 +59,7 @@ def tabulate(tables: Tables) -> Table:
         else:
             sections.append((f"{part.title}: noise ceiling", _ceiling_frame(top, ranking)))
     if not sections:
-        raise MissingRecordsError("; ".join(missing) or "no part with architectures")
+        raise MissingRecordsError("; ".join(missing) or f"no architecture was trained; {given_by(*PRESETS)}")
     return Table("best_metric", "Which initial metric predicts best?", CAPTION, sections, remarks + missing)
 
 

@@ -105,5 +105,5 @@ def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> No
 
 
 def test_a_study_that_trained_too_few_says_which_preset_has_more(tmp_path: Path) -> None:
-    with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* the presets paper-small and paper"):
+    with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* the presets waveform-small and paper"):
         saving.draw(loaded(tmp_path, ten()[:3]))
