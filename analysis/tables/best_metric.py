@@ -32,9 +32,9 @@ CAPTION = (
     "to measure the metric, as a share of the time to train the architecture at all its rates. In brackets: "
     f"{LEVEL:.0%} bootstrap intervals ({RESAMPLES:,} resamples of the architectures, the same for all metrics). q: "
     "p-values controlled for the number of metrics (Benjamini and Hochberg). Partial: Pearson given depth and log "
-    "width (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the metric. Predicted to "
-    "within: mean absolute error, in percentage points, of an isotonic regression on architectures that it has not "
-    "seen (10-fold cross-validation, 5 times), and how much less that is than of always predicting the mean. Of the "
+    "width (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the metric. Off "
+    "by: mean absolute error, in percentage points, of an isotonic regression on architectures that it has not "
+    "seen (10-fold cross-validation, 5 times), and how much less that is than when always predicting the mean. Of the "
     "ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean cosine of two outputs "
     "is from that of the inputs. Combinations: the least-squares prediction of the error by log NLC, log bias and "
     "whether there are skip connections, fitted without the architecture itself."
@@ -51,7 +51,8 @@ def tabulate(tables: Tables) -> Table:
             missing.append(str(error))
             continue
         top = _ceiling(tables.architectures, part)
-        sections.append((_heading(ranking), _metrics_frame(ranking, top)))
+        sections.append((_heading(ranking), _answer_frame(ranking)))
+        sections.append((f"{part.title}: other correlations", _correlations_frame(ranking, top)))
         sections.append((f"{part.title}: within strata", _strata_frame(ranking)))
         remarks += _remarks(ranking)
         if isinstance(top, str):
@@ -78,33 +79,41 @@ def _heading(ranking: Ranking) -> str:
     )
 
 
-def _metrics_frame(ranking: Ranking, top: Ceiling | str) -> pd.DataFrame:
-    rows = {row.metric.name: _metric_row(row, top) for row in ranking.rows}
-    nothing = dict.fromkeys(next(iter(rows.values())), "–")
-    rows |= {name: nothing | {"high error": f"not ranked: {reason}"} for name, reason in ranking.unranked.items()}
+def _answer_frame(ranking: Ranking) -> pd.DataFrame:
+    """How strongly each metric goes with the error, how well it predicts it, and what it takes."""
+    rows = {
+        row.metric.name: {
+            "high error": ("high" if row.metric.expected > 0 else "low") + (", log" if row.metric.log else ""),
+            "Spearman": _estimate(row.spearman),
+            "q (Spearman)": text.probability(row.spearman.q),
+            "NLC ahead by": "–" if row.metric is NLC else _difference(row.behind),
+            "off by, points": f"{100 * row.prediction.mean_absolute_error:.1f}",
+            "less than the mean": f"{row.prediction.absolute_removed:.0%}",
+            "data used": row.metric.data,
+            "cost": _share(row.cost),
+        }
+        for row in ranking.rows
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _metric_row(row: Ranked, top: Ceiling | str) -> dict[str, str]:
-    ends = "high" if row.metric.expected > 0 else "low"
-    return {
-        "high error": ends + (", log" if row.metric.log else ""),
-        "data used": row.metric.data,
-        "cost": _share(row.cost),
-        "0 or inf": str(row.at_ends),
-        "Spearman": _estimate(row.spearman),
-        "q (Spearman)": text.probability(row.spearman.q),
-        "NLC ahead by": "–" if row.metric is NLC else _difference(row.behind),
-        "Pearson": _estimate(row.pearson),
-        "q (Pearson)": text.probability(row.pearson.q),
-        "Kendall": _estimate(row.kendall),
-        "q (Kendall)": text.probability(row.kendall.q),
-        "partial": _estimate(row.partial),
-        "q (partial)": text.probability(row.partial.q),
-        "predicted to within": f"{100 * row.prediction.mean_absolute_error:.1f}",
-        "less than the mean's": f"{row.prediction.absolute_removed:.0%}",
-        "of the ceiling": "–" if isinstance(top, str) or not top.value else f"{abs(row.pearson.value) / top.value:.0%}",
+def _correlations_frame(ranking: Ranking, top: Ceiling | str) -> pd.DataFrame:
+    """Beside Spearman."""
+    highest = 0.0 if isinstance(top, str) else top.value
+    rows = {
+        row.metric.name: {
+            "Pearson": _estimate(row.pearson),
+            "q (Pearson)": text.probability(row.pearson.q),
+            "Kendall": _estimate(row.kendall),
+            "q (Kendall)": text.probability(row.kendall.q),
+            "partial": _estimate(row.partial),
+            "q (partial)": text.probability(row.partial.q),
+            "of the ceiling": f"{abs(row.pearson.value) / highest:.0%}" if highest else "–",
+            "0 or inf": str(row.at_ends),
+        }
+        for row in ranking.rows
     }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _strata_frame(ranking: Ranking) -> pd.DataFrame:
@@ -177,6 +186,9 @@ def _remarks(ranking: Ranking) -> list[str]:
         f"{part.title}: {len(told)} of the {len(single)} metrics are related to the {error} at q < {1 - LEVEL:.2g}"
         + (f", {' and '.join(against)} against the expected direction." if against else ".")
     )
+    if ranking.unranked:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in ranking.unranked.items())
+        said.append(f"{part.title}: not ranked are {reasons}.")
     return said
 
 
@@ -202,7 +214,9 @@ def _bracketed(value: float, low: float, high: float) -> str:
 
 
 def _difference(found: tuple[float, float, float]) -> str:
-    return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*found)
+    value, low, high = found
+    value = round(value, 2) + 0.0  # not -0.00; of an end, the sign says on which side of 0 it lies
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def _share(value: float) -> str:
