@@ -8,7 +8,7 @@ sweeps of as many as fit into MOST_BYTES; then the page says so.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,22 +142,31 @@ def _error(part: Part) -> tuple[str, str]:
 def _sweeps(points: pd.DataFrame, parts: list[Part], tables: Tables) -> Iterable[dict[str, Any]]:
     """Of each point, in order: all its runs, and the epochs of the chosen one; no runs where it was not trained."""
     chosen = points[["unit_id", "best_run"]].dropna().rename(columns={"best_run": "run"})
-    curves = dict(list(tables.epochs.merge(chosen, on=["unit_id", "run"]).groupby("unit_id")))
-    runs = dict(list(tables.runs.groupby("unit_id")))
+    epochs = tables.epochs.merge(chosen, on=["unit_id", "run"]).sort_values(["unit_id", "epoch"], ignore_index=True)
+    curves = _by_unit(epochs, ["epoch", "rate", "train_loss", "val_error", "train_error"])
+    runs = _by_unit(tables.runs, ["run", "start_rate", "status", "val_error", "train_error"])
     for unit_id, part in zip(points["unit_id"], points["part"], strict=True):
         error, _ = _error(parts[part])
-        own, epochs = runs.get(unit_id, tables.runs.head(0)), curves.get(unit_id, tables.epochs.head(0))
-        turns = epochs[epochs["rate"] != epochs["rate"].shift()]  # where the rate was divided
+        own, curve = runs(unit_id), curves(unit_id)
+        rates = list(zip(curve["epoch"], curve["rate"], strict=True))
+        divided = [now for now, before in zip(rates, [(0, None), *rates], strict=False) if now[1] != before[1]]
         yield {
-            "run": own["run"].tolist(),
-            "start_rate": _plain(own["start_rate"]),
-            "error": _plain(own[error]),
-            "status": own["status"].tolist(),
-            "loss_curve": _plain(epochs["train_loss"]),
-            "error_curve": _plain(epochs[error]),
-            "rates": {"epoch": turns["epoch"].tolist(), "rate": _plain(turns["rate"])},
-            "epochs": len(epochs),
+            "run": own["run"],
+            "start_rate": own["start_rate"],
+            "error": own[error],
+            "status": own["status"],
+            "loss_curve": curve["train_loss"],
+            "error_curve": curve[error],
+            "rates": {"epoch": [epoch for epoch, _ in divided], "rate": [rate for _, rate in divided]},
+            "epochs": len(rates),
         }
+
+
+def _by_unit(rows: pd.DataFrame, columns: list[str]) -> Callable[[str], dict[str, list[Any]]]:
+    """unit_id -> its values of each column; rows are sorted by unit. Plain lists: a frame per unit takes long."""
+    plain = {name: _plain(rows[name]) for name in columns}
+    places = {unit: (at[0], at[-1] + 1) for unit, at in rows.groupby("unit_id").indices.items()}
+    return lambda unit: {name: values[slice(*places.get(unit, (0, 0)))] for name, values in plain.items()}
 
 
 def _within(most: int, sweeps: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

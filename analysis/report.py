@@ -33,7 +33,8 @@ from distnlc import store
 TEMPLATES = Path(__file__).parent / "templates"
 LARGE_SVG = 300_000
 """bytes, beyond which the page holds a figure as PNG"""
-DOTS_PER_INCH = 96
+DOTS_PER_INCH, SCREEN_DPI = 96, 120
+"""of a page, where letters should have the same size in every figure; of the PNG in it"""
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,12 @@ class Shown:
 
     drawing: Drawing
     svg: bytes
-    png: bytes
-
-    @property
-    def image(self) -> str:
-        """As a data address."""
-        kind, data = ("png", self.png) if len(self.svg) > LARGE_SVG else ("svg+xml", self.svg)
-        return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    image: str
+    """a data address"""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, at which all figures have letters of one size."""
+        """Width and height in pixels of the page."""
         width, height = DOTS_PER_INCH * self.drawing.figure.get_size_inches()
         return round(width), round(height)
 
@@ -79,7 +75,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> str:
     tables = load(folder)
     drawn = [_made(module, "draw", tables) for module in FIGURES]
     figures = [_show(one) for one in drawn if isinstance(one, Drawing)]
-    files = {f"{one.drawing.name}.png": one.png for one in figures}
+    files = {f"{one.drawing.name}.png": drawing.encoded(one.drawing, "png") for one in figures}
     files |= {f"{one.drawing.name}.svg": one.svg for one in figures}
     tabulated = [_made(module, "tabulate", tables) for module in TABLES]
     missing = [one for one in (*drawn, *tabulated) if isinstance(one, Missing)]
@@ -102,7 +98,10 @@ def _made(module: ModuleType, function: str, tables: Tables) -> Drawing | Table 
 
 
 def _show(drawn: Drawing) -> Shown:
-    return Shown(drawn, drawing.encoded(drawn, "svg"), drawing.encoded(drawn, "png"))
+    svg = drawing.encoded(drawn, "svg")
+    large = len(svg) > LARGE_SVG
+    kind, data = ("png", drawing.encoded(drawn, "png", SCREEN_DPI)) if large else ("svg+xml", svg)
+    return Shown(drawn, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
 
 
 def _numbers(panel: drawing.Panel) -> dict[str, str]:

@@ -66,13 +66,13 @@ class Drawing:
 Draw = Callable[[Tables], Drawing]
 
 
-def encoded(drawing: Drawing, kind: str) -> bytes:
-    """The figure as a file of the kind png, svg or pdf."""
+def encoded(drawing: Drawing, kind: str, dpi: int = 200) -> bytes:
+    """The figure as a file of the kind png, svg or pdf; `dpi`: of a png."""
     buffer = io.BytesIO()
     # The date would make every file different.
     metadata = {"Date": None} if kind == "svg" else None
     with matplotlib.rc_context(STYLE):
-        drawing.figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+        drawing.figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 

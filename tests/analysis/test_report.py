@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from synthetic import architecture_row, failed_row, write_study
+from synthetic import architecture_row, failed_row, paper_rows, write_study
 
 from analysis import report
-from analysis.figures import figure2, figure3a
+from analysis.contents import FIGURES, TABLES
+from analysis.figures import drawing, figure2, figure3a
 from analysis.headline import sentences, summarize, summary
 from analysis.load import load
 from analysis.tables import read_measured, table1, table2
@@ -24,13 +25,14 @@ class Page(HTMLParser):
     def __init__(self, address: str) -> None:
         super().__init__()
         self.path = path = Path(address)
-        self.text, self.loads, self.scripts, self._hidden = "", [], 0, False
+        self.text, self.loads, self.places, self.scripts, self._hidden = "", [], set(), 0, False
         self.feed(path.read_text(encoding="utf-8"))
         self.text = " ".join(self.text.split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._hidden = tag in {"script", "style"}
         self.scripts += tag == "script"
+        self.places |= {str(value) for key, value in attrs if key == "id"}
         self.loads += [str(value) for key, value in attrs if key in {"src", "srcset", "href", "data", "action"}]
 
     def handle_endtag(self, tag: str) -> None:
@@ -42,7 +44,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module", autouse=True)
 def _two_figures() -> Iterator[None]:
-    """The page is the same for all figures; test_figures.py draws every one of them."""
+    """The page is the same for all figures; one test below asks for every one of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "FIGURES", (figure2, figure3a))
         yield
@@ -53,13 +55,29 @@ def page(two_datasets: Path) -> Page:
     return Page(report.write_report(two_datasets))
 
 
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For reports whose pictures nobody looks at: figures are drawn, but writing their files takes too long."""
+    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind, dpi=200: f"<{kind}: {drawn.name}>".encode())
+
+
 def test_needs_no_network(page: Page, two_datasets: Path) -> None:
     # Data addresses, places in the page, and links to the figures' files beside it; nothing else.
-    allowed = re.compile(r"data:.*|#\w+|figure\w+\.(png|svg)")
+    allowed = re.compile(r"data:.*|#\w+|\w+\.(png|svg)")
     assert all(allowed.fullmatch(address) for address in page.loads)
     text = (two_datasets / "report" / "index.html").read_text(encoding="utf-8")
     assert "@import" not in text.split("</style>")[0]
     assert text.count("plotly.js v") == 1
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_a_figure_with_many_points_is_a_picture_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_datasets: Path
+) -> None:
+    monkeypatch.setattr(report, "LARGE_SVG", 5)
+    page = Page(report.write_report(two_datasets, tmp_path))
+    assert sum(address.startswith("data:image/png;base64,") for address in page.loads) == 2
+    assert (tmp_path / "figure2.svg").exists()
 
 
 def test_figures_lie_beside_the_page(page: Page, two_datasets: Path) -> None:
@@ -83,17 +101,38 @@ def test_answers_stand_on_the_page(page: Page, two_datasets: Path) -> None:
         assert said in page.text
 
 
-def test_the_page_is_the_same_each_time(page: Page, two_datasets: Path, tmp_path: Path) -> None:
-    again = report.write_report(two_datasets, tmp_path / "again")
-    assert Path(again).read_bytes() == page.path.read_bytes()
+@pytest.mark.usefixtures("unpainted")
+def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", paper_rows(12))
+    first, again = (Path(report.write_report(folder, tmp_path / name)).read_bytes() for name in ("first", "again"))
+    assert first == again
 
 
+@pytest.mark.usefixtures("unpainted")
+def test_every_figure_and_table_stands_on_the_page_and_in_its_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's study has all of them."""
+    monkeypatch.setattr(report, "FIGURES", FIGURES)
+    folder = write_study(tmp_path / "study", paper_rows(12))
+    page, tables = Page(report.write_report(folder)), load(folder)
+    made = [module.draw(tables) for module in FIGURES] + [module.tabulate(tables) for module in TABLES]
+    for one in made:
+        assert page.text.count(one.title) >= 2  # in the contents and over it
+        assert {f"#{one.name}"} <= set(page.loads)
+        for said in (one.caption, *one.remarks):
+            assert " ".join(said.split()) in page.text
+    assert "What is missing" not in page.text
+    assert set(re.findall(r'href="#(\w+)"', page.path.read_text())) <= page.places
+
+
+@pytest.mark.usefixtures("unpainted")
 def test_text_from_records_cannot_become_markup(page: Page, tmp_path: Path) -> None:
     evil = "<script>alert(1)<script>"
     rows = [architecture_row(0, activation=evil), failed_row(1, reason=evil)]
     folder = write_study(tmp_path / "study", rows, name=evil, summary=evil)
     odd = Page(report.write_report(folder))
-    assert odd.scripts == page.scripts
+    assert odd.scripts == page.scripts == 3  # data, plotly, the explorer
     assert odd.text.count(evil) == 7  # title, heading, summary, a filter, reason, and twice in the spec
 
 
@@ -121,6 +160,7 @@ def test_rows_that_no_distnlc_writes_are_refused_in_one_line(tmp_path: Path, cha
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_an_empty_study_says_so(tmp_path: Path) -> None:
     page = Page(report.write_report(write_study(tmp_path / "study", [])))
     assert "nothing to report" in page.text
@@ -129,6 +169,7 @@ def test_an_empty_study_says_so(tmp_path: Path) -> None:
     assert page.scripts == 0
 
 
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize(
     "rows",
     [
@@ -148,6 +189,7 @@ def test_odd_studies_have_a_report(tmp_path: Path, rows: list[object]) -> None:
     assert re.search(r"\bnan\b", page.text) is None
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_tables_of_the_paper_are_shown_beside_measured_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = tmp_path / "measured.json"
     measured.write_text(
@@ -173,6 +215,7 @@ def test_a_folder_that_is_no_study_is_refused(tmp_path: Path, capsys: pytest.Cap
     assert "not a study folder" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_report_that_cannot_be_written_says_where(two_datasets: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write the report"):
