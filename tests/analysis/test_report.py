@@ -43,10 +43,11 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _two_figures() -> Iterator[None]:
-    """The page is the same for all figures; one test below asks for every one of them."""
+def _short_contents() -> Iterator[None]:
+    """The page treats all figures and tables alike; one test below asks for every one of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "FIGURES", (figure2, figure3a))
+        patch.setattr(report, "TABLES", (table1, table2))
         yield
 
 
@@ -58,7 +59,7 @@ def page(two_datasets: Path) -> Page:
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """For reports whose pictures nobody looks at: figures are drawn, but writing their files takes too long."""
-    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind, dpi=200: f"<{kind}: {drawn.name}>".encode())
+    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind, *_: f"<{kind}: {drawn.name}>".encode())
 
 
 def test_needs_no_network(page: Page, two_datasets: Path) -> None:
@@ -113,10 +114,12 @@ def test_every_figure_and_table_stands_on_the_page_and_in_its_contents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The paper's study has all of them."""
+    made, make = [], report._made
     monkeypatch.setattr(report, "FIGURES", FIGURES)
-    folder = write_study(tmp_path / "study", paper_rows(12))
-    page, tables = Page(report.write_report(folder)), load(folder)
-    made = [module.draw(tables) for module in FIGURES] + [module.tabulate(tables) for module in TABLES]
+    monkeypatch.setattr(report, "TABLES", TABLES)
+    monkeypatch.setattr(report, "_made", lambda *what: made.append(make(*what)) or made[-1])
+    page = Page(report.write_report(write_study(tmp_path / "study", paper_rows(9))))
+    assert len(made) == len(FIGURES) + len(TABLES)
     for one in made:
         assert page.text.count(one.title) >= 2  # in the contents and over it
         assert {f"#{one.name}"} <= set(page.loads)
