@@ -5,12 +5,14 @@ where the rate falls with about the square of the NLC: the slope of the least-sq
 about -2. Architectures that are not better than guessing are left out, as in figure 7.
 """
 
+import math
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from analysis.comparison import differences
 from analysis.figures.drawing import Drawing, main
 from analysis.figures.quantities import NLC
 from analysis.figures.scatter import Line, Quantity, plotted, scatter
@@ -19,13 +21,24 @@ from analysis.parts import TRAINING, VALIDATION, Part, parts_of
 
 RATE = Quantity("best_rate", "starting rate of the chosen run", log=True)
 STATED = {("cifar10", "sgd", VALIDATION): -0.48, ("waveform-noise", "sgd", TRAINING): -0.92}
-STATED_SLOPE = "about -2"
+STATED_SLOPE = -2.0
+"""of panel B, by eye"""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The least-squares line through the logarithms: log rate = slope * log NLC + intercept."""
+
+    slope: float
+    error: float
+    """standard error of the slope"""
+    intercept: float
 
 
 def draw(tables: Tables) -> Drawing:
     """One panel per part, those chosen by training error last. Raises MissingRecordsError."""
     parts = [part.learned_only() for part in parts_of(tables.architectures)]
-    lines = {part.title: fit for part in parts if (fit := fitted(part)) is not None}
+    fits = [(part, fit) for part in parts if (fit := fitted(part)) is not None]
     drawing = scatter(
         parts,
         name="figure8",
@@ -34,21 +47,31 @@ def draw(tables: Tables) -> Drawing:
         y=RATE,
         stated=STATED,
         presets=("paper-small", "paper"),
-        lines=lines,
+        lines={part.title: _line(part, fit) for part, fit in fits},
     )
     caption = "Slope: of the least-squares line through the logarithms, with its standard error."
-    return replace(drawing, caption=f"{drawing.caption} {caption}")
+    remarks = [
+        f"{part.title}: the slope is {fit.slope:.2f} ± {fit.error:.2f}, the paper's about {STATED_SLOPE:.0f}; this "
+        f"study has {', '.join(differences(part)) or 'the size of the paper'}."
+        for part, fit in fits
+        if part.key[2] == TRAINING and abs(fit.slope - STATED_SLOPE) > 2 * fit.error
+    ]
+    return replace(drawing, caption=f"{drawing.caption} {caption}", remarks=drawing.remarks + remarks)
 
 
-def fitted(part: Part) -> Line | None:
-    """The least-squares line through the logarithms; None for fewer than three rows or NLCs that are all the same."""
+def fitted(part: Part) -> Fit | None:
+    """The line of a part; None for fewer than three different NLCs."""
     rows = plotted(part, NLC, RATE)
     if rows[NLC.column].nunique() < 3:
         return None
     found = stats.linregress(np.log(rows[NLC.column]), np.log(rows[RATE.column]))
-    paper = f";  paper: {STATED_SLOPE}" if part.key[2] == TRAINING else ""
-    note = f"slope {found.slope:.2f} ± {found.stderr:.2f}{paper}"
-    return Line("least-squares line", slope=found.slope, factor=float(np.exp(found.intercept)), note=note)
+    return Fit(float(found.slope), float(found.stderr), float(found.intercept))
+
+
+def _line(part: Part, fit: Fit) -> Line:
+    paper = f";  paper: about {STATED_SLOPE:.0f}" if part.key[2] == TRAINING else ""
+    note = f"slope {fit.slope:.2f} ± {fit.error:.2f}{paper}"
+    return Line("least-squares line", slope=fit.slope, factor=math.exp(fit.intercept), note=note)
 
 
 if __name__ == "__main__":

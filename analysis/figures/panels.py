@@ -28,7 +28,7 @@ def page(headings: Sequence[Heading], *, height: float, marks: Sequence[Artist] 
     wrapped = [_wrap(heading) for heading in headings]
     head = max(TITLE_LINE * len(title) + DETAIL_LINE * len(details) for title, details in wrapped) + 0.14
     columns = min(len(wrapped), 2)
-    marks_columns = max(1, min(len(marks), 2 * columns))
+    marks_columns = 2 if columns == 1 and len(marks) > 3 else max(1, len(marks))
     foot = MARKS_LINE * math.ceil(len(marks) / marks_columns)
     across, down = LEFT + WIDTH + RIGHT, head + height + BOTTOM + GAP
     width, whole = columns * across, math.ceil(len(wrapped) / columns) * down + foot

@@ -110,7 +110,7 @@ def scatter(
         for part, numbers in zip(parts, panels, strict=True)
         if outside(numbers.correlation, numbers.stated)
     ]
-    return Drawing(name, title, _caption(x, y, inset), figure, panels, remarks=remarks)
+    return Drawing(name, title, _caption(x, y, inset, panels), figure, panels, remarks=remarks)
 
 
 def panel(part: Part, x: Quantity, y: Quantity, stated: float | tuple[float, ...] = ()) -> Panel:
@@ -241,11 +241,17 @@ def _free_corner(places: Floats) -> tuple[float, float, float, float] | None:
     return None
 
 
-def _caption(x: Quantity, y: Quantity, inset: tuple[float, float] | None) -> str:
+def _caption(x: Quantity, y: Quantity, inset: tuple[float, float] | None, panels: Sequence[Panel]) -> str:
     axes = f"{y.label}{' (log scale)' if y.log else ''} against {x.label}{' (log scale)' if x.log else ''}"
     logs = " of the logarithm where the scale is logarithmic" if x.log or y.log else ""
     zoom = f" Inset: {inset[0]:g} < {x.label} < {inset[1]:g}." if inset else ""
     return (
         f"{axes[0].upper()}{axes[1:]}, one point per architecture.{zoom} r: Pearson correlation{logs}, "
-        f"with its {LEVEL:.0%} bootstrap interval and two-sided p-value. {PAPER_SIZE}"
+        f"with its {LEVEL:.0%} bootstrap interval and two-sided p-value."
+        + (f" {PAPER_SIZE}" if any(one.stated for one in panels) else "")
+        + (
+            " It is lost which of its two values is this figure's."
+            if any(len(one.stated) > 1 for one in panels)
+            else ""
+        )
     )
