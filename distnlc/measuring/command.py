@@ -157,22 +157,20 @@ def _show(found: Mapping[str, Any], part: "Part") -> None:
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))
     say(f"{found['network']}: {size}{shape} inputs, {found['outputs']} outputs")
+    say(f"on {found['points']:,} points of {found['data']}")
     reference = found["reference"]
-    table = plain_table(
-        f"On {found['points']:,} points of {found['data']}",
-        f"percentile and median: of {reference['architectures']} architectures of {part.title} in {reference['study']}",
-        ["quantity"],
-        ["value", "percentile", "median"],
-    )
+    table = plain_table("", "", ["quantity"], ["value", "percentile", "median"])
     for name, label in LABELS.items():
         value, place = found["metrics"][name], reference["percentiles"][name]
         if value is not None:
             median = text.number(part.rows[name].median())
             table.add_row(label, text.number(value), "–" if place is None else f"{place:.0f}", median)
     terminal.print(table)
+    study, count = reference["study"], reference["architectures"]
+    say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")
     if found["prediction"]:
         expected = found["prediction"]
-        error, low, high = (text.number(expected[each]) for each in ("error", "low", "high"))
+        error, low, high = (f"{expected[each]:.3f}" for each in ("error", "low", "high"))
         say(f"predicted {expected['of'].replace('_', ' ')}: {error} (90% interval {low} to {high}), by NLC and bias")
     for note in found["notes"]:
         say(f"note: {note}", style="dim")

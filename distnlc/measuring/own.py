@@ -62,8 +62,9 @@ def read_points(path: Path) -> Points:
     """The inputs of a .npy file, or the `inputs` and `labels` of a .npz file. Raises DataError."""
     advice = "expected a .npz file with inputs (points, d_in...) and perhaps labels (points,), or a .npy file of inputs"
     try:
-        found = np.load(path, allow_pickle=False)
-        arrays = {"inputs": found} if isinstance(found, np.ndarray) else dict(found)
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            arrays = {"inputs": found} if isinstance(found, np.ndarray) else dict(found)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}; {advice}") from None
     except (ValueError, EOFError, zipfile.BadZipFile):  # pickled objects are a ValueError

@@ -45,6 +45,9 @@ def infinite():
 def constant():
     return lambda inputs: 0 * inputs[:, :3]
 
+def huge():
+    return lambda inputs: 1e200 * inputs[:, :3]
+
 def random():
     return lambda inputs: nn.functional.dropout(inputs)
 
@@ -131,11 +134,11 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished)
     assert (answer.code, answer.err) == (0, "")
     assert "own_networks:mlp: 923 parameters, 40 inputs, 3 outputs" in answer.out
-    assert "On 200 points of waveform-noise" in answer.out
+    assert "on 200 points of waveform-noise" in answer.out
     (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("NLC "))
     assert len(line.split()) == 4
     assert "predicted test error: " in answer.out
-    assert "(90% interval 0 to 1), by NLC and bias" in answer.out  # three architectures tell nothing
+    assert "(90% interval 0.000 to 1.000), by NLC and bias" in answer.out  # three architectures tell nothing
     assert "note: measured in float64, converted from float32" in answer.out
     assert "note: measured without its dropout" in answer.out
 
@@ -158,6 +161,12 @@ def test_without_labels_the_gradients_are_left_out(finished: Path) -> None:
     assert found["metrics"]["init_nlc"] > 0
     assert found["metrics"]["init_gradient_length"] is found["metrics"]["init_gradient_component"] is None
     assert "without labels there are no gradients of the loss" in found["notes"]
+
+
+def test_what_overflows_is_a_word_in_json_and_predicts_nothing(finished: Path) -> None:
+    found = measured("own_networks:huge", "--data", "inputs.npy", "--reference", finished, "--part", "tiny")
+    assert (found["metrics"]["init_jacobian_norm"], found["metrics"]["init_nlc"]) == ("inf", "nan")
+    assert found["reference"]["percentiles"]["init_nlc"] is found["prediction"] is None
 
 
 def test_the_seed_fixes_the_weights(finished: Path) -> None:
