@@ -35,8 +35,7 @@ def make_network(factory: str, *, seed: int) -> Network:
     if not (colon and name.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
         raise SpecError(f"{factory}: {ADVICE}")
     here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
