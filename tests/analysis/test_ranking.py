@@ -241,3 +241,13 @@ def test_a_metric_that_only_tells_the_strata_apart_does_not_correlate_within_the
     _, spearman, pearson = within(rows, "normalization")["pooled over all"]
     assert abs(spearman) < 0.2
     assert abs(pearson) < 0.2
+
+
+def test_strata_are_resampled_independently_of_each_other() -> None:
+    # Twice the same architectures: pooled, chance averages out; with shared draws the interval would stay as wide.
+    half = [replace(row, normalization="batch", depth=9) for row in drawn(40)]
+    twin = [replace(row, unit_id=f"{row.unit_id}-twin", index=row.index + 40, normalization="layer") for row in half]
+    found = {row.name: row.metrics[0] for row in strata(rank(part_of(half + twin)), [NLC])["normalization"]}
+    for kind in ("pearson", "spearman"):
+        (_, low, high), (_, pooled_low, pooled_high) = (getattr(found[n], kind) for n in ("batch", "pooled over all"))
+        assert pooled_high - pooled_low == pytest.approx((high - low) / np.sqrt(2), rel=0.15)
