@@ -68,7 +68,7 @@ def read_pictures(path: Path = PICTURES) -> list[Pixels]:
 
 
 def _show(axes: Axes, picture: Pixels, title: str, below: str) -> None:
-    image = axes.imshow(picture, interpolation="bilinear", extent=(-1, 1, -1, 1))
+    image = axes.imshow(picture, interpolation="none", extent=(-1, 1, -1, 1))
     image.set_clip_path(Circle((0, 0), 0.99, transform=axes.transData))
     axes.set_title(title, fontsize=12, fontweight="bold")
     axes.text(0, -1.06, below, ha="center", va="top", fontsize=10, linespacing=1.4)

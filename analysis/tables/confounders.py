@@ -33,10 +33,10 @@ METRICS = {
 COSINES = ("input_cosine", "output_cosine")
 CHANGES = {
     "input_scale": "input × 10",
-    "output_scale": "output × 10, loss / 10",
-    "output_scale_alone": "output × 10",
+    "output_scale": "output × 10",
+    "output_scale_alone": "output × 10, raw loss",
     "duplicates": "features × 4",
-    "equal_duplicates": "features × 4, equal weights",
+    "equal_duplicates": "features × 4, tied",
     "input_constant": "input + 10",
     "width": "width × 2",
 }
@@ -122,11 +122,15 @@ def tabulate(_: Tables) -> Table:
     return Table(
         "confounders",
         "Confounders: which metrics move when nothing that matters changes",
-        "Each column is a change to network and data after which the network computes the same function of the data "
-        "(times 10 where the output is scaled); only the width needs new weights. A metric that moves cannot predict "
-        "the error by its value alone. It is said to move if the median architecture moves by more than 1 % (cosines: "
-        "0.01), and under twice the width by more than the standard deviation over initializations. Cosines: after - "
-        "before." + settings(measured),
+        "After every change the network computes the same function of the data, times 10 where the output is scaled; "
+        "only the width needs new weights. Input × 10: the first weights are divided by 10 unless batch norm makes up"
+        " for it. Output × 10: so is the constant that the loss divides outputs by, as this study would measure it; "
+        "raw loss: the constant stays. Features × 4: copies of every feature, with weights of their own, half as "
+        "large, as a network with so many features would be initialized; tied: a quarter of the same weights for all "
+        "copies. Input + 10: the first bias makes up for it unless batch norm does. Width × 2: of the hidden layers. "
+        "A metric is said to move if the median architecture moves by more than 1 % (cosines: by 0.01), and under "
+        "twice the width by more than the standard deviation over initializations. Cosines: after - before."
+        + settings(measured),
         [
             ("Which metrics move?", verdicts),
             ("After / before, over the architectures", numbers),
@@ -136,28 +140,23 @@ def tabulate(_: Tables) -> Table:
             ),
         ],
         [
-            f"Input × 10: {unaided} of {count} architectures begin with a batch norm that undoes it, and train exactly "
-            "as before. In the others the first weights are divided by 10; they train as before if the learning rate "
-            "of these weights is divided by 100. (The paper counts layer norm among what undoes a scale; it does so "
-            "only as long as the biases of the first layer are zero.)",
-            "Output × 10: a constant factor behind the last layer. With the loss divided by 10 (this study measures "
-            "that divisor at initialization) training does not change, nor does the gradient; with the loss as it was "
-            "the gradient grows by somewhat more than 10, for the softmax becomes surer of its errors.",
-            "Features × 4: every copy has weights of its own, half as large as before, as a network with that many "
-            "features would be initialized; they are chosen so that the function stays the same. It trains as before "
-            "with a quarter of the learning rate for the first weights.",
-            "Features × 4, equal weights: the same function, but weights that no initialization draws, blind to the "
-            "three quarters of all input directions in which there are no data. The NLC and the relative diameter look "
-            "in random directions, and move by 1/2 and 2. So the NLC is invariant to duplicated features as far as "
-            "their weights are drawn as usual, which is the case that the paper describes.",
-            f"Input + 10: the same {unaided} architectures undo it and train as before; in the others the first bias "
-            "makes up for it, which keeps the function but not the training. Only the cosine of the inputs sees it, so "
-            "the change of the cosine through the network, which is what correlation preservation means, moves as "
-            "much as one likes. Spreads do not see constants: NLC and output bias stay.",
-            "Width × 2: that of the hidden layers; the paper's argument is about the input's width (features × 4).",
-            "Ranges are wider than rounding allows for two reasons: the relative diameter is found on a grid of steps "
-            "of 26 %, with other random directions where there are more features (where it is 0 or infinite, it has "
-            "no ratio), and a network with an NLC above 1e13 makes large differences out of those in the last digit.",
+            "Whatever moves cannot tell by its value alone how well a network will learn, for these changes keep "
+            f"that, too. In the {unaided} of {count} architectures whose first batch norm undoes scale and constant, "
+            "training goes on exactly as before when the input is scaled or shifted. Elsewhere it does so with 1/100 "
+            "of the learning rate for the first weights (input × 10), with 1/4 of it (features × 4), and with the "
+            "loss's constant scaled alike (output × 10); a constant added to the input keeps the function but not the"
+            " training. The paper says of layer norm, too, that it undoes a scale; that holds only while the first "
+            "biases are zero.",
+            "The NLC moves in one column: if all copies of a feature have the same weights. No initialization draws "
+            "such weights; the network is blind to three quarters of all input directions, those without data, and the "
+            "NLC and the relative diameter look in random directions. In the case that the paper describes, weights "
+            "divided by the square root of the number of copies, the NLC stays, and with it the relative diameter.",
+            "With the raw loss the gradient grows by more than 10: the softmax becomes surer of its errors.",
+            "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
+            "moves the first as far as one likes, and the second not at all.",
+            "Ranges are wider than rounding allows for two reasons. The relative diameter is found on a grid of steps "
+            "of 26 %, in other random directions where there are more features; where it is 0 or infinite, it has no "
+            "ratio. And a network with an NLC above 1e13 makes large differences out of those in the last digit.",
             "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. The NLC grows with k, as it "
             "should; the gradient does not notice, since the outputs' spread shrinks as fast as the function folds.",
         ],

@@ -46,7 +46,7 @@ def test_what_moves_is_written_with_how_much() -> None:
     assert verdicts.loc["cosine of two inputs", "input + 10"] == "+0.989"
     assert (verdicts == "stays").sum(axis=None) == verdicts.size - 2
     assert list(numbers.loc["Jacobian norm"]["input × 10"]) == ["0.1", "0.5 to 2", "0.1"]
-    assert numbers.loc[("NLC", "theory"), "features × 4, equal weights"] == "0.5"
+    assert numbers.loc[("NLC", "theory"), "features × 4, tied"] == "0.5"
 
 
 def test_a_file_that_is_missing_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
