@@ -112,7 +112,7 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
     rows = part.rows
     # The work is that of all initial weights, the correlation that of the first (parts_of).
     units = tables.architectures[tables.architectures["part"] == rows["part"].iloc[0]]
-    error = "training error" if part.error == "train_error" else "test error"
+    error = part.error_name
     nlc, errors = rows["init_nlc"].to_numpy(dtype=float), rows[part.error].to_numpy(dtype=float)
     correlation = correlate(
         nlc, errors, log_x=True, failed=part.failed, skipped=part.skipped, names=("initial NLC", error)

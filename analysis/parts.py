@@ -62,6 +62,11 @@ class Part:
         return "train_error" if self.key[2] == TRAINING else "test_error"
 
     @property
+    def error_name(self) -> str:
+        """What people call that error."""
+        return "training error" if self.error == "train_error" else "test error"
+
+    @property
     def failed(self) -> "pd.Series[bool]":
         """True for the rows of failed units."""
         return self.rows["status"] == FAILED

@@ -144,7 +144,7 @@ def rank(part: Part) -> Ranking:
     y = used[part.error].to_numpy(dtype=np.float64)
     if y.size < ENOUGH or NLC.columns[0] not in scaled or np.ptp(y) == 0:
         raise MissingRecordsError(
-            f"{part.title}: {y.size} architectures with initial NLC and {part.error.replace('_', ' ')}, at least "
+            f"{part.title}: {y.size} architectures with initial NLC and {part.error_name}, at least "
             f"{ENOUGH} that differ in both are needed to rank metrics; {given_by(*PRESETS)}"
         )
     ranked = [metric for metric in (*METRICS, *COMBINATIONS) if set(metric.columns) <= set(scaled)]
@@ -202,7 +202,7 @@ def _shared_rows(part: Part) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]
     reasons = {
         "unit failed": part.failed,
         "not trained: skipped by train_if": part.skipped,
-        f"{part.error.replace('_', ' ')} not measured": no_error & ~part.failed & ~part.skipped,
+        f"{part.error_name} not measured": no_error & ~part.failed & ~part.skipped,
     }
     finished = part.rows[~(no_error | part.failed | part.skipped)]
     values, unranked = metric_values(finished), dict[str, str]()

@@ -60,7 +60,7 @@ def _of_property(names: np.ndarray, xs: Floats, y: Floats) -> list[Stratum]:
     alone = [name for name, size in sizes.items() if size >= ENOUGH]
     small = [name for name in sizes if name not in alone]
     rows = {name: [name] for name in alone}
-    if small:
+    if small and alone:
         rows[f"{', '.join(small)} (fewer than {ENOUGH} each), pooled"] = small
     if len(sizes) > 1:
         rows["pooled over all"] = list(sizes)

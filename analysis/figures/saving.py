@@ -76,7 +76,7 @@ class Elsewhere:
 def study_of(part: Part) -> Study:
     """Raises MissingRecordsError if fewer than ENOUGH architectures have NLC, error and epochs."""
     rows = part.rows
-    error = part.error.replace("_", " ")
+    error = part.error_name
     kept, left_out = usable_rows(
         rows["init_nlc"].to_numpy(dtype=np.float64),
         rows[part.error].where(rows["epochs"].notna()).to_numpy(dtype=np.float64),

@@ -44,6 +44,7 @@ CAPTION = (
 def tabulate(tables: Tables) -> Table:
     """Of all parts that have enough architectures. Raises MissingRecordsError if none has."""
     sections, remarks, missing = list[tuple[str, pd.DataFrame]](), list[str](), list[str]()
+    tops = list[Ceiling | str]()
     for part in parts_of(tables.architectures):
         try:
             ranking = rank(part)
@@ -51,16 +52,18 @@ def tabulate(tables: Tables) -> Table:
             missing.append(str(error))
             continue
         top = _ceiling(tables.architectures, part)
+        tops.append(top)
         sections.append((_heading(ranking), _answer_frame(ranking)))
         sections.append((f"{part.title}: other correlations", _correlations_frame(ranking, top)))
         sections.append((f"{part.title}: within strata", _strata_frame(ranking)))
         remarks += _remarks(ranking)
-        if isinstance(top, str):
-            remarks.append(top)
-        else:
+        if isinstance(top, Ceiling):
+            remarks.append(_ceiling_remark(top, ranking))
             sections.append((f"{part.title}: noise ceiling", _ceiling_frame(top, ranking)))
     if not sections:
         raise MissingRecordsError("; ".join(missing) or f"no architecture was trained; {given_by(*PRESETS)}")
+    if not any(isinstance(top, Ceiling) for top in tops):
+        remarks += [str(top) for top in tops]
     return Table("best_metric", "Which initial metric predicts best?", CAPTION, sections, remarks + missing)
 
 
@@ -153,10 +156,20 @@ def _ceiling_frame(top: Ceiling, ranking: Ranking) -> pd.DataFrame:
     )
 
 
+def _ceiling_remark(top: Ceiling, ranking: Ranking) -> str:
+    best = max(ranking.rows, key=lambda row: abs(row.pearson.value))
+    return (
+        f"{ranking.part.title}: trained from several initial weights, {top.architectures} architectures repeat their "
+        f"{ranking.part.error_name} with a reliability of {_bracketed(top.error, *top.error_interval)}, so that no "
+        f"metric of the architecture can reach more than {top.value:.2f}; the largest |Pearson| is "
+        f"{abs(best.pearson.value):.2f} ({best.metric.name})."
+    )
+
+
 def _remarks(ranking: Ranking) -> list[str]:
     """The answer for one part."""
     part, nlc, single = ranking.part, ranking.of(NLC), ranking.single
-    error = part.error.replace("_", " ")
+    error = part.error_name
     others = [row for row in single if row is not nlc]
     said = [
         f"{part.title}: of {len(single)} metrics, {single[0].metric.name} has the largest |Spearman| with {error}, "

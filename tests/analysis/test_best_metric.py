@@ -37,7 +37,8 @@ def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(tabl
     for _, frame in table.sections:
         assert frame.map(lambda cell: isinstance(cell, str)).all(axis=None)
     assert any("MNIST (SGD): 5 architectures" in remark for remark in table.remarks)
-    assert any("no architectures with repeated initializations" in remark for remark in table.remarks)
+    assert any("no metric of the architecture can reach more than 1.00" in remark for remark in table.remarks)
+    assert not any("no noise ceiling" in remark for remark in table.remarks)  # a part has one
 
 
 def test_numbers_are_those_of_the_ranking(tables: Tables, table: Table) -> None:
@@ -65,6 +66,11 @@ def test_the_remarks_answer_the_question(tables: Tables, table: Table) -> None:
     assert f"[{low:+.2f}, {high:+.2f}]" in first
     assert "percentage points on average" in second
     assert "of the 9 metrics are related to the test error at q < 0.05" in third
+
+
+def test_a_study_without_repetitions_says_which_preset_has_them(tmp_path: Path) -> None:
+    remarks = best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(12, failures=0)))).remarks
+    assert any("so no noise ceiling; the preset paper-small gives them" in remark for remark in remarks)
 
 
 def test_a_study_with_nothing_to_rank_says_so(tmp_path: Path) -> None:
