@@ -180,12 +180,13 @@ def sentences(part: PartSummary) -> list[str]:
 
 
 def overview(parts: Sequence[PartSummary]) -> list[str]:
-    """What several parts say together, in two sentences; nothing where there is only one."""
+    """What several parts say together, in a few sentences; nothing where there is only one."""
     known = [part for part in parts if part.correlation.undefined is None]
     if len(parts) < 2 or not known:
         return []
     each = [
         f"{part.correlation.pearson:.2f} [{part.correlation.low:.2f}, {part.correlation.high:.2f}] on {part.title}"
+        + (f" (the paper's: {part.stated[0]:.2f})" if part.stated else "")
         for part in known
     ]
     listed = ", ".join(each[:-1]) + " and " * (len(each) > 1) + each[-1]

@@ -32,9 +32,9 @@ from distnlc import store
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGE_SVG = 300_000
-"""bytes, beyond which the page holds a figure as PNG"""
-DOTS_PER_INCH, SCREEN_DPI = 96, 120
-"""of a page, where letters should have the same size in every figure; of the PNG in it"""
+"""bytes, beyond which the page holds a figure as pixels"""
+DOTS_PER_INCH = 96
+"""of a page, where letters should have the same size in every figure"""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def _made(module: ModuleType, function: str, tables: Tables) -> Drawing | Table 
 
 def _show(drawn: Drawing) -> Shown:
     svg = drawing.encoded(drawn, "svg")
-    large = len(svg) > LARGE_SVG
-    kind, data = ("png", drawing.encoded(drawn, "png", SCREEN_DPI)) if large else ("svg+xml", svg)
+    kind, data = ("svg+xml", svg) if len(svg) <= LARGE_SVG else ("webp", drawing.encoded(drawn, "webp"))
     return Shown(drawn, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
 
 
@@ -140,8 +139,7 @@ def _page(
         about=str(fields.get("summary", "")),
         whole=whole,
         overview=overview(whole.parts),
-        parts=[(part, sentences(part)) for part in whole.parts],
-        ranked=[remark for table in tabulated if table.name == "best_metric" for remark in table.remarks],
+        parts=[(part, sentences(part), _ranked(part.title, tabulated)) for part in whole.parts],
         explorer=shown,
         figures=figures,
         tables=tabulated,
@@ -155,6 +153,13 @@ def _page(
         script=(TEMPLATES / "explorer.js").read_text(),
         plotly=get_plotlyjs() if shown else "",
     )
+
+
+def _ranked(title: str, tabulated: list[Table]) -> list[str]:
+    """What the table of all metrics says of a part, without its title."""
+    remarks = [remark for table in tabulated if table.name == "best_metric" for remark in table.remarks]
+    own = [remark.removeprefix(f"{title}: ") for remark in remarks if remark.startswith(f"{title}: ")]
+    return [remark[0].upper() + remark[1:] for remark in own]
 
 
 def _html(frame: pd.DataFrame, index: bool = True) -> str:

@@ -66,13 +66,14 @@ class Drawing:
 Draw = Callable[[Tables], Drawing]
 
 
-def encoded(drawing: Drawing, kind: str, dpi: int = 200) -> bytes:
-    """The figure as a file of the kind png, svg or pdf; `dpi`: of a png."""
+def encoded(drawing: Drawing, kind: str) -> bytes:
+    """The figure as a file of the kind png, svg, pdf, or webp: a small picture for screens."""
     buffer = io.BytesIO()
     # The date would make every file different.
     metadata = {"Date": None} if kind == "svg" else None
+    small: dict[str, Any] = {"dpi": 150, "pil_kwargs": {"quality": 90}} if kind == "webp" else {}
     with matplotlib.rc_context(STYLE):
-        drawing.figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+        drawing.figure.savefig(buffer, format=kind, metadata=metadata, **({"dpi": 200} | small))
     return buffer.getvalue()
 
 

@@ -150,7 +150,7 @@ function list(x, y, rows) {
   const options = byValue.map((row) => {
     const option = document.createElement("option");
     option.value = row;
-    option.textContent = `${quantities[y].label} ${number(columns[y][row])}: ${columns.index[row]}, ${description(row)[0]}`;
+    option.textContent = `${columns.index[row]}: ${quantities[y].label} ${number(columns[y][row])}, ${description(row)[0]}`;
     return option;
   });
   place("chosen").replaceChildren(...options);
@@ -204,7 +204,7 @@ function drawSweep() {
     };
   });
   traces.push({ mode: "markers", x: [sweep.start_rate[best]], y: [sweep.error[best]], hoverinfo: "skip", name: "chosen run", marker: CHOSEN });
-  const axes = { xaxis: axis("starting rate", true), yaxis: axis(error, false) };
+  const axes = { xaxis: axis("starting rate", true), yaxis: { ...axis(error, false), rangemode: "nonnegative" } };
   Plotly.react(place("sweep"), traces.filter((trace) => trace.x.length), layout(420, { ...axes, showlegend: true }), CONFIG);
   const count = (status) => sweep.status.filter((each) => each === status).length;
   place("sweep-says").textContent =
@@ -234,7 +234,7 @@ function drawCurves() {
   const stacked = {
     xaxis: { ...axis("epoch", false), anchor: "y3" },
     yaxis: { ...axis("training loss", true), domain: [0.7, 1], dtick: decades < 2 ? "D2" : undefined },
-    yaxis2: { ...axis(error, false), domain: [0.35, 0.65], nticks: 4 },
+    yaxis2: { ...axis(error, false), rangemode: "nonnegative", domain: [0.35, 0.65], nticks: 4 },
     yaxis3: { ...axis("rate", true), domain: [0, 0.3], nticks: 4 },
     hovermode: "x",
     showlegend: false,

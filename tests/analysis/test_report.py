@@ -59,7 +59,7 @@ def page(two_datasets: Path) -> Page:
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """For reports whose pictures nobody looks at: figures are drawn, but writing their files takes too long."""
-    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind, *_: f"<{kind}: {drawn.name}>".encode())
+    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind: f"<{kind}: {drawn.name}>".encode())
 
 
 def test_needs_no_network(page: Page, two_datasets: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_figure_with_many_points_is_a_picture_on_the_page(
 ) -> None:
     monkeypatch.setattr(report, "LARGE_SVG", 5)
     page = Page(report.write_report(two_datasets, tmp_path))
-    assert sum(address.startswith("data:image/png;base64,") for address in page.loads) == 2
+    assert sum(address.startswith("data:image/webp;base64,") for address in page.loads) == 2
     assert (tmp_path / "figure2.svg").exists()
 
 
