@@ -50,6 +50,7 @@ class Shown:
     """A figure as the page needs it."""
 
     drawing: Drawing
+    png: bytes
     svg: bytes
     image: str
     """a data address"""
@@ -75,7 +76,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> str:
     tables = load(folder)
     drawn = [_made(module, "draw", tables) for module in FIGURES]
     figures = [_show(one) for one in drawn if isinstance(one, Drawing)]
-    files = {f"{one.drawing.name}.png": drawing.encoded(one.drawing, "png") for one in figures}
+    files = {f"{one.drawing.name}.png": one.png for one in figures}
     files |= {f"{one.drawing.name}.svg": one.svg for one in figures}
     tabulated = [_made(module, "tabulate", tables) for module in TABLES]
     missing = [one for one in (*drawn, *tabulated) if isinstance(one, Missing)]
@@ -98,9 +99,11 @@ def _made(module: ModuleType, function: str, tables: Tables) -> Drawing | Table 
 
 
 def _show(drawn: Drawing) -> Shown:
+    png = drawing.encoded(drawn, "png")
+    drawn.figure.set_layout_engine("none")  # all has its place now; to find it again takes as long as the drawing
     svg = drawing.encoded(drawn, "svg")
     kind, data = ("svg+xml", svg) if len(svg) <= LARGE_SVG else ("webp", drawing.encoded(drawn, "webp"))
-    return Shown(drawn, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
+    return Shown(drawn, png, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
 
 
 def _numbers(panel: drawing.Panel) -> dict[str, str]:
