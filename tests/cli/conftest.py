@@ -6,6 +6,8 @@ import pytest
 from typed import TINY, distnlc, no_mlflow
 
 import analysis.report
+from analysis.figures import figure2
+from analysis.tables import table1
 from distnlc import mirror
 
 
@@ -46,8 +48,10 @@ def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def full_report() -> None:
-    """For tests that need the report drawn, which takes seconds."""
+def full_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that need the report drawn, which takes a second even with one figure and one table."""
+    monkeypatch.setattr(analysis.report, "FIGURES", (figure2,))
+    monkeypatch.setattr(analysis.report, "TABLES", (table1,))
 
 
 @pytest.fixture(autouse=True)
