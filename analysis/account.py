@@ -32,7 +32,7 @@ def sentences(whole: Summary, tables: Tables, sessions: Sequence[Session]) -> li
     runs = f"{len(tables.runs):,} training runs, {whole.diverged_runs:,} of them diverged"
     pruned = f", {whole.pruned_runs:,} pruned before their end" if whole.pruned_runs else ""
     said = [
-        f"{len(architectures):,} units of work, one for each set of initial weights of an architecture: {units}.",
+        f"{len(architectures):,} units of work, each an architecture with its initial weights: {units}.",
         f"{runs}{pruned}; {len(tables.epochs):,} epochs.",
         f"All units one after the other take {text.duration(float(architectures['seconds'].sum()))}.",
     ]
