@@ -12,6 +12,9 @@ import torch
 
 from distnlc.networks.quadrature import gaussian_mean
 
+ROUNDING = 1e-20
+"""a mean square that is smaller than another's by this factor is the quadrature's error, not a function's"""
+
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -27,12 +30,17 @@ def activation_nlc(function: Activation, sigma: float = 1.0, *, kinks: Sequence[
 
 
 def linear_approximation_error(function: Activation, *, kinks: Sequence[float] = (0.0,)) -> float:
-    """Return E (tau - T)^2 / E T^2 for s ~ N(0, 1), with T the best affine fit of tau; nan if T is zero."""
+    """Return E (tau - T)^2 / E T^2 for s ~ N(0, 1), with T the best affine fit of tau.
+
+    inf if T is zero, as for an even function without mean; nan if tau is.
+    """
     intercept = gaussian_mean(function, kinks=kinks)
     slope = gaussian_mean(lambda s: s * function(s), kinks=kinks)
     residual = gaussian_mean(lambda s: (function(s) - intercept - slope * s) ** 2, kinks=kinks)
     fitted = intercept**2 + slope**2
-    return residual / fitted if fitted > 0 else math.nan
+    if fitted <= ROUNDING * residual:
+        return math.inf if residual > 0 else math.nan
+    return residual / fitted
 
 
 @torch.enable_grad()

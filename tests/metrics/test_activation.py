@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from distnlc.metrics import activation_nlc, linear_approximation_error
+from distnlc.networks.activations import make_activation
 from distnlc.networks.quadrature import gaussian_mean
 
 TABLE_1 = {
@@ -47,6 +48,12 @@ def test_a_kink_elsewhere_is_met_when_it_is_named():
 def test_a_constant_function_has_no_nlc():
     assert math.isnan(activation_nlc(lambda s: 0 * s))
     assert math.isnan(linear_approximation_error(lambda s: 0 * s))
+
+
+@pytest.mark.parametrize("name", ["square", "gaussian", "even-tanh"])
+def test_an_even_function_without_mean_is_as_far_from_linear_as_can_be(name: str) -> None:
+    """Its best affine fit is zero; what the quadrature leaves of it would give 1e30, which is no result."""
+    assert linear_approximation_error(make_activation(name, debiased=True)) == math.inf
 
 
 def test_gaussian_means_are_met_to_rounding():
