@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from analysis import text
 from distnlc.bench.display import plain_table
 from distnlc.console import say, terminal
 from distnlc.engine.executor import best_device
@@ -154,6 +153,8 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
 
 def _show(found: Mapping[str, Any], part: "Part") -> None:
     """A table, the prediction, and what there is to say."""
+    from analysis import text
+
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))
     say(f"{found['network']}: {size}{shape} inputs, {found['outputs']} outputs")
