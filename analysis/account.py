@@ -37,8 +37,9 @@ def sentences(whole: Summary, tables: Tables, sessions: Sequence[Session]) -> li
         f"All units one after the other take {text.duration(float(architectures['seconds'].sum()))}.",
     ]
     if sessions:
-        wall_s, many = sum(_number(session, "seconds") or 0.0 for session in sessions), len(sessions)
-        said.append(f"They were done in {many} session{'s' * (many > 1)} of {text.duration(wall_s)} together.")
+        wall_s, done = (sum(_number(session, name) or 0.0 for session in sessions) for name in ("seconds", "units"))
+        many = f"{len(sessions)} recorded session{'s' * (len(sessions) > 1)}"
+        said.append(f"{done:,.0f} of them were done in {many} of {text.duration(wall_s)} together.")
     return [*said, "The rows that each figure leaves out stand in the table under it, with the reasons."]
 
 
@@ -74,19 +75,19 @@ def _parts(whole: Summary) -> pd.DataFrame:
 
 
 def _session(session: Session) -> dict[str, str]:
-    """One row; a killed session has no `seconds`, and the file may come from anybody."""
+    """One row; a session that was killed or still runs has no `seconds`, and the file may come from anybody."""
     versions = session.get("versions")
     named = versions.items() if isinstance(versions, Mapping) else ()
     seconds, units = _number(session, "seconds"), _number(session, "units")
-    names = ("started", "host", "cores", "cpu", "platform", "executor", "python")
+    names = ("started", "cores", "cpu", "platform", "executor")
     say = {name: str(session.get(name, "–")) for name in names}
     return {
         "started (UTC)": say["started"][:16].replace("T", " "),
-        "wall time": "killed" if seconds is None else text.duration(seconds),
+        "wall time": "no end recorded" if seconds is None else text.duration(seconds),
         "units": "–" if units is None else f"{units:,.0f}",
-        "machine": f"{say['host']}: {say['cores']} cores, {say['cpu']}, {say['platform']}",
+        "machine": f"{say['cores']} cores, {say['cpu']}, {say['platform']}",
         "executor": say["executor"],
-        "versions": ", ".join([f"Python {say['python']}", *(f"{package} {version}" for package, version in named)]),
+        "versions": ", ".join(f"{package} {version}" for package, version in named) or "–",
     }
 
 

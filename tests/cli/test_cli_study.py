@@ -21,7 +21,7 @@ from distnlc import cli, console
 from distnlc.engine import driver
 from distnlc.records import Records
 from distnlc.spec import Unit
-from distnlc.store import read_statuses
+from distnlc.store import read_sessions, read_statuses
 from distnlc.studies import presets
 
 RUN = ("run", "tiny.yaml", "--out", "study", "--executor", "serial")
@@ -89,6 +89,19 @@ def test_after_ctrl_c_the_command_that_is_shown_goes_on(
     assert "not at work; go on: distnlc run study/study.yaml --out study\n" in stopped.out
     assert typed_again(answer, "go on: ").code == 0
     assert_same_rows(rows(home / "study"), rows(finished))
+    assert [(session["units"], session["seconds"] > 0) for session in read_sessions("study")] == [(1, True), (2, True)]
+
+
+def test_what_the_filter_leaves_out_is_done_and_said_to_be_skipped(home: Path, finished: Path) -> None:
+    depths = sorted(rows(finished)["architectures"]["depth"])
+    answer = distnlc(*RUN, "--set", f"train_if=depth between 1 and {depths[0]}")
+    assert answer.code == 0
+    found = rows(home / "study")["architectures"]
+    skipped = found[found["depth"] > depths[0]]
+    assert len(skipped) > 0
+    assert set(skipped["status"]) == {"skipped"}
+    assert set(found.drop(skipped.index)["status"]) == {"ok"}
+    assert f"3 of 3 units done, {len(skipped)} of them skipped, 0 failed" in distnlc("status", "study").out
 
 
 def test_ctrl_c_while_the_workers_start_is_an_interruption_too(monkeypatch: pytest.MonkeyPatch) -> None:
