@@ -18,6 +18,7 @@ from analysis.load import Tables, load
 from analysis.parts import STATED_NLC, Part, parts_of
 from distnlc.records import DIVERGED, FAILED, PRUNED, SKIPPED
 
+TEST_ERROR = "test error"
 GOOD_NLC = (1.0, 3.0)
 """the range in which the paper finds the initial NLC of the best networks"""
 
@@ -53,7 +54,8 @@ class PartSummary:
     compared: str
     """how it compares with that value; empty if there is nothing to compare"""
     best_nlc: tuple[float, ...]
-    """initial NLC of the best 10%, the best first"""
+    """initial NLC of the best 10%, the best first; none where runs were chosen by training error, which many
+    architectures bring to 0, and of which the paper states no range"""
 
     @property
     def best_in_range(self) -> int:
@@ -118,7 +120,7 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
         nlc, errors, log_x=True, failed=part.failed, skipped=part.skipped, names=("initial NLC", error)
     )
     kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, failed=part.failed)
-    best = rows[kept].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
+    best = rows[kept & (error == TEST_ERROR)].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
     better = rows[rows[part.error].notna() & ~part.guessing]
     stated = (STATED_NLC[part.key],) if part.key in STATED_NLC else ()
     own_runs = tables.runs[tables.runs["unit_id"].isin(units["unit_id"])]
@@ -180,8 +182,8 @@ def sentences(part: PartSummary) -> list[str]:
 
 
 def overview(parts: Sequence[PartSummary]) -> list[str]:
-    """What several parts say together, in a few sentences; nothing where there is only one."""
-    known = [part for part in parts if part.correlation.undefined is None]
+    """What several parts say together of the test error, in a few sentences; nothing where there is only one."""
+    known = [part for part in parts if part.error == TEST_ERROR and part.correlation.undefined is None]
     if len(parts) < 2 or not known:
         return []
     each = [
@@ -192,8 +194,8 @@ def overview(parts: Sequence[PartSummary]) -> list[str]:
     listed = ", ".join(each[:-1]) + " and " * (len(each) > 1) + each[-1]
     best, inside = sum(len(part.best_nlc) for part in known), sum(part.best_in_range for part in known)
     return [
-        "How well does the nonlinearity coefficient (NLC) of a network before training tell its error after training? "
-        f"The correlation of log initial NLC with the error is {listed}.",
+        "How well does the nonlinearity coefficient (NLC) of a network before training tell its test error after "
+        f"training? The correlation of log initial NLC with the test error is {listed}.",
         f"Of the {best} architectures that are among the best 10% of their part, {inside} have an initial NLC between "
         f"{GOOD_NLC[0]:g} and {GOOD_NLC[1]:g}.",
     ]

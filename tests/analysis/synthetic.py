@@ -174,6 +174,7 @@ def realistic_rows(
             "val_error": None if by_training else error,
             "train_error": train_error,
             "runs": 60 if by_training else 40,
+            "epochs": 75 * (60 if by_training else 40),
             "best_run": run,
             "best_rate": rate,
             "diverged_runs": int(generator.integers(5, 20)),

@@ -1,5 +1,6 @@
 """Where a correlation lies beside the paper's value is said rightly, and so is in what the two studies differ."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 from scipy import stats
 from synthetic import architecture_row, paper_rows, realistic_rows, write_study
 
-from analysis.comparison import compared, differences, outside, paper_interval
+from analysis.comparison import compared, difference_p, differences, outside, paper_interval
 from analysis.correlations import Correlation, correlate
 from analysis.figures import figure2, figure3e
-from analysis.headline import sentences, summarize
+from analysis.headline import overview, sentences, summarize
 from analysis.load import load
 from analysis.parts import Part, parts_of, pooled
 
@@ -22,7 +23,7 @@ def parts(folder: Path, rows: list[object]) -> list[Part]:
 def correlation(low: float, high: float) -> Correlation:
     """Any correlation with this interval."""
     found = correlate([1, 2, 3, 4], [1, 2, 4, 3])
-    return Correlation(**(found.__dict__ | {"pearson": (low + high) / 2, "low": low, "high": high}))
+    return Correlation(**(found.__dict__ | {"pearson": (low + high) / 2, "low": low, "high": high, "n_in": 250}))
 
 
 def test_a_value_is_outside_if_no_stated_value_lies_in_the_interval() -> None:
@@ -36,7 +37,7 @@ def test_a_value_is_outside_if_no_stated_value_lies_in_the_interval() -> None:
 
 
 def test_a_study_of_the_papers_size_differs_in_nothing(tmp_path: Path) -> None:
-    rows = [architecture_row(i, parameters=1_000_200, runs=40) for i in range(245)]
+    rows = [architecture_row(i, parameters=1_000_200, runs=40, epochs=3_000) for i in range(245)]
     (part,) = parts(tmp_path, rows)
     assert differences(part) == []
     assert compared(part, correlation(0.3, 0.5), (0.4,)) == (
@@ -46,7 +47,8 @@ def test_a_study_of_the_papers_size_differs_in_nothing(tmp_path: Path) -> None:
 
 def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
     rows = [
-        architecture_row(i, dataset="cifar10", d_in=622, d_out=10, parameters=40_000 + i, runs=36) for i in range(31)
+        architecture_row(i, dataset="cifar10", d_in=622, d_out=10, parameters=40_000 + i, runs=36, epochs=900)
+        for i in range(31)
     ]
     (part,) = parts(tmp_path, rows)
     said = compared(part, correlation(0.1, 0.6), (0.81,))
@@ -54,7 +56,8 @@ def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
         "the paper's 0.81 lies outside the interval 0.10 to 0.60",
         "31 architectures (the paper 250)",
         "a median of 40,015 parameters (the paper 1,000,000)",
-        "36 starting rates each (the paper 40)",
+        "36 starting rates tried each (the paper 40)",
+        "25 epochs a run, most being stopped early (the paper at least 60)",
         "622 input features for CIFAR10 (the paper 810)",
     ):
         assert each in said
@@ -82,6 +85,20 @@ def test_chance_is_named_where_the_papers_own_interval_reaches_ours(tmp_path: Pa
     near, far = correlation(0.2, low + 0.01), correlation(0.2, low - 0.01)
     for c, chance in ((near, True), (far, False)):
         assert ("chance may suffice" in compared(part, c, (expected.statistic,))) == chance
+
+
+def test_chance_is_named_where_few_rows_have_a_narrow_interval(tmp_path: Path) -> None:
+    """Two correlations are compared by Fisher's transformation too: resampling 20 rows can give any interval."""
+    (part,) = parts(tmp_path, [architecture_row(i) for i in range(4)])
+    narrow = Correlation(**(correlation(-0.25, -0.15).__dict__ | {"n_in": 20}))
+    error = math.sqrt(1 / 17 + 1 / 247)
+    expected = 2 * stats.norm.sf((math.atanh(0.2) + math.atanh(0.05)) / error)
+    assert difference_p(part, narrow, 0.05) == pytest.approx(expected)
+    assert expected > 0.05
+    assert "chance may suffice" in compared(part, narrow, (0.05,))
+    many = Correlation(**(narrow.__dict__ | {"n_in": 250}))
+    assert difference_p(part, many, 0.05) < 0.05
+    assert "chance" not in compared(part, many, (0.05,))
 
 
 def test_figures_remark_on_the_panels_that_differ_and_on_no_others(tmp_path: Path) -> None:
@@ -116,3 +133,14 @@ def test_skipped_architectures_are_counted(tmp_path: Path) -> None:
     (part,) = summarize(load(write_study(tmp_path / "study", rows))).parts
     assert sentences(part)[0].startswith("4 of 5 architectures finished, 0 failed, 1 skipped by train_if; ")
     assert part.correlation.left_out == {"not trained: skipped by train_if": 1}
+
+
+def test_the_answers_of_several_parts_are_of_the_test_error_alone(tmp_path: Path) -> None:
+    found = summarize(load(write_study(tmp_path / "study", paper_rows(20)))).parts
+    training = next(part for part in found if part.error == "training error")
+    assert training.best_nlc == ()
+    assert not any("best 10%" in sentence for sentence in sentences(training))
+    first, second = overview(found)
+    assert training.title not in first
+    assert all(part.title in first for part in found if part is not training)
+    assert second.startswith("Of the 8 architectures")  # 4 parts of 20
