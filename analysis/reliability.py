@@ -1,11 +1,12 @@
 """The noise ceiling: how well can any initial metric predict the error, given that the error itself is noisy?
 
 In: the rows of one part in which architectures were trained from several initial weights (`initialization` 0, 1,
-...). Out: a `Ceiling`. Two trainings of one architecture differ by chance (initial weights, order of the data, size
-of the test set), and what depends on the architecture alone cannot follow that. By the formula for attenuation
-(Spearman 1904) no metric of the architecture correlates with the error by more than sqrt(reliability), the
-reliability being the correlation of two trainings of one architecture. A metric measured on the initial weights
-themselves could pass it, by as much as those weights and not only the architecture decide the error.
+...). Out: a `Ceiling`. Two trainings of one architecture differ by chance (initial weights, order of the data), and
+what depends on the architecture alone cannot follow that; they share the test set, so that its chance does not count.
+By the formula for attenuation (Spearman 1904) no metric of the architecture correlates with the error by more than
+sqrt(reliability), the reliability being the correlation of two trainings of one architecture. A metric measured on
+the initial weights themselves could pass it, by as much as those weights and not only the architecture decide the
+error.
 """
 
 from dataclasses import dataclass

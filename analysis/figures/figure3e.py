@@ -28,7 +28,10 @@ def draw(tables: Tables) -> Drawing:
         stated={part.key: STATED for part in together or by_sgd},
         presets=("paper-small", "paper"),
     )
-    caption = "A perturbation is not finite where none changes the error, as where a network always gives one class."
+    caption = (
+        "A perturbation is not finite where none changes the error, as where a network always gives one class, and "
+        "not positive where even k = 1e-9 does."
+    )
     return replace(drawing, caption=f"{drawing.caption} {caption}")
 
 

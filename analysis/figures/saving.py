@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
+from analysis import text
 from analysis.correlations import LEVEL, RESAMPLES, SEED, Floats, usable_rows
 from analysis.figures.drawing import Drawing, MissingRecordsError, given_by, main
 from analysis.load import Tables
@@ -214,8 +215,7 @@ def _frame(study: Study, others: Elsewhere) -> pd.DataFrame:
 def _remark(study: Study, others: Elsewhere) -> str:
     low, high = NAMED
     kept = study.inside(low, high)
-    left_out = ", ".join(f"{rows} ({reason})" for reason, rows in study.left_out.items()) or "none"
-    of = f"{study.title}: of {kept.size} architectures (left out: {left_out})"
+    of = f"{study.title}: of {kept.size} architectures ({text.reasons(study.left_out)})"
     if not kept.any():
         return f"{of} none has an NLC between {low:g} and {high:g}."
     saved, mean, mean_kept = study.saved(kept), 100 * study.error.mean(), 100 * study.error[kept].mean()

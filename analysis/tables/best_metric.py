@@ -33,10 +33,11 @@ CAPTION = (
     f"{LEVEL:.0%} bootstrap intervals ({RESAMPLES:,} resamples of the architectures, the same for all metrics). q: "
     "p-values controlled for the number of metrics (Benjamini and Hochberg). Partial: Pearson given depth and log "
     "width (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the metric. Off "
-    "by: mean absolute error, in percentage points, of an isotonic regression on architectures that it has not "
-    "seen (10-fold cross-validation, 5 times), and how much less that is than when always predicting the mean. Of the "
+    "by: mean absolute error, in percentage points, of an isotonic regression on architectures that it has not seen "
+    "(10-fold cross-validation, 5 times), and how much less that is than when always predicting the median. Of the "
     "ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean cosine of two outputs "
-    "is from that of the inputs. Combinations: the least-squares prediction of the error by log NLC, log bias and "
+    "is from that of the inputs. Gradient length: the component size times a constant within a part, so that the two "
+    "are one finding. Combinations: the least-squares prediction of the error by log NLC, log bias and "
     "whether there are skip connections, fitted without the architecture itself."
 )
 
@@ -76,10 +77,8 @@ def _ceiling(architectures: pd.DataFrame, part: Part) -> Ceiling | str:
 
 
 def _heading(ranking: Ranking) -> str:
-    left_out = ", ".join(f"{rows} ({reason})" for reason, rows in ranking.left_out.items())
-    return f"{ranking.part.title}: {len(ranking.used)} of {len(ranking.part.rows)} architectures, " + (
-        f"left out: {left_out}" if left_out else "none left out"
-    )
+    used, rows = len(ranking.used), len(ranking.part.rows)
+    return f"{ranking.part.title}: {used} of {rows} architectures, {text.reasons(ranking.left_out)}"
 
 
 def _answer_frame(ranking: Ranking) -> pd.DataFrame:
@@ -91,7 +90,7 @@ def _answer_frame(ranking: Ranking) -> pd.DataFrame:
             "q (Spearman)": text.probability(row.spearman.q),
             "NLC ahead by": "–" if row.metric is NLC else _difference(row.behind),
             "off by, points": f"{100 * row.prediction.mean_absolute_error:.1f}",
-            "less than the mean": f"{row.prediction.absolute_removed:.0%}",
+            "less than the median": f"{row.prediction.absolute_removed:.0%}",
             "data used": row.metric.data,
             "cost": _share(row.cost),
         }
@@ -160,8 +159,8 @@ def _ceiling_remark(top: Ceiling, ranking: Ranking) -> str:
     best = max(ranking.rows, key=lambda row: abs(row.pearson.value))
     return (
         f"{ranking.part.title}: trained from several initial weights, {top.architectures} architectures repeat their "
-        f"{ranking.part.error_name} with a reliability of {_bracketed(top.error, *top.error_interval)}, so that no "
-        f"metric of the architecture can reach more than {top.value:.2f}; the largest |Pearson| is "
+        f"{ranking.part.error_name} with a reliability of {_bracketed(top.error, *top.error_interval)}, so that a "
+        f"metric of the architecture could reach a |Pearson| of {top.value:.3f}; the largest is "
         f"{abs(best.pearson.value):.2f} ({best.metric.name})."
     )
 
@@ -173,19 +172,19 @@ def _remarks(ranking: Ranking) -> list[str]:
     others = [row for row in single if row is not nlc]
     said = [
         f"{part.title}: of {len(single)} metrics, {single[0].metric.name} has the largest |Spearman| with {error}, "
-        f"{_size(single[0].spearman)}. The NLC has {_size(nlc.spearman)}; "
-        f"minus the best of the others, {_lead(others[0])}."
+        f"{_size(single[0].spearman)}. The NLC has {_size(nlc.spearman)}; its lead over the best of the others, "
+        f"{_lead(others[0])}."
     ]
     if others[0].metric is DIAMETER:
         said[0] += (
-            " The relative diameter measures the same nonlinearity by another walk (figure 1: about 1 / NLC); minus "
-            f"the best of the rest, {_lead(others[1])}."
+            " The relative diameter measures the same nonlinearity by another walk (figure 1: about 1 / NLC); "
+            f"the NLC's lead over the best of the rest, {_lead(others[1])}."
         )
     best = min(ranking.rows, key=lambda row: row.prediction.mean_absolute_error)
     said.append(
         f"{part.title}: from the NLC alone the {error} of an architecture is predicted to within "
         f"{100 * nlc.prediction.mean_absolute_error:.1f} percentage points on average, "
-        f"{nlc.prediction.absolute_removed:.0%} less than by always predicting the mean; "
+        f"{nlc.prediction.absolute_removed:.0%} less than by always predicting the median; "
         + (
             "no other metric or combination does better."
             if best is nlc
@@ -206,10 +205,10 @@ def _remarks(ranking: Ranking) -> list[str]:
 
 
 def _lead(other: Ranked) -> str:
-    """`that of depth, it is +0.43 [+0.20, +0.60]: ahead`."""
+    """`depth, is +0.43 [+0.20, +0.60]: ahead`."""
     _, low, high = other.behind
     verdict = "ahead" if low > 0 else "behind" if high < 0 else "a difference that chance can make"
-    return f"that of {other.metric.name}, it is {_difference(other.behind)}: {verdict}"
+    return f"{other.metric.name}, is {_difference(other.behind)}: {verdict}"
 
 
 def _estimate(estimate: Estimate) -> str:
