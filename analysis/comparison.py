@@ -58,6 +58,8 @@ def differences(part: Part) -> list[str]:
     ):
         if not math.isnan(measured) and abs(measured - paper) > NEAR * paper:
             found.append(f"{what.format(measured)} (the paper {paper:,})")
+    if part.skipped.any():
+        found.append(f"{part.skipped.sum()} of them not trained, by train_if (the paper none)")
     epochs = (rows["epochs"] / rows["runs"]).median()
     if epochs < PAPER_EPOCHS:
         found.append(f"{epochs:.0f} epochs a run, most being stopped early (the paper at least {PAPER_EPOCHS})")

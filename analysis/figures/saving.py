@@ -25,6 +25,7 @@ from analysis.correlations import LEVEL, RESAMPLES, SEED, Floats, usable_rows
 from analysis.figures.drawing import Drawing, MissingRecordsError, given_by, main
 from analysis.load import Tables
 from analysis.parts import Part, parts_of
+from analysis.resampling import interval
 
 NAMED = (1.0, 5.0)
 """the range of the remarks, named before any result: the paper finds its best networks between 1 and 3"""
@@ -229,8 +230,7 @@ def _remark(study: Study, others: Elsewhere) -> str:
 
 
 def _mean_interval(values: Floats) -> str:
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
+    low, high = interval(values)
     return f"{np.nanmean(values):.1f} [{low:.1f}, {high:.1f}]"
 
 

@@ -180,11 +180,12 @@ def _remarks(ranking: Ranking) -> list[str]:
             " The relative diameter measures the same nonlinearity by another walk (figure 1: about 1 / NLC); "
             f"the NLC's lead over the best of the rest, {_lead(others[1])}."
         )
-    best = min(ranking.rows, key=lambda row: row.prediction.mean_absolute_error)
+    best, removed = min(ranking.rows, key=_off_by), nlc.prediction.absolute_removed
     said.append(
         f"{part.title}: from the NLC alone the {error} of an architecture is predicted to within "
         f"{100 * nlc.prediction.mean_absolute_error:.1f} percentage points on average, "
-        f"{nlc.prediction.absolute_removed:.0%} less than by always predicting the median; "
+        + (f"{removed:.0%} less" if removed > 0 else "no less")
+        + " than by always predicting the median; "
         + (
             "no other metric or combination does better."
             if best is nlc
@@ -202,6 +203,10 @@ def _remarks(ranking: Ranking) -> list[str]:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in ranking.unranked.items())
         said.append(f"{part.title}: not ranked are {reasons}.")
     return said
+
+
+def _off_by(row: Ranked) -> float:
+    return row.prediction.mean_absolute_error
 
 
 def _lead(other: Ranked) -> str:

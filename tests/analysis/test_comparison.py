@@ -64,6 +64,13 @@ def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
     assert "chance" not in said
 
 
+def test_architectures_left_untrained_are_a_difference(tmp_path: Path) -> None:
+    rows = [architecture_row(i, epochs=300) for i in range(4)]
+    rows.append(architecture_row(4, status="skipped", init_nlc=9.0, test_error=None, runs=None, epochs=None))
+    (part,) = parts(tmp_path, rows)
+    assert "1 of them not trained, by train_if (the paper none)" in differences(part)
+
+
 def test_the_papers_numbers_are_those_of_the_part(tmp_path: Path) -> None:
     found = {part.title: part for part in parts(tmp_path, paper_rows(4))}
     training = found["waveform-noise (SGD, chosen by training error)"]
