@@ -31,6 +31,8 @@ class ArchitectureRow:
     initialization: int = 0
     """which of the architecture's initial weights, where a study has several"""
     dataset: str
+    train_points: int | None = None
+    """of the training part"""
     optimizer: str
     criterion: str
     # what was drawn (section C)

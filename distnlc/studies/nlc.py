@@ -302,6 +302,7 @@ def _drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]
         "part": unit.part,
         "initialization": unit.index % part.sampling.initializations,
         "dataset": part.data.name,
+        "train_points": data.part_sizes(part.data)[0],
         "optimizer": part.training.optimizer,
         "criterion": part.training.criterion,
         "parameters": architecture.parameters,

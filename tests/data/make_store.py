@@ -17,7 +17,7 @@ TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
 def architecture(index: int, **fields: object) -> ArchitectureRow:
     drawn = {
         "unit_id": f"u{index}", "architecture_id": f"a{index}", "part": "main", "index": index,
-        "dataset": "waveform-noise", "optimizer": "sgd", "criterion": "validation-error",
+        "dataset": "waveform-noise", "train_points": 3000, "optimizer": "sgd", "criterion": "validation-error",
         "seed": 2**62 + index, "d_in": 40, "d_out": 3, "depth": 5, "width": 12,
         "parameters": 1000, "activation": "relu", "dilation": 1.0, "shift": 0.2, "debiased": True,
         "bias_variance": 0.05, "initial_scale": 0.9, "normalization": "batch", "skip_strength": 1.0,
