@@ -1,7 +1,6 @@
 """Where a correlation lies beside the paper's, and in what the two studies differ as far as the rows show it.
 
 In: a part, its correlation, the stated values. Out: one sentence, for the report's answers and the figures' remarks.
-What the rows do not show (the number of training points, say) is not judged here.
 """
 
 import math
@@ -13,6 +12,8 @@ from analysis.parts import DATASETS, TRAINING, Part
 
 PAPER_PARAMETERS = 1_000_000
 PAPER_FEATURES = {"cifar10": 810, "mnist": 334, "waveform-noise": 40}
+PAPER_POINTS = {"cifar10": 40_000, "mnist": 50_000, "waveform-noise": 3_000}
+"""of the training part"""
 PAPER_RATES, PAPER_RATES_TRAINING = 40, 60
 PAPER_ARCHITECTURES, PAPER_ARCHITECTURES_TRAINING = 250, 50
 PAPER_EPOCHS = 10 + 10 * 5
@@ -63,8 +64,11 @@ def differences(part: Part) -> list[str]:
     epochs = (rows["epochs"] / rows["runs"]).median()
     if epochs < PAPER_EPOCHS:
         found.append(f"{epochs:.0f} epochs a run, most being stopped early (the paper at least {PAPER_EPOCHS})")
-    for dataset, features in rows.groupby("dataset")["d_in"].median().items():
-        paper = PAPER_FEATURES[str(dataset)]
+    for dataset, of_dataset in rows.groupby("dataset"):
+        paper, points = PAPER_POINTS[str(dataset)], of_dataset["train_points"].median()
+        if abs(points - paper) > NEAR * paper:
+            found.append(f"{points:,.0f} training points for {DATASETS[str(dataset)]} (the paper {paper:,})")
+        paper, features = PAPER_FEATURES[str(dataset)], of_dataset["d_in"].median()
         if abs(features - paper) > NEAR * paper:
             found.append(
                 f"{features:.0f} input features for {DATASETS[str(dataset)]} (the paper {paper}), so other images: "

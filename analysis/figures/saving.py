@@ -76,8 +76,14 @@ class Elsewhere:
 
 
 def study_of(part: Part) -> Study:
-    """Raises MissingRecordsError if fewer than ENOUGH architectures have NLC, error and epochs."""
+    """Raises MissingRecordsError if fewer than ENOUGH architectures have NLC, error and epochs, or if the study has
+    left out some by `train_if` already: what that lost nobody knows."""
     rows = part.rows
+    if part.skipped.any():
+        raise MissingRecordsError(
+            f"{part.title}: {part.skipped.sum()} architectures were skipped by train_if, and only a study that trains "
+            f"all tells what the NLC saves; {given_by(*PRESETS)}"
+        )
     error = part.error_name
     kept, left_out = usable_rows(
         rows["init_nlc"].to_numpy(dtype=np.float64),
@@ -85,7 +91,6 @@ def study_of(part: Part) -> Study:
         log_x=False,
         log_y=False,
         failed=part.failed,
-        skipped=part.skipped,
         names=("initial NLC", f"{error} or epochs"),
     )
     if kept.sum() < ENOUGH:

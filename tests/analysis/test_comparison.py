@@ -47,7 +47,9 @@ def test_a_study_of_the_papers_size_differs_in_nothing(tmp_path: Path) -> None:
 
 def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
     rows = [
-        architecture_row(i, dataset="cifar10", d_in=622, d_out=10, parameters=40_000 + i, runs=36, epochs=900)
+        architecture_row(
+            i, dataset="cifar10", train_points=5_000, d_in=622, d_out=10, parameters=40_000 + i, runs=36, epochs=900
+        )
         for i in range(31)
     ]
     (part,) = parts(tmp_path, rows)
@@ -58,6 +60,7 @@ def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
         "a median of 40,015 parameters (the paper 1,000,000)",
         "36 starting rates tried each (the paper 40)",
         "25 epochs a run, most being stopped early (the paper at least 60)",
+        "5,000 training points for CIFAR10 (the paper 40,000)",
         "622 input features for CIFAR10 (the paper 810)",
     ):
         assert each in said

@@ -82,6 +82,6 @@ def test_its_initial_nlc_is_measured_again(
 
 def test_the_readme_states_its_correlation() -> None:
     parts = {part.title: part for part in summary(analysis.EXAMPLE).parts}
-    stated = re.search(r"correlation of log NLC with test error (\d\.\d\d)", README)
+    stated = re.search(r"correlation of log NLC with test error is (\d\.\d\d)", README)
     assert stated
     assert float(stated[1]) == round(parts["waveform-noise (SGD)"].correlation.pearson, 2)

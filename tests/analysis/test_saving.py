@@ -83,14 +83,20 @@ def test_the_nlc_loses_less_than_chance_where_it_predicts(tmp_path: Path) -> Non
 
 
 def test_left_out_rows_are_counted_and_ranges_named(tmp_path: Path) -> None:
-    rows = [*ten(), failed_row(10), architecture_row(11, status=SKIPPED, test_error=None, epochs=None, init_nlc=9.0)]
+    rows = [*ten(), failed_row(10)]
     drawn = saving.draw(loaded(tmp_path, rows))
     assert drawn.table is not None
     shown = drawn.table.loc["waveform-noise (SGD): NLC 1 to 5"]
     assert list(shown[["trained", "epochs saved", "lost, points"]]) == ["5 of 10", "50%", "0.0"]
     assert shown["mean error (of all), %"] == "25.0 (36.0)"
-    assert "10 architectures (left out: 1 (unit failed), 1 (not trained: skipped by train_if))" in drawn.remarks[0]
+    assert "10 architectures (left out: 1 (unit failed))" in drawn.remarks[0]
     assert "train_if: init_nlc between 1 and 5" in drawn.remarks[0]
+
+
+def test_a_study_that_was_filtered_cannot_tell_what_the_filter_lost(tmp_path: Path) -> None:
+    rows = [*ten(), architecture_row(11, status=SKIPPED, test_error=None, epochs=None, init_nlc=9.0)]
+    with pytest.raises(MissingRecordsError, match="1 architectures were skipped by train_if"):
+        saving.draw(loaded(tmp_path, rows))
 
 
 def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> None:
