@@ -15,22 +15,20 @@ from distnlc.engine.driver import Progress
 from distnlc.records import Records
 from distnlc.spec import Unit
 from distnlc.store import Place, StoreError, add_session
-from distnlc.versions import versions
+from distnlc.versions import cpu_name, versions
 
 
 class Session:
     """Implements `Sink`. `executor`: ray or serial."""
 
     def __init__(self, place: Place, executor: str) -> None:
-        from distnlc.training.program import processor  # torch takes seconds to import
-
         self.place = place
         self.began_s = time.monotonic()
         self.facts: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "units": 0,
             "executor": executor,
-            "cpu": processor("cpu"),
+            "cpu": cpu_name(),
             "cores": os.cpu_count(),
             "platform": f"{platform.system()} {platform.machine()}",
             "versions": versions(),

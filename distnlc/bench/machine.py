@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from distnlc.training import native_library
+from distnlc.versions import cpu_name
 
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """environment of a process that computes with one thread, read when the libraries are first imported"""
@@ -21,7 +22,7 @@ def describe() -> dict[str, Any]:
     """What the numbers depend on, as plain data."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
-        "cpu": native_library.processor("model name") or platform.processor(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count() or 1,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": f"{platform.system()} {platform.machine()}",

@@ -7,7 +7,6 @@ every device, and `native_program.py`, faster on CPUs, where a C compiler is at 
 """
 
 import logging
-import platform
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -18,8 +17,8 @@ from torch import Tensor
 from distnlc.networks.sampling import Architecture
 from distnlc.spec import TrainingSpec
 from distnlc.training.native_library import NoLibrary, library
-from distnlc.training.native_library import processor as cpu_field
 from distnlc.training.optimizers import Adam
+from distnlc.versions import cpu_name
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +83,7 @@ def processor(device: str) -> str:
     """What computes on that torch device, for people: `NVIDIA H200`, `AMD EPYC 9B45 (CPU)`."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    return f"{cpu_field('model name') or platform.processor() or platform.machine()} (CPU)"
+    return f"{cpu_name()} (CPU)"
 
 
 @cache
