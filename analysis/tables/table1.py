@@ -6,11 +6,12 @@ from linear.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from analysis import text
 from analysis.load import Tables
 from analysis.tables import Table, beside, main, read_measured, settings, written
 
@@ -55,7 +56,50 @@ def tabulate(_: Tables) -> Table:
         "Table 1: the NLC of activation functions and of networks built from them",
         "ratio: measured / paper." + settings(measured),
         [("", written(table1(measured)))],
+        [shallow(measured), deep(measured)] if "checks" in measured else [],
     )
+
+
+def shallow(measured: Mapping[str, Any]) -> str:
+    """Why row B lies above row A, and above the paper's."""
+    alone, checks = measured["table1"]["A"], measured["checks"]
+    here, isotropic, paper = (
+        _span([value / own for value, own in zip(row, alone, strict=True)])
+        for row in (measured["table1"]["B"], checks["isotropic B"], STATED["B"])
+    )
+    linear = checks["linear B"]
+    return (
+        f"Row B is {here} times row A, the paper's {paper} times. The inputs make the difference: on isotropic "
+        f"Gaussian inputs the same networks give {isotropic} times row A. The variance of the images is as uneven as "
+        f"that of {checks['directions']:.0f} equal directions; batch norm raises units that happen to see little of "
+        f"it, so that even without an activation function the NLC is {linear['median']:.3f} with the ten "
+        f"initializations of row B, and {linear['of all']:.3f} with {linear['initializations']}. Perhaps the paper's "
+        "inputs are less uneven (810 features; these are from a JPEG-compressed copy)."
+    )
+
+
+def deep(measured: Mapping[str, Any]) -> str:
+    """Why the last two columns of row D agree with the paper in their size at most."""
+    checks, said = measured["checks"], []
+    for name, label in (("square", "square"), ("odd-square", "odd square")):
+        column = ACTIVATIONS.index(label)
+        low, high = measured["ranges"]["D"][column]
+        by_width = checks["D by width"][name]
+        few = ", ".join(f"{text.number(value, 2)} at width {width}" for width, value in by_width.items())
+        said.append(
+            f"{label}: {text.number(low, 2)} to {text.number(high, 2)} over the initializations; with "
+            f"{checks['batches']} batches alone the median would be {few}"
+        )
+    return (
+        "Row D of square and odd square says little more than a size (the paper, too, finds that these vary): in such "
+        "networks a few inputs grow with depth while most collapse, and a few batches carry nearly all of the squared "
+        f"Jacobian. {'; '.join(said)}. So the number of batches matters, and not the width, which the paper does not "
+        "state."
+    )
+
+
+def _span(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
 
 
 if __name__ == "__main__":

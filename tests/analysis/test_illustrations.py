@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from analysis import text
 from analysis.figures import figure5, table2_spheres
 from analysis.figures.drawing import MissingRecordsError, encoded
+from analysis.tables import read_measured
 from distnlc.metrics import nlc
 
 
@@ -38,8 +40,9 @@ def test_figure5_shows_its_numbers() -> None:
 
 def test_the_spheres_stand_with_both_nlcs() -> None:
     drawing = table2_spheres.draw(None)
-    said = " ".join(text.get_text() for axes in drawing.figure.axes for text in [axes.title, *axes.texts])
-    for expected in ("depth 2 ", "depth 50", "paper: 9952", "paper: 1.22", "NLC 1.286"):
+    said = " ".join(each.get_text() for axes in drawing.figure.axes for each in [axes.title, *axes.texts])
+    nlc_of_depth_2 = read_measured()["table2"]["2"]
+    for expected in ("depth 2 ", "depth 50", "paper: 9952", "paper: 1.22", f"NLC {text.number(nlc_of_depth_2, 4)}"):
         assert expected in said
 
 

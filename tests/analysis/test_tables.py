@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from synthetic import architecture_row, write_study
 
-from analysis import tables
+from analysis import tables, text
 from analysis.tables import MeasuredError, read_measured, written
 from analysis.tables.table1 import ACTIVATIONS, LABELS, STATED, table1, tabulate
 from analysis.tables.table2 import STATED as STATED2
@@ -55,8 +55,8 @@ def test_the_file_of_measured_values_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "measured.json"
     with pytest.raises(MeasuredError, match="not measured yet"):
         read_measured(path)
-    for text, complaint in (("{", "not readable as JSON"), ("[]", "expected a mapping"), ("{}", "'table1'")):
-        path.write_text(text)
+    for said, complaint in (("{", "not readable as JSON"), ("[]", "expected a mapping"), ("{}", "'table1'")):
+        path.write_text(said)
         with pytest.raises(MeasuredError, match=complaint):
             read_measured(path)
     good = {"table1": {}, "table2": {"2": 1.2}, "settings": {"width": 100}}
@@ -79,3 +79,22 @@ def test_a_table_without_measured_values_says_so(
     monkeypatch.setattr("analysis.tables.table1.read_measured", lambda: read_measured(Path("nowhere.json")))
     assert tables.main(tabulate, []) == 1
     assert "not measured yet" in capsys.readouterr().err
+
+
+def test_table1_says_why_two_rows_differ() -> None:
+    measured = read_measured()
+    first, second = tabulate(None).remarks
+    ratios = [value / alone for value, alone in zip(measured["table1"]["B"], measured["table1"]["A"], strict=True)]
+    assert f"{min(ratios):.2f} to {max(ratios):.2f} times row A" in first
+    for low, high in measured["ranges"]["D"][-2:]:
+        assert f"{text.number(low, 2)} to {text.number(high, 2)} over the initializations" in second
+    # isotropic inputs explain row B only if they give row A, and nearly the paper's row B
+    for isotropic, alone, stated in zip(
+        measured["checks"]["isotropic B"], measured["table1"]["A"], STATED["B"], strict=True
+    ):
+        assert isotropic == pytest.approx(alone, rel=0.01)
+        assert isotropic == pytest.approx(stated, rel=0.05)
+    # and the number of batches explains row D only if it, and not the width, makes orders of magnitude
+    for name, median in zip(("square", "odd-square"), measured["table1"]["D"][-2:], strict=True):
+        few = measured["checks"]["D by width"][name].values()
+        assert max(few) < 5 * min(few) < median

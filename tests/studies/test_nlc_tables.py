@@ -22,7 +22,13 @@ from distnlc.metrics import nlc
 from distnlc.networks.activations import FUNCTIONS
 from distnlc.networks.sampling import count_parameters, width_for
 from distnlc.studies import nlc_tables
-from distnlc.studies.nlc_tables import activation_rows, gaussian_inputs, he_network, study_network
+from distnlc.studies.nlc_tables import (
+    activation_rows,
+    gaussian_inputs,
+    he_network,
+    nlc_without_activation,
+    study_network,
+)
 
 STABLE = [name for name in FUNCTIONS if name not in {"square", "odd-square"}]
 """the paper: little variation between initializations "except for 49-layer networks with square or odd square" """
@@ -94,6 +100,15 @@ def test_he_networks_have_the_stated_shape_and_scale() -> None:
         # the mean of n squared Gaussians has the relative error sqrt(2 / n)
         scale = float(weight.square().mean()) * weight.shape[1] / 2
         assert scale == pytest.approx(1, abs=4 * math.sqrt(2 / weight.numel()))
+
+
+def test_without_activation_function_the_nlc_is_that_of_a_linear_map(decaying: torch.Tensor) -> None:
+    network = study_network("relu", depth=2, width=60, d_in=200, d_out=10, seed=0)
+    exactly = nlc_without_activation(network, torch.cov(decaying.T, correction=0))
+    network.activation = lambda signal: signal
+    # as a function of the whole dataset as one batch, whose statistics hardly move with one datapoint
+    assert exactly == pytest.approx(nlc(network, decaying, batch_size=len(decaying), batches=20), rel=0.02)
+    assert exactly > 1.02
 
 
 @pytest.mark.parametrize("depth", [2, 49])
