@@ -89,7 +89,7 @@ def test_after_ctrl_c_the_command_that_is_shown_goes_on(
     assert "not at work; go on: distnlc run study/study.yaml --out study\n" in stopped.out
     assert typed_again(answer, "go on: ").code == 0
     assert_same_rows(rows(home / "study"), rows(finished))
-    assert [(session["units"], session["seconds"] > 0) for session in read_sessions("study")] == [(1, True), (2, True)]
+    assert [(session["units"], "seconds" in session) for session in read_sessions("study")] == [(1, True), (2, True)]
 
 
 def test_what_the_filter_leaves_out_is_done_and_said_to_be_skipped(home: Path, finished: Path) -> None:
