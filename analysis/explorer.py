@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.figures.scatter import GROUPS, Quantity, group_of
 from analysis.load import Tables
-from analysis.parts import Part, parts_of
+from analysis.parts import TRAINING, Part, parts_of
 
 DIGITS = 4
 MOST_POINTS = 10_000
@@ -135,7 +135,7 @@ def explorer(tables: Tables) -> Explorer | None:
 
 def _error(part: Part) -> tuple[str, str]:
     """Column and name of the error by which the part's runs are judged, epoch by epoch."""
-    training = part.key[2] == "training-error"
+    training = part.key[2] == TRAINING
     return ("train_error", "training error") if training else ("val_error", "validation error")
 
 

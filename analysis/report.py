@@ -27,7 +27,7 @@ from analysis.figures import drawing
 from analysis.figures.drawing import Drawing, MissingRecordsError
 from analysis.headline import overview, sentences, summarize
 from analysis.load import Tables, load
-from analysis.tables import MeasuredError, Table
+from analysis.tables import Table
 from distnlc import store
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -93,7 +93,7 @@ def write_report(folder: str | Path, out: str | Path | None = None) -> str:
 def _made(module: ModuleType, function: str, tables: Tables) -> Drawing | Table | Missing:
     try:
         made: Drawing | Table = getattr(module, function)(tables)
-    except (MissingRecordsError, MeasuredError) as error:
+    except MissingRecordsError as error:
         return Missing((module.__doc__ or "").partition(":")[0], str(error))
     return made
 

@@ -2,9 +2,9 @@
 
 A unit is one architecture of one part: sampled, measured, swept over learning rates, the chosen run measured again.
 A study has one part, or several that differ in some fields (`parts`), as the whole paper does. Units, seeds and
-ids depend on the spec alone; `nlc_sweep.py` trains the runs, `nlc_measurement.py` holds what is measured,
-`nlc_filter.py` which architectures are trained, `nlc_view.py` what is shown while it runs, `nlc_cost.py` what it
-costs.
+ids depend on the spec alone (`nlc_spec.py`); `nlc_sweep.py` trains the runs, `nlc_measurement.py` holds what is
+measured, `nlc_filter.py` which architectures are trained, `nlc_view.py` what is shown while it runs, `nlc_cost.py`
+what it costs.
 """
 
 import time
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -23,26 +23,11 @@ from distnlc.networks.mlp import MLP
 from distnlc.networks.sampling import Architecture, sample_architecture
 from distnlc.records import DIVERGED, FAILED, OK, SKIPPED, ArchitectureRow, EpochRow, Records, RunRow
 from distnlc.search import Sweep
-from distnlc.spec import (
-    DataSpec,
-    MetricsSpec,
-    SamplingSpec,
-    SearchSpec,
-    SpecError,
-    StudySpec,
-    TrainingSpec,
-    Unit,
-    canonical_json,
-    derive_seed,
-    field_validator,
-    identity,
-    merge,
-    model_validator,
-    short_id,
-)
+from distnlc.spec import DataSpec, SpecError, TrainingSpec, Unit, derive_seed, short_id
 from distnlc.studies.nlc_cost import cost, seconds_per_cost, table_sizes
-from distnlc.studies.nlc_filter import WALKED, parse_train_if
+from distnlc.studies.nlc_filter import parse_train_if
 from distnlc.studies.nlc_measurement import measure_initial, measure_trained
+from distnlc.studies.nlc_spec import Spec, without_counts
 from distnlc.studies.nlc_sweep import Run, sweep_rates
 from distnlc.studies.nlc_view import Headline, view
 from distnlc.training.checkpoint import Checkpoints
@@ -53,66 +38,6 @@ from distnlc.training.rates import smallest_rate
 __all__ = ["TABLES", "Headline", "Spec", "calibrate", "failed", "prepare", "run", "units", "view", "volume"]
 
 TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
-
-
-class Spec(StudySpec):
-    """What an NLC study computes. `parts`: name -> fields that differ from the study's own."""
-
-    kind: Literal["nlc"] = "nlc"
-    data: DataSpec = DataSpec()
-    sampling: SamplingSpec = SamplingSpec()
-    training: TrainingSpec = TrainingSpec()
-    search: SearchSpec = SearchSpec()
-    metrics: MetricsSpec = MetricsSpec()
-    train_if: str | None = None
-    """which architectures are trained, such as `init_nlc between 1 and 5`; the others are measured and recorded as
-    `skipped`. Left out: all are trained"""
-    dtype: Literal["float64", "float32"] = "float64"
-    parts: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (pydantic copies defaults)
-
-    @field_validator("train_if")
-    @classmethod
-    def _filter_is_readable(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_train_if(text)
-        return text
-
-    @model_validator(mode="after")
-    def _filter_is_measured(self) -> Self:
-        if self.train_if and not self.metrics.walk_batches and parse_train_if(self.train_if).column in WALKED:
-            raise ValueError(f"train_if needs metrics.walk_batches >= 1 for {self.train_if!r}, but it is 0")
-        return self
-
-    @model_validator(mode="after")
-    def _parts_are_specs(self) -> Self:
-        for name, fields in self.parts.items():
-            unknown = fields.keys() - {"data", "sampling", "training", "search", "metrics", "train_if", "dtype"}
-            if unknown:
-                raise ValueError(f"part {name!r} sets {sorted(unknown)}, which a part cannot")
-        try:
-            studies = {name: canonical_json(_without_count(self.part(name))) for name in self.parts}
-        except SpecError as error:
-            raise ValueError(str(error)) from None
-        if len(set(studies.values())) < len(studies):
-            same = [name for name in studies if list(studies.values()).count(studies[name]) > 1]
-            raise ValueError(f"the parts {same} would train the same architectures in the same way; keep one of them")
-        return self
-
-    def fixing_fields(self) -> dict[str, Any]:
-        """Parts count as what they come to, not as they are written."""
-        if not self.parts:
-            return super().fixing_fields()
-        return {"parts": {name: identity(self.part(name)) for name in self.parts}}
-
-    def part(self, name: str) -> "Spec":
-        """The spec of one part, without parts."""
-        if not self.parts:
-            return self
-        base = self.model_dump(exclude={"parts"})
-        return Spec.parse(merge(base, self.parts[name]), where=f"part {name}")
-
-    def part_names(self) -> list[str]:
-        return list(self.parts) or [self.name]
 
 
 def prepare(spec: Spec) -> None:
@@ -134,7 +59,7 @@ def units(spec: Spec) -> list[Unit]:
     found = []
     for name in spec.part_names():
         part = spec.part(name)
-        fixed = _without_count(part)
+        fixed = without_counts(part)
         for number in range(part.sampling.count * part.sampling.initializations):
             index, initialization = divmod(number, part.sampling.initializations)
             again = {"initialization": initialization} if initialization else {}
@@ -149,13 +74,6 @@ def units(spec: Spec) -> list[Unit]:
                 )
             )
     return found
-
-
-def _without_count(part: Spec) -> dict[str, Any]:
-    """What fixes a part's units: more architectures or initializations rename none."""
-    default = SamplingSpec()
-    counts = {"count": default.count, "initializations": default.initializations}
-    return identity(part.model_copy(update={"sampling": part.sampling.model_copy(update=counts)}))
 
 
 def _sample(part: Spec, number: int, d_in: int, d_out: int) -> Architecture:
@@ -201,7 +119,7 @@ def run(spec: Spec, unit: Unit, device: str, checkpoint_folder: Path | None = No
     dtype = getattr(torch, part.dtype)
     checkpoints = Checkpoints(
         checkpoint_folder,
-        {"unit_id": unit.unit_id, "part": _without_count(part), "program": program_name(device, dtype)},
+        {"unit_id": unit.unit_id, "part": without_counts(part), "program": program_name(device, dtype)},
     )
     dataset = _load(part.data, part.seed, device, dtype)
     architecture = _sample(part, unit.index, dataset.d_in, dataset.classes)

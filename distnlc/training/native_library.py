@@ -106,7 +106,7 @@ def kernels() -> str:
     return chosen.decode()
 
 
-def processor(*fields: str) -> str:
+def cpuinfo(*fields: str) -> str:
     """What /proc/cpuinfo says of the first processor under one of these names; '' where there is no Linux to tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -132,7 +132,7 @@ def _check_own(path: Path) -> None:
 
 def _processor_flags() -> set[str]:
     """Names of the instruction sets."""
-    return set(processor("flags", "Features").split())  # on x86, on ARM
+    return set(cpuinfo("flags", "Features").split())  # on x86, on ARM
 
 
 def _compiled(real: str) -> Path:
@@ -145,7 +145,7 @@ def _compiled(real: str) -> Path:
     if "avx512f" in _processor_flags():
         flags.append("-mprefer-vector-width=512")
     version = subprocess.run([compiler, *own_flags, "--version"], capture_output=True, text=True, check=False).stdout
-    machine = f"{platform.machine()} {processor('model name')} {sorted(_processor_flags())} {os.getuid()}"
+    machine = f"{platform.machine()} {cpuinfo('model name')} {sorted(_processor_flags())} {os.getuid()}"
     key = hashlib.sha256("\n".join([SOURCE.read_text(), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():
