@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from distnlc.measuring.network import measure
-    from distnlc.metrics import (
-        error_preserving_perturbation,
-        input_gradients,
-        local_lipschitz,
-        nlc,
-        output_bias,
-        relative_diameter,
-    )
-    from distnlc.networks.sampling import Architecture, sample_architecture
+    from distnlc.metrics.bias import output_bias
+    from distnlc.metrics.gradients import input_gradients
+    from distnlc.metrics.lipschitz import local_lipschitz
+    from distnlc.metrics.nlc import nlc
+    from distnlc.metrics.perturbation import error_preserving_perturbation
+    from distnlc.metrics.region import relative_diameter
+    from distnlc.networks.architecture import Architecture
+    from distnlc.studies.nlc.sampling import sample_architecture
 
 _HOME = {
     "measure": "distnlc.measuring.network",

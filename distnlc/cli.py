@@ -20,7 +20,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from distnlc.bench.command import bench
-from distnlc.console import (
+from distnlc.engine.driver import run_units
+from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
+from distnlc.measuring.command import measure
+from distnlc.records import FAILED, SKIPPED
+from distnlc.sinks.checkpoint_cleaner import CheckpointCleaner
+from distnlc.sinks.console import (
     NO_WORKER,
     NOTHING_YET,
     Console,
@@ -33,14 +38,9 @@ from distnlc.console import (
     running,
     say,
 )
-from distnlc.engine.checkpoints import CheckpointCleaner
-from distnlc.engine.driver import run_units
-from distnlc.engine.executor import EngineError, Executor, SerialExecutor, best_device, one_thread, study_work
-from distnlc.engine.ray_metrics import RayMetrics
-from distnlc.measuring.command import measure
-from distnlc.mirror import MIRROR_S, Mirror
-from distnlc.records import FAILED, SKIPPED
-from distnlc.sessions import Session
+from distnlc.sinks.mirror import MIRROR_S, Mirror
+from distnlc.sinks.ray_metrics import RayMetrics
+from distnlc.sinks.session import Session
 from distnlc.spec import SpecError, StudySpec, Unit, spec_id, to_yaml
 from distnlc.store import Store, StoreError, place_of, read_spec_fields, read_table
 from distnlc.store import export as export_tables
@@ -74,7 +74,7 @@ def main() -> None:
     try:
         app(prog_name="distnlc")
     except Exception as error:
-        from distnlc.data import DataError
+        from distnlc.data.images import DataError
 
         if not isinstance(error, SpecError | StoreError | DataError | EngineError | TrackingError):
             raise
@@ -221,7 +221,7 @@ def _rows(kind: StudyKind, folder: str) -> Iterator[Any]:
 
 def _conclude(folder: str, kind: str, mirror: Mirror) -> None:
     """The study's answers in words, and its report where its kind has one."""
-    from analysis.closing import REPORTED, closing
+    from distnlc.analysis.rehearsal.report import REPORTED, closing
 
     for sentence in closing(folder):
         say(sentence)
@@ -242,7 +242,7 @@ def _say_failures(rows: Iterable[Any], units: Sequence[Unit], again: Callable[..
 
 
 def _write_report(folder: str) -> None:
-    from analysis.report import write_report
+    from distnlc.analysis.report.page import write_report
 
     say(f"report: {write_report(folder)}")
 

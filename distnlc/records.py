@@ -1,165 +1,116 @@
-"""The rows of every table as plain dataclasses, one field per stored column.
+"""What rows are: plain dataclasses, one field per stored column, each column declared once with what it means.
 
-Errors are fractions in [0, 1]. A quantity that was not measured, or that a failed unit never reached, is None.
-`unit_id` is the key that joins the tables; `architecture_id` names the network at initialization, so that the SGD
-and the Adam unit of one architecture share it. Changing a field means raising SCHEMA_VERSION.
+A study kind declares the rows of its tables with `column(QUANTITY)`; the mirror, the explorer, the figures, `measure`
+and the page of columns read labels, units and scales from there. The first table of every kind holds one row per unit
+and has the columns of UNIT_COLUMNS. Errors are fractions in [0, 1]. A quantity that was not measured, or that a
+failed unit never reached, is None.
 """
 
+import dataclasses
+import types
+import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
-
-SCHEMA_VERSION = 2
 
 OK, DIVERGED, PRUNED, SKIPPED, FAILED = "ok", "diverged", "pruned", "skipped", "failed"
 """a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung);
-a unit: ok, skipped (measured, and not trained because of the study's `train_if`) or failed"""
+a unit: ok, skipped (measured, but not trained because the spec says so) or failed"""
 
 Records = Mapping[str, Sequence[Any]]
-"""What one unit gives: table name -> rows. The first table of a study kind holds exactly one row per unit."""
+"""The result of one unit: table name -> rows. The first table of a study kind holds exactly one of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArchitectureRow:
-    """One architecture: what was drawn, measured before training, chosen by the sweep, measured after."""
+@dataclass(frozen=True)
+class Quantity:
+    """What a column holds. Two different quantities never share a label."""
 
-    # identity
-    unit_id: str
-    architecture_id: str
-    part: str
-    index: int
-    initialization: int = 0
-    """which of the architecture's initial weights, where a study has several"""
-    dataset: str
-    train_points: int | None = None
-    """of the training part"""
-    optimizer: str
-    criterion: str
-    # what was drawn (section C)
-    seed: int
-    d_in: int
-    d_out: int
-    depth: int
-    width: int
-    parameters: int
-    activation: str
-    dilation: float
-    shift: float
-    debiased: bool
-    bias_variance: float
-    initial_scale: float
-    normalization: str
-    skip_strength: float
-    skip_start: str
-    # status
-    status: str
-    reason: str | None = None
-    attempts: int = 1
-    seconds: float
-    device: str | None = None
-    """the processor that did the unit"""
-    # initial network
-    init_nlc: float | None = None
-    init_bias: float | None = None
-    init_loss_scale: float | None = None
-    init_jacobian_norm: float | None = None
-    init_gradient_component: float | None = None
-    init_gradient_length: float | None = None
-    init_lipschitz: float | None = None
-    init_input_cosine: float | None = None
-    init_output_cosine: float | None = None
-    init_relative_diameter: float | None = None
-    activation_nlc: float | None = None
-    activation_linear_error: float | None = None
-    # wall time of the initial measurements; the NLC takes the Jacobian norm's and the outputs'
-    jacobian_seconds: float | None = None
-    outputs_seconds: float | None = None
-    """of the outputs' moments, which give the bias"""
-    gradients_seconds: float | None = None
-    cosines_seconds: float | None = None
-    lipschitz_seconds: float | None = None
-    diameter_seconds: float | None = None
-    # sweep
-    smallest_rate: float | None = None
-    runs: int | None = None
-    diverged_runs: int | None = None
-    epochs: int | None = None
-    best_run: int | None = None
-    best_rate: float | None = None
-    best_at_edge: bool | None = None
-    val_error: float | None = None
-    test_error: float | None = None
-    train_error: float | None = None
-    # trained network
-    trained_nlc: float | None = None
-    trained_nlc_test: float | None = None
-    trained_bias: float | None = None
-    trained_perturbation: float | None = None
+    label: str
+    """what people call it"""
+    _: KW_ONLY
+    unit: str = "number"
+    """text, yes/no, count, number (a pure number), fraction, s, or what else it is measured in"""
+    group: str
+    """identity | drawn | status | initial | cost | sweep | trained | result"""
+    log: bool = False
+    """it is shown in log scale, and correlated by its logarithm"""
+    about: str = ""
+    """one line for the page of columns"""
+    cost: tuple[str, ...] = ()
+    """columns of the wall time that its measurement takes; none: it follows from the network's description"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunRow:
-    """One training at one starting rate; errors are those of the state with the lowest error of the criterion."""
+def column(quantity: Quantity, *, required: bool = False, default: Any = None, lead: int = 0) -> Any:
+    """A field of a row. A value must be given if it is `required`; else `default` stands for what was not measured.
 
-    unit_id: str
-    architecture_id: str
-    run: int
-    """index of the starting rate in the geometric series, 0 = the smallest"""
-    start_rate: float
-    status: str
-    epochs: int
-    best_epoch: int
-    divisions: int
-    """how often the rate was divided"""
-    diverged_epochs: int
-    """epochs that ended with a loss that is not finite, each followed by a rewind at once"""
-    val_error: float | None
-    test_error: float | None
-    train_error: float | None
+    `lead`: the mirror's table of units shows the columns that have one, in this order, sorted by the first.
+    """
+    metadata = {"quantity": quantity, "lead": lead}
+    if required:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EpochRow:
-    """One epoch of one run. `train_loss` is the mean over the epoch's minibatches, nan once it is not finite."""
-
-    unit_id: str
-    architecture_id: str
-    run: int
-    epoch: int
-    rate: float
-    train_loss: float
-    val_error: float | None
-    train_error: float | None
-    """measured only where it is the criterion"""
+def quantities(row_type: type) -> dict[str, Quantity]:
+    """Column name -> quantity, in the order of the table; columns that were declared without one are left out."""
+    fields = dataclasses.fields(row_type)
+    return {field.name: field.metadata["quantity"] for field in fields if "quantity" in field.metadata}
 
 
-@dataclass(frozen=True, kw_only=True)
-class RehearsalRow:
-    """One unit of a rehearsal: a number that depends on the spec alone, and where it was worked on."""
-
-    unit_id: str
-    index: int
-    status: str
-    reason: str | None = None
-    attempts: int = 1
-    seconds: float
-    value: float | None = None
-    host: str | None = None
-    process: int | None = None
+def leading(row_type: type) -> list[str]:
+    """The columns that a table of all units shows first."""
+    leads = {field.name: field.metadata.get("lead", 0) for field in dataclasses.fields(row_type)}
+    return sorted((name for name, lead in leads.items() if lead), key=leads.__getitem__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """What people are shown of one finished unit, in plain data; a study kind makes it from the unit's records."""
+def columns_of(row_type: type) -> dict[str, str]:
+    """Column name -> `str`, `int`, `float` or `bool`, with `?` behind it where None is allowed."""
+    columns = {}
+    for name, hint in typing.get_type_hints(row_type).items():
+        kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
+        (kind,) = kinds - {types.NoneType}
+        columns[name] = kind.__name__ + ("?" if types.NoneType in kinds else "")
+    return columns
 
-    name: str
-    params: Mapping[str, str | int | float | bool]
-    metrics: Mapping[str, float]
-    """finite numbers only, at most about 40"""
-    curves: Mapping[str, Sequence[tuple[int, float]]]
-    """name -> (step, finite value) points; names with the same part before a slash are shown together"""
-    tags: Mapping[str, str]
-    table: Sequence[str] = ()
-    """the params and metrics that a table of all units shows first, sorted by the first of them, a metric"""
-    note: str = ""
-    """what the curves are, in Markdown"""
+
+UNIT_ID = Quantity(
+    "unit id", unit="text", group="identity", about="the piece of work: a hash of all that fixes the row's results"
+)
+PART = Quantity("part", unit="text", group="identity", about="the part of the study, as its spec calls it")
+INDEX = Quantity("index", unit="count", group="identity", about="the unit's number within its part, from 0")
+STATUS = Quantity(
+    "status",
+    unit="text",
+    group="status",
+    about="`ok`; `skipped`: measured, but not trained because of `train_if`; `failed`: given up",
+)
+REASON = Quantity("reason", unit="text", group="status", about="why the unit was skipped or failed")
+ATTEMPTS = Quantity("attempts", unit="count", group="status", about="how often the unit was begun")
+SECONDS = Quantity("time of the unit", unit="s", group="status", about="wall time of the whole unit")
+DEVICE = Quantity("device", unit="text", group="status", about="the processor that did the unit")
+
+UNIT_COLUMNS = {
+    "unit_id": "str",
+    "part": "str",
+    "index": "int",
+    "status": "str",
+    "reason": "str?",
+    "attempts": "int",
+    "seconds": "float",
+    "device": "str?",
+}
+"""the columns that every first table has, with their types"""
+
+
+def check_unit_row(row_type: type) -> None:
+    """Raises TypeError unless a row type can be that of a first table."""
+    columns = columns_of(row_type)
+    for name, kind in UNIT_COLUMNS.items():
+        if columns.get(name) != kind:
+            found = columns.get(name, "no such column")
+            raise TypeError(f"{row_type.__name__}: a first table has a column {name} of type {kind}, found {found}")
+
+
+def unit_row(records: Records) -> Any:
+    """The unit's row of the first table."""
+    return next(iter(records.values()))[0]

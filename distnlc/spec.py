@@ -1,12 +1,8 @@
-"""Frozen, self-checking spec types; canonical JSON and the ids and seeds derived from it.
+"""The language of specs: frozen, self-checking types, parts, canonical JSON, and the ids and seeds derived from it.
 
-A spec says WHAT is computed and fixes the result; execution settings (workers, devices, folders) say HOW and are
-not here. The one exception is `DataSpec.root`, where this machine keeps the files: it is marked `HOW` and is left
-out of every id, so that moving the data does not rename the study.
-
-Depth, by example (it counts linear operations):
-    depth 3:  linear, norm, act | linear, norm, act | linear          two hidden layers, one skip connection
-    depth 5:  four hidden layers, two skip connections; depth 2m+1: m skip connections
+A spec says WHAT is computed and fixes the result; execution settings (workers, devices, folders) say HOW and are not
+here. A field that says where or how all the same, such as the folder that holds the data, is marked `HOW` and left out
+of every id, so that moving the data does not rename the study. No study's own fields stand here.
 """
 
 import hashlib
@@ -14,8 +10,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 import pydantic
 import yaml
@@ -51,8 +47,8 @@ class SpecModel(pydantic.BaseModel):
             lines = [_explain(cls, problem) for problem in error.errors()]
             raise SpecError("\n".join(f"{where}: {line}" for line in lines)) from None
 
-    def fixing_fields(self) -> dict[str, Any]:
-        """See `identity`; a kind of spec in which different fields can say the same says it in one way here."""
+    def identity_fields(self) -> dict[str, Any]:
+        """The fields that fix the result and differ from their defaults, as plain data."""
         kept: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
             extra = field.json_schema_extra
@@ -88,113 +84,22 @@ def _fields_at(model: type[SpecModel], location: tuple[Any, ...]) -> list[str]:
     return sorted(getattr(current, "model_fields", {}))
 
 
-class DataSpec(SpecModel):
-    """Which dataset, and how many points of it (section D). Counts left out are the paper's."""
-
-    name: Literal["waveform-noise", "mnist", "cifar10"] = "waveform-noise"
-    train: PositiveInt | None = None
-    validation: PositiveInt | None = None
-    test: PositiveInt | None = None
-    root: str | None = Field(default=None, json_schema_extra=HOW)
-
-
-class SamplingSpec(SpecModel):
-    """How many architectures are drawn by the scheme of section C, and their size."""
-
-    count: PositiveInt = 250
-    parameters: Annotated[int, Field(ge=100)] = 1_000_000
-    """trainable weights and biases; the width comes nearest to it"""
-    depth_min: Annotated[int, Field(ge=3)] = 3
-    depth_max: Annotated[int, Field(ge=3)] = 49
-    initializations: PositiveInt = 1
-    """initial weights that each architecture is trained from: more than one tell how much of the error is chance"""
-
-    @model_validator(mode="after")
-    def _depths_are_odd_and_ordered(self) -> Self:
-        if self.depth_min % 2 == 0 or self.depth_max % 2 == 0 or self.depth_min > self.depth_max:
-            raise ValueError(
-                "depth_min <= depth_max must hold and both must be odd (skip connections bypass two linear "
-                f"operations), but got depth_min={self.depth_min}, depth_max={self.depth_max}"
-            )
-        return self
-
-
-class TrainingSpec(SpecModel):
-    """One run: the schedule of section E.2 and which runs are trained together."""
-
-    optimizer: Literal["sgd", "adam"] = "sgd"
-    criterion: Literal["validation-error", "training-error"] = "validation-error"
-    """the classification error that patience, rewinding and the selection of the best run look at"""
-    batch_size: PositiveInt = 250
-    first_patience: PositiveInt = 10
-    """epochs without a new lowest error before the first division of the rate"""
-    patience: PositiveInt = 5
-    """the same, from the first division on"""
-    divisions: NonNegativeInt = 10
-    divisor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    population: PositiveInt = 8
-    """runs trained together as one batched program; part of the spec, since kernels round by batch size"""
-
-
-class SearchSpec(SpecModel):
-    """The learning-rate search of one architecture and the rule that chooses its trained network."""
-
-    method: Literal["grid", "refine"] = "grid"
-    """grid: all rates. refine: `coarse` evenly spaced rates, then `waves` x `wave` around the best so far"""
-    rates: Annotated[int, Field(ge=2)] = 40
-    factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3.0
-    smallest_update: PositiveFloat = 1e-8
-    """size of the smallest rate's updates relative to the weights (E.2: 1e-8; training-error variant: 1e-16)"""
-    selection: Literal["lowest-error-then-lowest-rate"] = "lowest-error-then-lowest-rate"
-    """the rule, frozen before any data: the run with the lowest error of the training criterion; ties go to the lower
-    starting rate; diverged runs only if there are no others"""
-    edge: NonNegativeInt = 5
-    """a chosen run among the first or last so many rates of the series is flagged (E.2 expects none)"""
-    coarse: PositiveInt = 8
-    wave: PositiveInt = 4
-    waves: NonNegativeInt = 2
-    rungs: tuple[PositiveInt, ...] = ()
-    """successive halving: at the end of these epochs each population keeps the better half (rounded up) of the runs
-    that it still trains, by lowest error so far; the others are pruned"""
-
-    @field_validator("rungs")
-    @classmethod
-    def _rungs_rise(cls, rungs: tuple[int, ...]) -> tuple[int, ...]:
-        if any(later <= earlier for earlier, later in pairwise(rungs)):
-            raise ValueError("epochs must rise, such as [5, 20, 40]")
-        return rungs
-
-    @model_validator(mode="after")
-    def _waves_fit_in_the_grid(self) -> Self:
-        if self.method == "refine" and self.coarse + self.wave * self.waves > self.rates:
-            raise ValueError(
-                f"coarse + wave * waves <= rates must hold, but got {self.coarse} + {self.wave} * {self.waves} "
-                f"> {self.rates}"
-            )
-        return self
-
-
-class MetricsSpec(SpecModel):
-    """How much is spent on each measurement (sections E.1, E.3, G)."""
-
-    nlc_batches: PositiveInt = 100
-    walk_batches: NonNegativeInt = 10
-    """batches for what takes many passes each: the linearly approximable region, the error-preserving perturbation,
-    the local Lipschitz estimate; 0: not measured"""
-    walk_inputs: PositiveInt = 10
-    """random input directions a batch"""
-    walk_outputs: PositiveInt = 10
-    """random output directions a batch and input direction (linearly approximable region only)"""
-
-
 class StudySpec(SpecModel):
-    """What the engine, the store and the command line need to know of any study; each kind adds its own fields."""
+    """What the engine, the store and the command line know of any study; each kind adds its own fields.
+
+    A study is one part, or several that differ in some fields: `parts` maps a part's name to its differences from
+    the study's own fields. The kinds `nlc` and `rehearsal` give `kind` a default and so keep it out of their ids; a
+    new kind declares `kind: Literal["its-name"]` without one.
+    """
 
     kind: str
+    version: str = "1"
+    """of the kind: another one gives other results"""
     name: str = Field(default="study", json_schema_extra=HOW)
     summary: str = Field(default="", json_schema_extra=HOW)
     """one line for people"""
     seed: NonNegativeInt = 0
+    parts: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (pydantic copies defaults)
 
     @field_validator("name")
     @classmethod
@@ -202,6 +107,54 @@ class StudySpec(SpecModel):
         if not name.isprintable() or re.search(r"^[.]|[/\\]|^$", name) or len(name) > 100:
             raise ValueError("expected at most 100 printable characters without / or \\, the first of them no dot")
         return name
+
+    @model_validator(mode="after")
+    def _parts_are_specs(self) -> Self:
+        own = type(self).model_fields.keys() - StudySpec.model_fields.keys()
+        for name, fields in self.parts.items():
+            if unknown := fields.keys() - own:
+                raise ValueError(f"part {name!r} sets {sorted(unknown)}, which a part cannot")
+        try:
+            studies = {name: canonical_json(part.unit_identity()) for name, part in self._parts.items()}
+        except SpecError as error:
+            raise ValueError(str(error)) from None
+        if len(set(studies.values())) < len(studies):
+            same = [name for name in studies if list(studies.values()).count(studies[name]) > 1]
+            raise ValueError(f"the parts {same} would do the same work in the same way; keep one of them")
+        return self
+
+    @cached_property
+    def _parts(self) -> dict[str, Self]:
+        base = self.model_dump(exclude={"parts"})
+        return {
+            name: type(self).parse(merge(base, fields), where=f"part {name}") for name, fields in self.parts.items()
+        }
+
+    def part(self, name: str) -> Self:
+        """The spec of one part, without parts. Raises SpecError if there is no such part."""
+        if not self.parts:
+            return self
+        if name not in self._parts:
+            raise SpecError(f"no part {name!r}; parts: {', '.join(self._parts)}")
+        return self._parts[name]
+
+    def part_names(self) -> list[str]:
+        """The names of the parts; the study's own where it has none."""
+        return list(self.parts) or [self.name]
+
+    def identity_fields(self) -> dict[str, Any]:
+        """Parts count as what they come to, not as they are written."""
+        if not self.parts:
+            return super().identity_fields()
+        return {"parts": {name: identity(part) for name, part in self._parts.items()}}
+
+    def unit_identity(self) -> dict[str, Any]:
+        """The fields of a part that enter unit ids. A kind leaves out here what only says how many units there are."""
+        return identity(self)
+
+    def unit_id(self, part: str, index: int) -> str:
+        """The id of a part's unit, for all kinds younger than `nlc` and `rehearsal`: `u` and 16 digits."""
+        return "u" + short_id({"part": part, "spec": self.part(part).unit_identity(), "index": index})
 
 
 @dataclass(frozen=True)
@@ -226,7 +179,7 @@ def canonical_json(value: Any) -> str:
 
 def identity(model: SpecModel) -> dict[str, Any]:
     """The fields that fix the result and differ from their defaults, as plain data."""
-    return model.fixing_fields()
+    return model.identity_fields()
 
 
 def _plain(value: Any) -> Any:

@@ -17,10 +17,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def cpuinfo(*fields: str) -> str:
+    """The entry of /proc/cpuinfo under one of these names, of the first processor; '' where there is no Linux."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fields)), "")
+
+
 def cpu_name() -> str:
-    """What the system calls its processor, such as `AMD EPYC 9B45`."""
-    with suppress(OSError):  # there is no Linux to tell
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    """The system's name of its processor, such as `AMD EPYC 9B45`."""
+    return cpuinfo("model name") or platform.processor() or platform.machine()

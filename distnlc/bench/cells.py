@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from distnlc.data import Dataset
+from distnlc.data.dataset import Dataset
 from distnlc.networks.activations import FUNCTIONS
-from distnlc.networks.sampling import Architecture, width_for
-from distnlc.spec import TrainingSpec
-from distnlc.training.loss import loss_scale
-from distnlc.training.program import Start
+from distnlc.networks.architecture import Architecture, width_for
+from distnlc.networks.loss import loss_scale
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
 
 DEPTHS = (3, 15, 49)
 PARAMETERS = (20_000, 100_000, 1_000_000)

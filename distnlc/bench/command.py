@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from distnlc.console import duration, say
 from distnlc.engine.executor import best_device
+from distnlc.sinks.console import duration, say
 
 PARTS = ("training", "metrics", "engine")
 
@@ -30,7 +30,10 @@ def bench(
     ] = None,
 ) -> None:
     """Measures this machine: training and measuring against plain PyTorch and bare matrix products; the engine."""
-    from distnlc.bench import engine, machine, metrics, training
+    from distnlc.bench import engine_part as engine
+    from distnlc.bench import machine
+    from distnlc.bench import metrics_part as metrics
+    from distnlc.bench import training_part as training
     from distnlc.bench.cells import DEPTHS, PARAMETERS, grid
 
     chosen = list(dict.fromkeys(parts or PARTS))

@@ -9,7 +9,7 @@ from rich import box
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from distnlc.console import QUIET_LINE_S, duration, say, terminal
+from distnlc.sinks.console import QUIET_LINE_S, duration, say, terminal
 
 
 @contextmanager

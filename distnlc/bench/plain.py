@@ -11,8 +11,8 @@ from torch.nn import functional
 from torch.nn.utils import vector_to_parameters
 
 from distnlc.bench.cells import Job
+from distnlc.networks.architecture import Architecture
 from distnlc.networks.mlp import EPSILON
-from distnlc.networks.sampling import Architecture
 
 
 class PlainMLP(nn.Module):

@@ -21,8 +21,8 @@ from torch.nn import functional
 from distnlc.bench.cells import BATCH_SIZE, Job
 from distnlc.bench.plain import plain_network
 from distnlc.spec import derive_seed
-from distnlc.training.population import columns, error_fractions, shuffled_epoch
-from distnlc.training.program import make_program
+from distnlc.training.programs import make_program
+from distnlc.training.trainer import columns, error_fractions, shuffled_epoch
 
 Result = tuple[NDArray[np.float64], NDArray[np.float64]]
 """mean training loss of each run over the epoch, its validation error after it; both (runs,)"""

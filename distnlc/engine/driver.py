@@ -14,13 +14,16 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from distnlc.engine.executor import EngineError, Executor, Finished, Loss
+from distnlc.engine.executor import Executor, Finished, Loss
+from distnlc.engine.failures import failed_records
 from distnlc.engine.signals import Signals
-from distnlc.records import FAILED, Records
+from distnlc.plugins import DataRecord, Kind
+from distnlc.progress import Progress
+from distnlc.records import FAILED, Records, unit_row
 from distnlc.spec import StudySpec, Unit
-from distnlc.studies import StudyKind
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +36,6 @@ PROGRESS_S = 0.1
 
 Entry = tuple[Unit, str, Records]
 """A settled unit: its status in the store (ok or failed) and its rows."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where this call of `run_units` stands; units that were done before it are not counted."""
-
-    total: int
-    done: int
-    failed: int
-    running: int
-    elapsed_s: float
-    units_per_hour: float
-    seconds_left: float | None
-    """None until the first unit is done"""
-    latest: str
-    """label of the unit settled last, '' before the first"""
-    workers: int = 0
-    """that are there now; 0 while the study waits for machines, or for its first worker"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +56,7 @@ class Store(Protocol):
 
 
 class Sink(Protocol):
-    """Somebody who watches. What a sink raises is logged once and cannot stop the study."""
+    """An observer of the study. What a sink raises is logged once and cannot stop the study."""
 
     def committed(self, unit: Unit, records: Records) -> None:
         """The unit's rows are in the store. Called once a unit, failed ones included."""
@@ -85,8 +70,9 @@ def run_units(
     *,
     executor: Executor,
     store: Store,
-    kind: StudyKind,
+    kind: Kind[Any],
     spec: StudySpec,
+    data: DataRecord = MappingProxyType({}),
     sinks: Sequence[Sink] = (),
     retries: int = 1,
     time_limit_s: float | None = None,
@@ -96,9 +82,9 @@ def run_units(
     """Does the units and closes the executor, however it ends.
 
     Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, and the outcome says `interrupted`.
-    Raises whatever the store raises, and EngineError if no worker can be had or a failure cannot be recorded.
+    `data`: what `Kind.prepare` found. Raises whatever the store raises, and EngineError if no worker can be had.
     """
-    ledger = _Ledger(units, retries, give_up=partial(kind.failed, spec), lives=executor.lives)
+    ledger = _Ledger(units, retries, give_up=partial(failed_records, kind, spec, data), lives=executor.lives)
     audience = _Audience(sinks)
     started = clock()
     told_at = started - PROGRESS_S
@@ -125,11 +111,6 @@ def run_units(
             executor.close()
     elapsed_s = clock() - started
     audience.progress(ledger.progress(executor, elapsed_s))
-    if ledger.unrecorded and not ledger.unsettled:
-        raise EngineError(
-            f"{ledger.unrecorded} of the units that failed could not be recorded as failed (why: see above). "
-            "They stay to do, the others are kept; the same command tries them again"
-        )
     return Outcome(ledger.done, ledger.failed, interrupted=ledger.unsettled > 0, seconds=elapsed_s)
 
 
@@ -157,8 +138,6 @@ class _Ledger:
         self.in_flight: dict[str, Unit] = {}
         self.done = 0
         self.failed = 0
-        self.unrecorded = 0
-        """failed units for which the study kind could give no rows"""
         self._pending = deque(sorted(units, key=lambda unit: -unit.cost))
         self._unsettled = {unit.unit_id for unit in units}
         self._total = len(units)
@@ -199,26 +178,18 @@ class _Ledger:
             self._measured_cost += unit.cost
             self._measured_s += result.seconds
             self._close(unit)
-            return unit, next(iter(result.records.values()))[0].status, result.records
+            return unit, unit_row(result.records).status, result.records
         reason = self._why_give_up(result)
         if reason is None:
             return None
         traceback = f"\n{result.traceback}" if result.traceback else ""
         log.warning("unit %s (%s) failed: %s%s", unit.unit_id, unit.label, reason, traceback)
         self.failed += 1
-        rows = self._failed_rows(unit, reason)
-        self._close(unit)
-        return None if rows is None else (unit, FAILED, rows)
-
-    def _failed_rows(self, unit: Unit, reason: str) -> Records | None:
         attempts = self._failures[unit.unit_id] + len(self._losses[unit.unit_id])
         storable = reason.encode(errors="backslashreplace").decode()  # names of files can hold what is no text
-        try:
-            return self._give_up(unit, storable, self._seconds[unit.unit_id], attempts)
-        except Exception as error:  # what is wrong with the unit can be wrong here too; the others have to go on
-            log.error("unit %s cannot be recorded as failed: %s: %s", unit.unit_id, type(error).__name__, error)
-            self.unrecorded += 1
-            return None
+        records = self._give_up(unit, storable, self._seconds[unit.unit_id], attempts)
+        self._close(unit)
+        return unit, FAILED, records
 
     def _why_give_up(self, result: Finished) -> str | None:
         """The reason why this was the last attempt; None if the unit is queued again."""

@@ -8,25 +8,25 @@ On a CPU a unit computes with one thread, since the number of threads changes ho
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from distnlc.plugins import Work, kind_of, loaded, plugins_in_use, use_plugins
 from distnlc.records import Records
 from distnlc.spec import StudySpec, Unit
-from distnlc.studies import from_fields, kind_of
+from distnlc.studies import from_fields
 
-Work = Callable[[Unit, str], Records]
+UnitWork = Callable[[Unit, str], Records]
 
 TRACEBACK_LINES = 30
 REASON_CHARACTERS = 500
 
 
 class EngineError(RuntimeError):
-    """Work cannot be done here at all; the message says why and what to do."""
+    """UnitWork cannot be done here at all; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,34 @@ class Executor(Protocol):
         """Abandons what is in flight and lets go of everything; may be called again."""
 
 
-def study_work(spec: StudySpec, checkpoints: Path | None = None) -> Work:
-    """The work of a study's units. It holds the spec as plain data, so that it can go to other machines.
+@dataclass(frozen=True)
+class StudyWork:
+    """The work of a study's units, in plain data, so that it can go to other machines."""
 
-    `checkpoints`: the absolute path of the folder where each unit may keep checkpoints in a folder of its own.
-    """
-    return partial(_run_unit, spec.model_dump(mode="json"), checkpoints)
+    fields: Mapping[str, Any]
+    """the spec"""
+    checkpoints: Path | None = None
+    """the absolute path of the folder where each unit may keep checkpoints in a folder of its own"""
+    plugins: Sequence[str] = ()
+    """modules that a worker imports before anything else"""
+
+    def load(self) -> None:
+        """Imports the plug-ins. Raises SpecError, which names the one that this machine lacks."""
+        use_plugins(self.plugins)
+
+    def __call__(self, unit: Unit, device: str) -> Records:
+        spec = from_fields(self.fields, where="the study sent to this worker")
+        own = self.checkpoints / unit.unit_id if self.checkpoints else None
+        records: Records = loaded(kind_of(spec.kind).run)(spec, unit, Work(device, own))
+        return records
 
 
-def _run_unit(fields: Mapping[str, Any], checkpoints: Path | None, unit: Unit, device: str) -> Records:
-    spec = from_fields(fields, where="the study sent to this worker")
-    return kind_of(spec.kind).run(spec, unit, device, checkpoints / unit.unit_id if checkpoints else None)
+def study_work(spec: StudySpec, checkpoints: Path | None = None) -> StudyWork:
+    """The work of a study's units, with the plug-ins that are in use here."""
+    return StudyWork(spec.model_dump(mode="json"), checkpoints, plugins_in_use())
 
 
-def attempt(work: Work, unit: Unit, device: str) -> Finished:
+def attempt(work: UnitWork, unit: Unit, device: str) -> Finished:
     """Does one unit; an exception becomes text, since not every one survives the way between processes."""
     started = time.perf_counter()
     try:
@@ -142,7 +156,7 @@ class SerialExecutor:
 
     slots = 1
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitWork) -> None:
         self._work = work
         self._device = best_device()
         self._unit: Unit | None = None

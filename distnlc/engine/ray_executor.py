@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from distnlc.engine.executor import EngineError, Finished, Loss, Work
+from distnlc.engine.executor import EngineError, Finished, Loss, UnitWork
 from distnlc.engine.ray_cluster import lives, short, why_died
 from distnlc.engine.ray_connection import connect
 from distnlc.engine.ray_fleet import Fleet, Worker
@@ -42,7 +42,7 @@ DRIVER_ENVIRONMENT = {
 class RayExecutor:
     """The executor of more than one process; see the Executor protocol for its methods."""
 
-    def __init__(self, work: Work, *, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(self, work: UnitWork, *, workers: int | None = None, address: str | None = None) -> None:
         """`workers` actors; left out, one per GPU of the cluster or, where it has none, one per core.
 
         Joins the cluster at `address` or at the variable RAY_ADDRESS; with neither, Ray is started on this

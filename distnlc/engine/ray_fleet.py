@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from distnlc.engine.executor import EngineError, Finished, Work, attempt, best_device
+from distnlc.engine.executor import EngineError, Finished, StudyWork, UnitWork, attempt, best_device
 from distnlc.engine.ray_cluster import address_of, head_answers, is_own_failure, living_nodes, own_node, short
 from distnlc.spec import Unit
 
@@ -38,8 +38,10 @@ CPU_ENVIRONMENT = GPU_ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
 class _Actor:
     """What runs in a worker process."""
 
-    def __init__(self, work: Work, on_gpu: bool) -> None:
+    def __init__(self, work: UnitWork, on_gpu: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
+        if isinstance(work, StudyWork):
+            work.load()  # here, so that a plug-in that is missing is said once and not by every unit
         self._work = work
         self._device = best_device() if on_gpu else "cpu"
 
@@ -77,7 +79,7 @@ class Worker:
 class Fleet:
     """The workers. Whoever uses them calls `follow` again and again, and `welcome` when one's start is settled."""
 
-    def __init__(self, ray: Any, work: Work, number: int | None) -> None:
+    def __init__(self, ray: Any, work: UnitWork, number: int | None) -> None:
         """`number` of workers; None: as many as the cluster has places for."""
         self.workers: list[Worker] = []
         self._ray = ray

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from distnlc.bench.display import plain_table
-from distnlc.console import say, terminal
+from distnlc.data.spec import DataSpec
 from distnlc.engine.executor import best_device
-from distnlc.spec import DataSpec, SpecError
+from distnlc.sinks.console import say, terminal
+from distnlc.spec import SpecError
 from distnlc.store import read_spec_fields
 
 if TYPE_CHECKING:
-    from analysis.parts import Part
-    from distnlc.measuring.own import Points
-    from distnlc.studies.nlc import Spec
+    from distnlc.analysis.nlc.parts import Part
+    from distnlc.measuring.user import Points
+    from distnlc.studies.nlc.unit import Spec
 
 DATASETS = get_args(DataSpec.model_fields["name"].annotation)
 FILES = (".npz", ".npy")
@@ -62,11 +63,11 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object, for programs")] = False,
 ) -> None:
     """Measures your own network before it is trained, and says what error to expect."""
-    import analysis
-    from analysis.reference import find_part
+    from distnlc import analysis
+    from distnlc.analysis.nlc.expectation import find_part
     from distnlc.measuring.network import measure_network
-    from distnlc.measuring.own import make_network
-    from distnlc.studies.nlc import Spec
+    from distnlc.measuring.user import make_network
+    from distnlc.studies.nlc.unit import Spec
 
     folder = reference or str(analysis.EXAMPLE)
     compared = find_part(folder, dataset=data, part=part)
@@ -110,8 +111,8 @@ def measure(
 
 def _points(data: str, root: str | None, spec: "Spec") -> "Points":
     """The user's own file, or the training part of a dataset as the reference has it. Raises SpecError, DataError."""
-    from distnlc.data import load
-    from distnlc.measuring.own import Points, read_points
+    from distnlc.data.dataset import load
+    from distnlc.measuring.user import Points, read_points
 
     if data.endswith(FILES):
         return read_points(Path(data))
@@ -125,7 +126,7 @@ def _points(data: str, root: str | None, spec: "Spec") -> "Points":
 
 def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
     """Adds where the metrics lie among the part's architectures, and the error to expect."""
-    from analysis.reference import expected_error, percentile
+    from distnlc.analysis.nlc.expectation import expected_error, percentile
 
     metrics, notes, dataset = found["metrics"], found["notes"], part.key[0]
     places = {name: None if value is None else percentile(part, name, value) for name, value in metrics.items()}
@@ -153,7 +154,7 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
 
 def _show(found: Mapping[str, Any], part: "Part") -> None:
     """A table, the prediction, and what there is to say."""
-    from analysis import text
+    from distnlc.analysis.drawing import format as text
 
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))

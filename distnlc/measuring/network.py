@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from distnlc.metrics.batches import Network, checked_batch_size
 from distnlc.metrics.jacobian import linearize
-from distnlc.spec import MOST_SHOWN, MetricsSpec
-from distnlc.studies.nlc_measurement import measure_function
+from distnlc.metrics.spec import MetricsSpec
+from distnlc.spec import MOST_SHOWN
+from distnlc.studies.nlc.measurement import measure_function
 
 DROPOUTS = (
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),

@@ -5,7 +5,7 @@
     skip i = 1 ... m (depth 2m + 1): begins in layer 2i - 1, ends after the linear operation of layer 2i + 1
 
 Where skip i - 1 ends and skip i begins after the same linear operation, the carried signal includes what the
-earlier one added (the residual stream of He et al.). `population.py` computes the same for many parameter sets.
+earlier one added (the residual stream of He et al.). `../training/mlp_population.py` computes the same for many parameter sets.
 """
 
 import torch

@@ -7,10 +7,10 @@ the manifest says afterwards. Rows are sorted in passes over all chunks, each as
 
 from collections.abc import Iterator, Sequence
 
+from distnlc.store.arrow import in_order, to_parquet
 from distnlc.store.manifest import UNIT, Chunk, Manifest, Owned, StoreError, stored_file
 from distnlc.store.place import Place
 from distnlc.store.reading import read_rows
-from distnlc.store.tables import in_order, to_parquet
 
 COMPACTED_UNITS = 256
 """units a chunk: few files, and what one of them needs in memory stays small"""

@@ -1,6 +1,6 @@
 """The manifest of a study: which files exist and which units they hold. Bytes in, `Manifest` out, and back.
 
-A header line (schema version, study id, columns of the tables), then one line per chunk in the order of the
+A header line (file format, study id, columns of the tables), then one line per chunk in the order of the
 commits. Each line is `crc32 json`, so that a line torn by a crash is recognized: it is the last one and was never
 committed. The manifest names no paths: a chunk has a number, its files are `<table>/<number>.parquet`.
 It may come from anybody, so that nothing in it is used unchecked.
@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from distnlc.records import SCHEMA_VERSION
-
-KINDS = {"str", "int", "float", "bool"}
-"""of columns; `?` behind it where None is allowed"""
+FORMAT_VERSION = 2
+"""of the files and of the manifest's lines; a study's columns stand in its manifest's header"""
+COLUMN_TYPES = {"str", "int", "float", "bool"}
+"""`?` behind one where None is allowed"""
 UNIT = "unit_id"
 """the column that every table has"""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -81,7 +81,7 @@ Owned = list[tuple[Chunk, dict[str, str]]]
 class Manifest:
     """A manifest as read: the header's fields, the chunks, and where the last good line ends, in bytes."""
 
-    schema_version: int
+    format_version: int
     study_id: str
     tables: dict[str, dict[str, str]]
     chunks: list[Chunk]
@@ -111,7 +111,7 @@ class Manifest:
         return max((chunk.number for chunk in self.chunks), default=0)
 
     def text(self) -> bytes:
-        header = {"schema_version": self.schema_version, "study_id": self.study_id, "tables": self.tables}
+        header = {"schema_version": self.format_version, "study_id": self.study_id, "tables": self.tables}
         return b"".join([line_of(header), *(line_of(asdict(chunk)) for chunk in self.chunks)])
 
 
@@ -158,10 +158,10 @@ def _fields(line: bytes) -> dict[str, Any]:
 def _header(fields: dict[str, Any], where: str) -> tuple[int, str, dict[str, dict[str, str]]]:
     version, study_id, tables = (fields.get(name) for name in ("schema_version", "study_id", "tables"))
     if not (isinstance(version, int) and version in NUMBERS):
-        raise ValueError("expected a schema version")
-    if version > SCHEMA_VERSION:
+        raise ValueError("expected the number of the file format (schema_version)")
+    if version > FORMAT_VERSION:
         raise StoreError(
-            f"{where}: written with schema version {version}, but this distnlc reads up to version {SCHEMA_VERSION}: "
+            f"{where}: written in file format {version}, but this distnlc reads up to {FORMAT_VERSION}: "
             "use the distnlc that wrote it, or a newer one"
         )
     if not (isinstance(study_id, str) and isinstance(tables, dict) and tables):
@@ -171,7 +171,10 @@ def _header(fields: dict[str, Any], where: str) -> tuple[int, str, dict[str, dic
         _expect(isinstance(columns, dict) and UNIT in columns, f"tables with a column {UNIT}")
         for name, kind in columns.items():
             _expect(NAME.fullmatch(name) is not None, "columns named by letters, digits and _")
-            _expect(isinstance(kind, str) and kind.removesuffix("?") in KINDS, f"columns of {', '.join(sorted(KINDS))}")
+            _expect(
+                isinstance(kind, str) and kind.removesuffix("?") in COLUMN_TYPES,
+                f"columns of {', '.join(sorted(COLUMN_TYPES))}",
+            )
         _expect(columns[UNIT] == "str", f"a column {UNIT} of text")
     return version, study_id, tables
 

@@ -7,12 +7,11 @@ is a StoreError that says what was found and what to do.
 import logging
 from collections.abc import Mapping
 
-from distnlc.records import SCHEMA_VERSION
+from distnlc.records import columns_of
 from distnlc.spec import SpecError, StudySpec, differences, spec_id, to_yaml
-from distnlc.store.manifest import Manifest, StoreError, parse_manifest
+from distnlc.store.manifest import FORMAT_VERSION, Manifest, StoreError, parse_manifest
 from distnlc.store.place import BAD, MANIFEST, Place
 from distnlc.store.reading import STUDY, spec_fields
-from distnlc.store.tables import columns_of
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ def open_manifest(place: Place, spec: StudySpec, tables: Mapping[str, type]) -> 
     except FileNotFoundError:
         if any(name.endswith(".parquet") for table in tables for name in place.names(table)):
             raise StoreError(f"{place}: rows but no manifest. Nothing was changed. Restore it from a copy") from None
-        text = Manifest(SCHEMA_VERSION, spec_id(spec), columns, []).text()
+        text = Manifest(FORMAT_VERSION, spec_id(spec), columns, []).text()
         place.write_manifest(text)
     manifest = parse_manifest(text, place.where(MANIFEST))
     _check_same_format(place, manifest, spec, columns)
@@ -69,16 +68,19 @@ def _check_same_study(place: Place, spec: StudySpec) -> None:
 
 
 def _check_same_format(place: Place, manifest: Manifest, spec: StudySpec, columns: dict[str, dict[str, str]]) -> None:
-    if manifest.schema_version != SCHEMA_VERSION:
+    """A study goes on with the columns that it began with: younger ones stay missing in it."""
+    if manifest.format_version != FORMAT_VERSION:
         raise StoreError(
-            f"{place}: written with schema version {manifest.schema_version}, this distnlc writes version "
-            f"{SCHEMA_VERSION}: it can be read and reported, but not continued; choose another --out"
+            f"{place}: written in file format {manifest.format_version}, this distnlc writes format "
+            f"{FORMAT_VERSION}: it can be read and reported, but not continued; choose another --out"
         )
     if manifest.study_id != spec_id(spec):
         raise StoreError(f"{place}: {STUDY} was changed after the study began; restore it or choose another --out")
-    if manifest.tables != columns:
-        changed = [t for t in manifest.tables | columns if manifest.tables.get(t) != columns.get(t)]
+    changed = [table for table, held in manifest.tables.items() if not held.items() <= columns.get(table, {}).items()]
+    if next(iter(manifest.tables)) != next(iter(columns)):
+        changed.append(next(iter(manifest.tables)))
+    if changed:
         raise StoreError(
-            f"{place}: the columns of {', '.join(changed)} differ from this distnlc's: continue it with the "
-            f"version that began it, or choose another --out"
+            f"{place}: the columns of {', '.join(dict.fromkeys(changed))} are not among this distnlc's: continue it "
+            "with the version that began it, or choose another --out"
         )

@@ -15,17 +15,10 @@ import pyarrow.csv
 
 from distnlc.records import Records
 from distnlc.spec import SpecError, read_yaml
-from distnlc.store.manifest import (
-    UNIT,
-    Chunk,
-    DamagedFile,
-    Manifest,
-    StoreError,
-    clear_errors,
-    parse_manifest,
-)
-from distnlc.store.place import MANIFEST, Place, each, place_of
-from distnlc.store.tables import from_parquet, in_order, of_units, schema_of, to_parquet
+from distnlc.store.address import place_of
+from distnlc.store.arrow import from_parquet, in_order, of_units, schema_of, to_parquet
+from distnlc.store.manifest import UNIT, Chunk, DamagedFile, Manifest, StoreError, clear_errors, parse_manifest
+from distnlc.store.place import MANIFEST, Place, each
 
 STUDY = "study.yaml"
 
@@ -49,6 +42,11 @@ def read_statuses(folder: str | Path) -> dict[str, str]:
     return read_manifest(place_of(folder)).statuses()
 
 
+def read_columns(folder: str | Path) -> dict[str, dict[str, str]]:
+    """Table -> column -> type of every table of the study, from the manifest alone. Raises StoreError."""
+    return read_manifest(place_of(folder)).tables
+
+
 def read_table(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The committed rows of one table, or some columns of them. Raises StoreError, also if a file of it is missing
     or torn: rows that were left out in silence would pass for units that have not run."""
@@ -70,12 +68,11 @@ def read_records(
     place, left = place_of(folder), set(wanted)
     while left:
         manifest = read_manifest(place)
-        if missing := tables.keys() - manifest.tables.keys():
-            raise StoreError(f"{place}: no table {min(missing)!r}; tables: {', '.join(manifest.tables)}")
+        held = [table for table in tables if table in manifest.tables]  # a younger distnlc has more
         try:
             for chunk, units in manifest.owned():
                 if here := [unit for unit in units if unit in left]:
-                    rows = {table: read_rows(place, manifest, table, [(chunk, here)]) for table in tables}
+                    rows = {table: read_rows(place, manifest, table, [(chunk, here)]) for table in held}
                     left.difference_update(here)
                     yield from _records(rows, tables, here)
             return
@@ -86,9 +83,9 @@ def read_records(
 def _records(
     rows: Mapping[str, pa.Table], tables: Mapping[str, type], units: Sequence[str]
 ) -> Iterator[tuple[str, Records]]:
-    parts = {table: in_order(rows[table], units) for table in tables}
+    parts = {table: in_order(rows[table], units) for table in rows}
     for number, unit in enumerate(units):
-        records = {}
+        records: dict[str, list[Any]] = {table: [] for table in tables}
         for table, (ordered, begins) in parts.items():
             part = ordered.slice(begins[number], begins[number + 1] - begins[number])
             try:
@@ -137,7 +134,7 @@ def read_rows(
     columns: Sequence[str] | None = None,
 ) -> pa.Table:
     """The rows of the wanted units of each chunk, in the order they were committed. Raises DamagedFile."""
-    schema = schema_of(manifest.tables[table], manifest.schema_version)
+    schema = schema_of(manifest.tables[table], manifest.format_version)
     if unknown := set(columns or ()) - set(schema.names):
         raise StoreError(f"{place}: table {table} has no column {min(unknown)!r}; columns: {', '.join(schema.names)}")
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distnlc.store.place import Place, place_of
+from distnlc.store.address import place_of
+from distnlc.store.place import Place
 
 SESSIONS = "sessions"
 

@@ -19,11 +19,22 @@ import pyarrow as pa
 from distnlc.records import Records
 from distnlc.spec import StudySpec
 from distnlc.store import compaction
-from distnlc.store.manifest import Chunk, DamagedFile, Manifest, Owned, StoreError, clear_errors, line_of, stored_file
+from distnlc.store.address import place_of
+from distnlc.store.arrow import of_units, schema_of, to_arrow, to_parquet
+from distnlc.store.manifest import (
+    FORMAT_VERSION,
+    Chunk,
+    DamagedFile,
+    Manifest,
+    Owned,
+    StoreError,
+    clear_errors,
+    line_of,
+    stored_file,
+)
 from distnlc.store.opening import check_empty, open_manifest
-from distnlc.store.place import ASIDE, BAD, Place, place_of
+from distnlc.store.place import ASIDE, BAD, Place
 from distnlc.store.reading import read_file, read_manifest, read_rows
-from distnlc.store.tables import arrow_schema, of_units, to_arrow, to_parquet
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +55,7 @@ class Store:
 
         `folder` is a path or an s3:// address; `tables` maps table names to row dataclasses; the first table has one
         row per unit. A damaged file is renamed to *.bad with a warning, and its units count as not run. Raises
-        StoreError: another study, another writer, not empty and not a study, not writable, other schema version.
+        StoreError: another study, another writer, not empty and not a study, not writable, another file format.
         """
         place = place_of(folder)
         with clear_errors(f"{place}: cannot be used as a study folder"):
@@ -59,8 +70,10 @@ class Store:
     def __init__(self, place: Place, spec: StudySpec, tables: Mapping[str, type]) -> None:
         """With the lock; as `create_or_open`."""
         self.place = place
-        self._schemas = {table: arrow_schema(row_type) for table, row_type in tables.items()}
         manifest = open_manifest(place, spec, tables)
+        self._known = set(tables)
+        self._schemas = {name: schema_of(columns, FORMAT_VERSION) for name, columns in manifest.tables.items()}
+        """of the study's own tables and columns, which can be fewer than those of a younger distnlc"""
         self._numbers = itertools.count(place.first_number(manifest.last_number()))
         self._forget_recent()
         self._length = self._lines = self._dead_lines = -1
@@ -110,7 +123,7 @@ class Store:
         with clear_errors(f"{self.place}: cannot compact"):
             manifest = read_manifest(self.place)
             if self._length < 0:
-                manifest = self._rewrite(manifest)  # lest a line that failed comes late and names what is deleted here
+                manifest = self._rewrite(manifest)  # a failed append may still arrive and name files deleted here
             try:
                 chunks = compaction.compacted(self.place, manifest, self._numbers)
             except BaseException:
@@ -124,7 +137,7 @@ class Store:
 
     def _check_records(self, unit: str, records: Records) -> None:
         first, *_ = self._schemas
-        if unknown := records.keys() - self._schemas.keys():
+        if unknown := records.keys() - self._known:
             raise StoreError(f"unit {unit}: unknown table {min(unknown)!r}; tables: {', '.join(self._schemas)}")
         if (found := len(records.get(first, ()))) != 1:
             raise StoreError(f"unit {unit}: expected one row in table {first}, found {found}")

@@ -1,12 +1,15 @@
 """The MLflow mirror: a view of the study while it runs and after; the store is the truth.
 
     address.py    which addresses there are, what to type to see them, passwords kept out of sight
-    mirror.py     the one writer: a background thread that makes one MLflow run per unit and a summary run
+    view.py       what is shown of one unit
+    experiment.py the study's experiment: one MLflow run per unit, one summary run
+    tracker.py    the one writer: a background thread
 
 Nothing here can slow, stop or change the study. Importing it does not import MLflow.
 """
 
 from distnlc.tracking.address import TrackingError, check_uri, default_uri, masked, ui_command
-from distnlc.tracking.mirror import Tracker
+from distnlc.tracking.tracker import Tracker
+from distnlc.tracking.view import View, view_of
 
-__all__ = ["Tracker", "TrackingError", "check_uri", "default_uri", "masked", "ui_command"]
+__all__ = ["Tracker", "TrackingError", "View", "check_uri", "default_uri", "masked", "ui_command", "view_of"]

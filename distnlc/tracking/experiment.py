@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from distnlc.records import FAILED, View
+from distnlc.records import FAILED
 from distnlc.spec import StudySpec, spec_id, to_yaml
 from distnlc.tracking.address import connect, is_server, masked
+from distnlc.tracking.view import View
 from distnlc.versions import versions
 
 TAG_LENGTH = 5000

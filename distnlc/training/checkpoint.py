@@ -24,7 +24,7 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """to be raised whenever an older state could not be taken up, or would give other rows"""
 EVERY_S = 120.0
 """between two checkpoints, and before the first"""

@@ -1,6 +1,6 @@
 /* One run's training epoch and its count of errors on one CPU thread; called from native_program.py.
 
-   The function is that of networks/mlp.py, the arithmetic that of networks/population.py: matrix products by BLAS,
+   The function is that of networks/mlp.py, the arithmetic that of training/mlp_population.py: matrix products by BLAS,
    and between them one pass over the rows of a layer for bias, skip connection, normalization and activation, while
    they are in the cache. Runs go one after the other, so that a run's weights and signals stay in the cache for the
    epoch. Matrices are row-major with datapoints as columns; REAL is double or float, set by the compiler's -D. */
@@ -12,7 +12,7 @@
 #define INLINE static inline __attribute__((always_inline)) /* or loops around it are not vectorized */
 
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* CBLAS's numbers */
-enum { RELU, SELU, TANH, SIGMOID, EVEN_TANH, GAUSSIAN, SQUARE, ODD_SQUARE }; /* the order of activations.FUNCTIONS */
+enum { RELU, SELU, TANH, SIGMOID, EVEN_TANH, GAUSSIAN, SQUARE, ODD_SQUARE }; /* ACTIVATIONS of native_program.py */
 enum { NO_NORM, BATCH_NORM, LAYER_NORM };
 enum { NO_SKIPS, FROM_LINEAR, FROM_NORMALIZATION };
 
@@ -71,9 +71,12 @@ static int64_t lay_out(const Network *net, Buffers *b) {
     return take(&b->along, base, used, net->stride);
 }
 
-/* elements of REAL that the workspace must have */
+/* elements of REAL that the workspace must have; -1 for a network that this program does not know */
 int64_t workspace_size(const Network *net) {
     Buffers b;
+    if (net->activation < RELU || net->activation > ODD_SQUARE || net->normalization < NO_NORM ||
+        net->normalization > LAYER_NORM || net->skips < NO_SKIPS || net->skips > FROM_NORMALIZATION)
+        return -1;
     return lay_out(net, &b);
 }
 
@@ -152,7 +155,7 @@ INLINE double tau(int kind, double u, const Network *net, double *slope) {
     case SQUARE:
         *slope = 2 * u;
         return u * u;
-    default: /* ODD_SQUARE */
+    default: /* ODD_SQUARE: workspace_size lets no other pass */
         *slope = 2 * size;
         return u * size;
     }

@@ -25,7 +25,8 @@ from typing import Any
 
 import torch
 
-from distnlc.data import CACHE_VARIABLE, cache_folder
+from distnlc.files import CACHE_VARIABLE, cache_folder
+from distnlc.versions import cpuinfo
 
 SOURCE = Path(__file__).with_name("native.c")
 REALS = {torch.float64: ("double", "d"), torch.float32: ("float", "s")}
@@ -104,15 +105,6 @@ def kernels() -> str:
     name.restype = ctypes.c_char_p
     chosen: bytes = name()
     return chosen.decode()
-
-
-def cpuinfo(*fields: str) -> str:
-    """What /proc/cpuinfo says of the first processor under one of these names; '' where there is no Linux to tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fields)), "")
 
 
 def _check_own(path: Path) -> None:

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
+from distnlc.networks.architecture import Architecture
 from distnlc.networks.mlp import MLP
-from distnlc.networks.sampling import Architecture
-from distnlc.spec import TrainingSpec
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_program import NativeProgram
-from distnlc.training.program import Start, warn_once
+from distnlc.training.programs import warn_once
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
 
 
 def fast_network(network: MLP, architecture: Architecture, *, batch_size: int) -> Callable[[Tensor], Tensor]:

@@ -1,4 +1,4 @@
-"""The program of a population on a CPU: native.c, one run after the other; see `program.py`.
+"""The program of a population on a CPU: native.c, one run after the other; see `start.py`.
 
 A population of tiny networks in torch is bound by what lies between the products: every operation reads and writes
 all runs' signals, which do not fit into the cache. Here a run's whole epoch is one call, which works layer by layer
@@ -10,14 +10,25 @@ import ctypes
 import torch
 from torch import Tensor
 
-from distnlc.networks.activations import FUNCTIONS, SELU_LEFT, SELU_RIGHT
+from distnlc.networks.activations import SELU_LEFT, SELU_RIGHT
 from distnlc.networks.mlp import EPSILON
-from distnlc.spec import TrainingSpec
 from distnlc.training import optimizers
-from distnlc.training.native_library import library
+from distnlc.training.native_library import NoLibrary, library
 from distnlc.training.optimizers import Adam
-from distnlc.training.program import Start
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
 
+ACTIVATIONS = {
+    "relu": 0,
+    "selu": 1,
+    "tanh": 2,
+    "sigmoid": 3,
+    "even-tanh": 4,
+    "gaussian": 5,
+    "square": 6,
+    "odd-square": 7,
+}
+"""activation function -> its number in native.c"""
 NORMALIZATIONS = {"none": 0, "batch": 1, "layer": 2}
 SKIPS = {"linear": 1, "normalization": 2}
 CACHE_LINE = 8  # float64 elements
@@ -44,6 +55,13 @@ class AdamState(ctypes.Structure):
     )
 
 
+def activation_number(name: str) -> int:
+    """Raises NoLibrary for a function that native.c does not know."""
+    if name not in ACTIVATIONS:
+        raise NoLibrary(f"native.c does not know the activation function {name!r}")
+    return ACTIVATIONS[name]
+
+
 class NativeProgram:
     """Implements `Program`. Raises NoLibrary where native.c cannot be compiled or has no BLAS."""
 
@@ -65,7 +83,7 @@ class NativeProgram:
             d_out=drawn.d_out,
             batch=spec.batch_size,
             stride=_row_stride(spec.batch_size),
-            activation=list(FUNCTIONS).index(drawn.activation),
+            activation=activation_number(drawn.activation),
             normalization=NORMALIZATIONS[drawn.normalization],
             skips=SKIPS[drawn.skip_start] if drawn.skip_strength > 0 else 0,
             dilation=activation.dilation,
@@ -81,7 +99,10 @@ class NativeProgram:
             gemm=loaded.gemm,
             workspace=None,
         )
-        self._workspace = rows.new_zeros(self._c.workspace_size(ctypes.byref(self._network)))
+        size = self._c.workspace_size(ctypes.byref(self._network))
+        if size < 0:
+            raise NoLibrary(f"native.c does not know a network with {drawn.label()}")
+        self._workspace = rows.new_zeros(size)
         self._network.workspace = self._workspace.data_ptr()
 
     def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:

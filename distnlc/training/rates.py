@@ -13,19 +13,19 @@ from itertools import pairwise
 import torch
 from torch.nn import functional
 
-from distnlc.data import Dataset
-from distnlc.networks.population import PopulationMLP
-from distnlc.spec import SearchSpec, TrainingSpec
-from distnlc.training.loss import cross_entropy_and_delta
+from distnlc.data.dataset import Dataset
+from distnlc.networks.loss import cross_entropy_and_delta
+from distnlc.training.mlp_population import PopulationMLP
 from distnlc.training.optimizers import Adam
-from distnlc.training.population import check_batches, shuffled_epoch
-from distnlc.training.program import Start
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
+from distnlc.training.trainer import check_batches, shuffled_epoch
 
 ADAM_WARMUP_EPOCHS = 4
 
 
-def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: SearchSpec) -> float:
-    """The smallest starting rate. Raises ValueError if the updates have no finite positive size."""
+def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, smallest_update: float) -> float:
+    """The smallest starting rate, whose updates have the size `smallest_update` relative to the weights. Raises ValueError if the updates have no finite positive size."""
     check_batches(data, training.batch_size)
     population = PopulationMLP(start.architecture, start.row[None], start.projection, batch_size=training.batch_size)
     gradients = torch.empty_like(population.flat)
@@ -50,7 +50,7 @@ def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, search: S
             "the first updates must have a finite positive size relative to the weights to set the range of rates, "
             f"got {relative}"
         )
-    return search.smallest_update / relative
+    return smallest_update / relative
 
 
 def _weight_norms(start: Start, row: torch.Tensor) -> torch.Tensor:

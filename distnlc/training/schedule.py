@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distnlc.spec import TrainingSpec
+from distnlc.training.spec import TrainingSpec
 
 ARRAYS = ("rates", "lowest", "best_epoch", "waited", "divisions", "diverged_epochs")
 """of a `Schedule`, one value per run each"""

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from synthetic import failed_row, realistic_rows, write_study
 
-from analysis.load import Tables, load
+from distnlc.analysis.load import Tables, load
+from tests.helpers.synthetic import failed_row, realistic_rows, write_study
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import realistic_rows, write_study
 
-from distnlc.records import ArchitectureRow, EpochRow, RunRow
 from distnlc.store import export
+from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
+from tests.helpers.synthetic import realistic_rows, write_study
 
 PAGE = (Path(__file__).parents[2] / "analysis" / "README.md").read_text()
 UNITS = {

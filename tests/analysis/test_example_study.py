@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import analysis
-from analysis.headline import summary
-from distnlc import data
-from distnlc.metrics import nlc as nlc_of
-from distnlc.networks.sampling import Architecture
+from distnlc import analysis, data
+from distnlc.analysis.nlc.answers import summary
+from distnlc.metrics.nlc import nlc as nlc_of
+from distnlc.networks.architecture import Architecture
 from distnlc.search import wave_sizes
 from distnlc.spec import derive_seed, spec_id
 from distnlc.store import read_spec_fields
-from distnlc.studies import from_fields, nlc, resolve
+from distnlc.studies import from_fields, resolve
+from distnlc.studies.nlc import unit as nlc
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 PRESET = "paper-small"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import architecture_row, failed_row, write_study
 
-import analysis
-from distnlc.records import ArchitectureRow, EpochRow, RunRow
+from distnlc import analysis
 from distnlc.spec import StudySpec
 from distnlc.store import Store, StoreError
+from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
+from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
 
 def test_columns_are_those_of_the_records(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from distnlc.bench import engine, metrics
+from distnlc.bench import engine_part as engine
+from distnlc.bench import metrics_part as metrics
 from distnlc.bench.cells import Cell
-from distnlc.bench.engine import StudyTimes, optuna_s, run_study, speedup
-from distnlc.bench.metrics import exact_nlc, measure_cell
-from distnlc.metrics import nlc
-from distnlc.networks.sampling import sample_architecture
+from distnlc.bench.engine_part import StudyTimes, optuna_s, run_study, speedup
+from distnlc.bench.metrics_part import exact_nlc, measure_cell
+from distnlc.metrics.nlc import nlc
 from distnlc.studies import kind_of, resolve
+from distnlc.studies.nlc.sampling import sample_architecture
 
 GENERATOR = torch.Generator().manual_seed(0)
 INPUTS = torch.randn(500, 6, generator=GENERATOR, dtype=torch.float64)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from distnlc.bench import scale
-from distnlc.bench.scale import Sample
+from distnlc.bench import scale_part as scale
+from distnlc.bench.scale_part import Sample
 from distnlc.engine.executor import EngineError
 
 SAMPLES: list[Sample] = [
@@ -30,7 +30,7 @@ def test_rate_and_growth_are_read_off_the_samples(monkeypatch: pytest.MonkeyPatc
 PRELUDE = """
 import sys
 sys.modules["mlflow"] = None  # slow to start
-from distnlc import console
+from distnlc.sinks import console
 console.PROGRESS_FILE_S, console.WRITING_SHARE = 0.05, 1
 """
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from distnlc.bench import cells, training
+from distnlc.bench import cells
+from distnlc.bench import training_part as training
 from distnlc.bench.cells import SHAPES, Cell
-from distnlc.bench.measuring import VARIANTS, Prepared, compilation_s, make_team
-from distnlc.bench.training import (
+from distnlc.bench.team import VARIANTS, Prepared, compilation_s, make_team
+from distnlc.bench.training_part import (
     CellResult,
     costs_table,
     measure_cell,

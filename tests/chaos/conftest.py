@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from driving import ALL_END_S, FULL, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
 from ray.cluster_utils import Cluster
+
+from tests.helpers.driving import ALL_END_S, FULL, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
 
 
 @pytest.fixture(scope="session")

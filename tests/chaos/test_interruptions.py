@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from driving import (
+
+from tests.helpers.driving import (
     ON_RAY,
     RESULTS,
     SECONDS,

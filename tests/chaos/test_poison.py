@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from driving import (
+
+from distnlc.engine.driver import MAX_LOSSES
+from tests.helpers.driving import (
     RESULTS,
     TIMEOUT_S,
     UNITS,
@@ -21,8 +23,6 @@ from driving import (
     seeded,
     status,
 )
-
-from distnlc.engine.driver import MAX_LOSSES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

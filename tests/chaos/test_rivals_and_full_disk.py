@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from driving import (
+
+from distnlc.store import read_statuses
+from tests.helpers.driving import (
     RESULTS,
     TIMEOUT_S,
     UNITS,
@@ -17,8 +19,6 @@ from driving import (
     seeded,
     status,
 )
-
-from distnlc.store import read_statuses
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

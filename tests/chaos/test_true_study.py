@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from driving import (
+
+from distnlc.store import read_statuses
+from tests.helpers.driving import (
     RESULTS,
     TIMEOUT_S,
     UNITS,
@@ -31,8 +33,6 @@ from driving import (
     survives,
     tell,
 )
-
-from distnlc.store import read_statuses
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

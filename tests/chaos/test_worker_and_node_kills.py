@@ -15,7 +15,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from driving import (
+from ray.cluster_utils import Cluster
+
+from distnlc.engine.driver import MAX_LOSSES
+from tests.helpers.driving import (
     RESULTS,
     TIMEOUT_S,
     Result,
@@ -30,9 +33,6 @@ from driving import (
     status,
     tell,
 )
-from ray.cluster_utils import Cluster
-
-from distnlc.engine.driver import MAX_LOSSES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

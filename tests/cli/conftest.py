@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from typed import TINY, distnlc, no_mlflow
 
-import analysis.report
-from analysis.figures import figure2
-from analysis.tables import table1
-from distnlc import mirror
+import distnlc.analysis.report.page
+from distnlc.analysis.nlc import figure2
+from distnlc.analysis.nlc_initial import table1
+from distnlc.sinks import mirror
+from tests.helpers.typed import TINY, distnlc, no_mlflow
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typed import distnlc
 
-from distnlc.bench import engine, metrics, training
+from distnlc.bench import engine_part as engine
+from distnlc.bench import metrics_part as metrics
+from distnlc.bench import training_part as training
+from tests.helpers.typed import distnlc
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import ray
 from ray.cluster_utils import Cluster
-from typed import TINY, assert_same_rows, distnlc, no_mlflow, rows
 
-from distnlc import mirror
+from distnlc.sinks import mirror
+from tests.helpers.typed import TINY, assert_same_rows, distnlc, no_mlflow, rows
 
 pytestmark = pytest.mark.slow
 UNITS = 8

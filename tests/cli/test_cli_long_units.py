@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from typed import assert_same_rows, distnlc, rows
 
 from distnlc.store import read_statuses
 from distnlc.training import checkpoint
-from distnlc.training.population import PopulationTrainer
+from distnlc.training.trainer import PopulationTrainer
+from tests.helpers.typed import assert_same_rows, distnlc, rows
 
 KILLED_IN_THE_SECOND_POPULATION_OF_A_UNIT = """
 import os, signal, sys
 sys.modules["mlflow"] = None
 from distnlc.cli import main
 from distnlc.training import checkpoint
-from distnlc.training.population import PopulationTrainer
+from distnlc.training.trainer import PopulationTrainer
 
 checkpoint.EVERY_S = 0.0
 save, train, trained = checkpoint.Checkpoints._save, PopulationTrainer.epoch, []

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typed import distnlc
 
-import analysis
-from analysis import reference
-from analysis.prediction import fit
-from analysis.reference import find_part
-from distnlc.networks.sampling import Architecture
+from distnlc import analysis
+from distnlc.analysis.nlc import expectation as reference
+from distnlc.analysis.nlc.expectation import find_part
+from distnlc.analysis.statistics.prediction import fit
+from distnlc.networks.architecture import Architecture
+from tests.helpers.typed import distnlc
 
 NETWORKS = """
 import torch

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from typed import Answer, content, distnlc, rows
 
 import distnlc.studies.nlc as kind
 from distnlc.store import Store, StoreError, read_statuses
 from distnlc.studies import presets, resolve
+from tests.helpers.typed import Answer, content, distnlc, rows
 
 
 def assert_refused(answer: Answer, *said: str) -> None:

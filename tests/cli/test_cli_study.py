@@ -13,16 +13,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typed import Answer, assert_same_rows, distnlc, rows
 
 import distnlc.studies.nlc as kind
-from analysis.headline import summary
-from distnlc import cli, console
+from distnlc import cli
+from distnlc.analysis.nlc.answers import summary
 from distnlc.engine import driver
 from distnlc.records import Records
+from distnlc.sinks import console
 from distnlc.spec import Unit
 from distnlc.store import read_sessions, read_statuses
 from distnlc.studies import presets
+from tests.helpers.typed import Answer, assert_same_rows, distnlc, rows
 
 RUN = ("run", "tiny.yaml", "--out", "study", "--executor", "serial")
 do_unit = kind.run

@@ -4,11 +4,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from typed import assert_same_rows, distnlc, rows
 
-import analysis.report
-from distnlc import mirror
+import distnlc.analysis.report.page
+from distnlc.sinks import mirror
 from distnlc.store import place_of, read_statuses
+from tests.helpers.typed import assert_same_rows, distnlc, rows
 
 pytestmark = [
     pytest.mark.slow,

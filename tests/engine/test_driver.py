@@ -10,13 +10,13 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from scripted import DIED, Script, ScriptedExecutor, drive, good
-from toys import KIND, SPEC, MemoryStore, Watcher, row, units
 
 from distnlc.engine.driver import MAX_LOSSES, PROGRESS_S, Outcome, run_units
 from distnlc.engine.executor import EngineError, Finished, Loss, SerialExecutor
 from distnlc.records import Records
 from distnlc.spec import Unit
+from tests.helpers.scripted import DIED, Script, ScriptedExecutor, drive, good
+from tests.helpers.toys import KIND, SPEC, MemoryStore, Watcher, row, units
 
 
 def test_units_are_done_longest_first_and_told_after_commit() -> None:

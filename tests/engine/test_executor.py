@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import row, units
 
 import distnlc.engine.executor as executor_module
 from distnlc.engine.executor import REASON_CHARACTERS, SerialExecutor, attempt, study_work
 from distnlc.records import Records
 from distnlc.spec import StudySpec, Unit
+from tests.helpers.toys import row, units
 
 (UNIT,) = units([1])
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from toys import KIND, SPEC, MemoryStore, row, units
 
-from distnlc.engine.checkpoints import CheckpointCleaner
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import SerialExecutor
 from distnlc.records import Records
+from distnlc.sinks.checkpoint_cleaner import CheckpointCleaner
 from distnlc.spec import Unit
+from tests.helpers.toys import KIND, SPEC, MemoryStore, row, units
 
 
 def left(study: Path) -> set[str]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 import distnlc
 from distnlc import metrics
 from distnlc.measuring.network import measure_network
-from distnlc.spec import MetricsSpec, derive_seed
+from distnlc.metrics.spec import MetricsSpec
+from distnlc.spec import derive_seed
 
 FEW = MetricsSpec(nlc_batches=2, walk_batches=1, walk_inputs=2, walk_outputs=2)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from distnlc.metrics import activation_nlc, linear_approximation_error
+from distnlc.metrics.activation import activation_nlc, linear_approximation_error
 from distnlc.networks.activations import make_activation
 from distnlc.networks.quadrature import gaussian_mean
 

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from distnlc.metrics import input_moments, jacobian_norm, nlc, output_bias, output_moments
-from distnlc.metrics.spread import moments
+from distnlc.metrics.bias import output_bias
+from distnlc.metrics.nlc import jacobian_norm, nlc
+from distnlc.metrics.spread import input_moments, moments, output_moments
 
 
 def relative_error(jacobian, *, vectors):

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from distnlc.metrics import correlation_preservation, input_gradients, local_lipschitz
+from distnlc.metrics.correlation import correlation_preservation
+from distnlc.metrics.gradients import input_gradients
 from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.lipschitz import local_lipschitz
 
 
 def half_squares(outputs, labels):

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from distnlc.metrics import error_preserving_perturbation, nlc, relative_diameter
+from distnlc.metrics.nlc import nlc
+from distnlc.metrics.perturbation import error_preserving_perturbation
+from distnlc.metrics.region import relative_diameter
 from distnlc.metrics.walk import DISTANCES, largest_distance, radius, random_direction
 
 QUICK = {"batches": 2, "input_directions": 2, "output_directions": 3}

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from distnlc.networks.architecture import Architecture
 from distnlc.networks.mlp import MLP
-from distnlc.networks.sampling import Architecture
 
 STRENGTH = 0.6
 NORMALIZATIONS = ["none", "batch", "layer"]

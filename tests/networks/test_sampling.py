@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from distnlc.networks.sampling import Architecture, count_parameters, sample_architecture, width_for
+from distnlc.networks.architecture import Architecture, count_parameters, width_for
+from distnlc.studies.nlc.sampling import sample_architecture
 
 DRAWS = 20_000
 SIZES = {"waveform-noise": (40, 3), "mnist": (334, 10), "cifar10": (810, 10)}

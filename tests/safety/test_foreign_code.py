@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from distnlc.networks.sampling import sample_architecture
-from distnlc.spec import TrainingSpec
+from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.training import native_library
 from distnlc.training.native_library import NoLibrary, library
 from distnlc.training.native_program import NativeProgram
-from distnlc.training.program import Start
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from analysis import load
-from distnlc import mirror
+from distnlc.analysis import load
 from distnlc.cli import main
 from distnlc.records import RehearsalRow
+from distnlc.sinks import mirror
 from distnlc.store import Store, StoreError, arrow_schema
 from distnlc.studies import from_fields, kind_of
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from s3_server import S3Server, nothing, s3_server
 
-from distnlc.store import objects
+from distnlc.store import bucket as objects
+from tests.helpers.s3_server import S3Server, nothing, s3_server
 
 prefixes = (f"study{number}" for number in count())
 

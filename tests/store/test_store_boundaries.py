@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import store_samples
-from store_samples import BEFORE, BEGUN, FIRST, SPEC, STATES, TABLES, contents, entry, expected
 
 from distnlc.store import Store, StoreError, read_statuses
+from tests.helpers import store_samples
+from tests.helpers.store_samples import BEFORE, BEGUN, FIRST, SPEC, STATES, TABLES, contents, entry, expected
 
 
 @pytest.fixture

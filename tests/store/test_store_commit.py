@@ -6,10 +6,11 @@ from typing import cast
 
 import pyarrow as pa
 import pytest
-from store_samples import SPEC, TABLES, StepRow, UnitRow, contents, entry, expected
 
-from distnlc.records import SCHEMA_VERSION, ArchitectureRow, EpochRow, Records, RunRow
+from distnlc.records import SCHEMA_VERSION, Records
 from distnlc.store import Store, StoreError, arrow_schema, read_table
+from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
+from tests.helpers.store_samples import SPEC, TABLES, StepRow, UnitRow, contents, entry, expected
 
 
 @pytest.fixture

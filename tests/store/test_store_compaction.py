@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_samples import SPEC, TABLES, Contents, at_boundary, contents, entry, expected
 
 from distnlc.store import Store, StoreError, compaction, place_of, read_table, reading, writing
+from tests.helpers.store_samples import SPEC, TABLES, Contents, at_boundary, contents, entry, expected
 
 UNITS = [entry(unit, version=float(i), steps=i) for i, unit in enumerate("abcde")]
 ALL = expected(*UNITS)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import store_samples
 
 from distnlc.store import StoreError, export, read_spec_fields, read_statuses, read_table, read_tables
+from tests.helpers import store_samples
 
 DATA = Path(__file__).parents[1] / "data"
 

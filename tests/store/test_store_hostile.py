@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import store_samples
-from store_samples import FIRST, SPEC, STATES, TABLES, UnitRow, contents, entry
 
-from distnlc.store import Store, StoreError, export, place_of, read_records, read_statuses, read_tables, tables
+from distnlc.store import Store, StoreError, export, place_of, read_records, read_statuses, read_tables
+from distnlc.store import arrow as tables
+from distnlc.store.arrow import arrow_schema, to_arrow, to_parquet
 from distnlc.store.manifest import line_of, stored_file
-from distnlc.store.tables import arrow_schema, to_arrow, to_parquet
+from tests.helpers import store_samples
+from tests.helpers.store_samples import FIRST, SPEC, STATES, TABLES, UnitRow, contents, entry
 
 SEED = 20261122
 FUZZED = 300

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import store_samples
-from store_samples import BEFORE, SPEC, STATES, TABLES, SmallSpec, UnitRow, contents, entry, expected
 
 from distnlc.records import SCHEMA_VERSION
 from distnlc.spec import StudySpec
 from distnlc.store import Store, StoreError, read_spec_fields, read_statuses, read_table
-from distnlc.store.place import place_of
+from distnlc.store.address import place_of
 from distnlc.store.reading import read_manifest
+from tests.helpers import store_samples
+from tests.helpers.store_samples import BEFORE, SPEC, STATES, TABLES, SmallSpec, UnitRow, contents, entry, expected
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from store_samples import begin
 
 from distnlc.store import add_session, place_of, read_sessions
+from tests.helpers.store_samples import begin
 
 
 @pytest.fixture

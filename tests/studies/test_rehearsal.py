@@ -10,8 +10,9 @@ import pytest
 
 from distnlc.records import FAILED, OK
 from distnlc.spec import spec_id
-from distnlc.studies import kind_of, nlc, resolve
+from distnlc.studies import kind_of, resolve
 from distnlc.studies import rehearsal as kind
+from distnlc.studies.nlc import unit as nlc
 from distnlc.studies.rehearsal import Spec
 
 

@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from mirrored import Study
 
 from distnlc.tracking import default_uri
+from tests.helpers.mirrored import Study
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from threading import Event
 from typing import Any
 
 import pytest
-from mirrored import Study, view
 
 from distnlc.spec import spec_id, to_yaml
-from distnlc.tracking import mirror
+from distnlc.tracking import tracker as mirror
+from tests.helpers.mirrored import Study, view
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database

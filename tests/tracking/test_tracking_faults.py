@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mirrored import Study, view
+from distnlc.tracking.view import View
 
-from distnlc.records import View
-from distnlc.tracking import default_uri, mirror
+from distnlc.tracking import default_uri
+from distnlc.tracking import tracker as mirror
+from tests.helpers.mirrored import Study, view
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database

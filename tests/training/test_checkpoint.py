@@ -15,14 +15,14 @@ import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from distnlc.data import Dataset
-from distnlc.networks.sampling import Architecture
-from distnlc.spec import TrainingSpec
+from distnlc.data.dataset import Dataset
+from distnlc.networks.architecture import Architecture
+from distnlc.networks.loss import loss_scale
 from distnlc.training import checkpoint
 from distnlc.training.checkpoint import EVERY_S, KEPT, Checkpoints
-from distnlc.training.loss import loss_scale
-from distnlc.training.population import PopulationTrainer, RunOutcome, train_population
-from distnlc.training.program import Start
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
+from distnlc.training.trainer import PopulationTrainer, RunOutcome, train_population
 
 UNIT = {"unit_id": "u0", "part": {"seed": 3, "rates": [1e-3, 0.1]}, "device": "cpu"}
 

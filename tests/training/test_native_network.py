@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from distnlc.networks.architecture import Architecture
 from distnlc.networks.mlp import MLP
-from distnlc.networks.sampling import Architecture, sample_architecture
+from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.training import native_network
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_network import fast_network

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distnlc.training.loss import cross_entropy, cross_entropy_and_delta, loss_scale
+from distnlc.networks.loss import cross_entropy, cross_entropy_and_delta, loss_scale
 from distnlc.training.optimizers import Adam
 
 

@@ -7,20 +7,20 @@ import itertools
 
 import numpy as np
 import pytest
-import reference
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from distnlc.data import Dataset
+from distnlc.data.dataset import Dataset
 from distnlc.networks.activations import FUNCTIONS
-from distnlc.networks.sampling import Architecture
+from distnlc.networks.architecture import Architecture
+from distnlc.networks.loss import loss_scale
 from distnlc.records import DIVERGED, OK
-from distnlc.spec import TrainingSpec
-from distnlc.training.loss import loss_scale
+from distnlc.training.mlp_program import TorchProgram
 from distnlc.training.native_program import NativeProgram
-from distnlc.training.population import train_population
-from distnlc.training.program import Start
-from distnlc.training.torch_program import TorchProgram
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
+from distnlc.training.trainer import train_population
+from tests.helpers import plain_training as reference
 
 SHORT = TrainingSpec(batch_size=20, first_patience=3, patience=2, divisions=3)
 SKIPS = [(0.0, "none"), (1.0, "linear"), (0.4, "normalization")]

@@ -17,13 +17,16 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils import parameters_to_vector
 
 from distnlc.networks.activations import FUNCTIONS
-from distnlc.networks.sampling import Architecture, sample_architecture
-from distnlc.spec import TrainingSpec
-from distnlc.training import native_library, program
+from distnlc.networks.architecture import Architecture
+from distnlc.studies.nlc.sampling import sample_architecture
+from distnlc.training import native_library
+from distnlc.training import start as program
+from distnlc.training.mlp_program import MLPProgram
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_program import NativeProgram, Network
-from distnlc.training.program import Start, make_program, program_name
-from distnlc.training.torch_program import TorchProgram
+from distnlc.training.programs import make_program, program_name
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
 
 SPEC = TrainingSpec()
 POINTS = 2 * SPEC.batch_size
@@ -51,7 +54,7 @@ def test_sampled_architectures_train_alike() -> None:
     for index in range(40):
         start = start_of(drawn(index))
         rows, rates = start.row.expand(3, -1), torch.tensor([1e-4, 1e-3, 1e-2], dtype=torch.float64)
-        fast, slow = NativeProgram(start, rows, SPEC), TorchProgram(start, rows, SPEC)
+        fast, slow = NativeProgram(start, rows, SPEC), MLPProgram(start, rows, SPEC)
         torch.testing.assert_close(
             fast.train_epoch(inputs, labels, rates), slow.train_epoch(inputs, labels, rates), rtol=1e-10, atol=0
         )
@@ -66,7 +69,7 @@ def test_float32_trains_alike_too(optimizer: str) -> None:
     for index in range(8):
         start = start_of(drawn(index, activation="tanh"), torch.float32)
         rows, rates = start.row.expand(2, -1), torch.tensor([1e-5, 1e-3])
-        fast, slow = NativeProgram(start, rows, spec), TorchProgram(start, rows, spec)
+        fast, slow = NativeProgram(start, rows, spec), MLPProgram(start, rows, spec)
         losses = fast.train_epoch(inputs, labels, rates), slow.train_epoch(inputs, labels, rates)
         torch.testing.assert_close(losses[0].float(), losses[1].float(), rtol=1e-3, atol=1e-5)
         torch.testing.assert_close(fast.flat, slow.flat, rtol=1e-2, atol=float(rates.max()))
@@ -99,7 +102,7 @@ def test_a_signal_that_is_not_finite_is_never_hidden(name: str, bad: float) -> N
     for normalization in ("none", "batch", "layer"):
         start = start_of(drawn(1, activation=name, normalization=normalization))
         rates = torch.tensor([1e-3], dtype=torch.float64)
-        fast, slow = (kind(start, start.row[None], SPEC) for kind in (NativeProgram, TorchProgram))
+        fast, slow = (kind(start, start.row[None], SPEC) for kind in (NativeProgram, MLPProgram))
         losses = [one.train_epoch(inputs, labels, rates).isfinite() for one in (fast, slow)]
         assert torch.equal(*losses)
         assert torch.equal(fast.count_errors(inputs, labels)[1], slow.count_errors(inputs, labels)[1])
@@ -119,9 +122,9 @@ def test_members_that_are_kept_train_on_as_before() -> None:
     assert torch.equal(whole.flat[rows], part.flat)
 
 
-@pytest.mark.parametrize("kind", [NativeProgram, TorchProgram])
+@pytest.mark.parametrize("kind", [NativeProgram, MLPProgram])
 def test_the_memory_of_a_program_is_free_as_soon_as_nobody_holds_it(
-    kind: type[NativeProgram | TorchProgram],
+    kind: type[NativeProgram | MLPProgram],
 ) -> None:
     """On a GPU the next population's buffers come right after; Python's search for cycles does not know how large."""
     inputs, labels = points()
@@ -172,7 +175,7 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
     with Without(), caplog.at_level(logging.WARNING):
         made = [make_program(start, start.row[None], SPEC) for _ in range(2)]
         name = program_name("cpu", torch.float64)
-    assert [type(one) for one in made] == [TorchProgram, TorchProgram]
+    assert [type(one) for one in made] == [MLPProgram, MLPProgram]
     monkeypatch.undo()
     assert (name, program_name("cpu", torch.float64)) == ("cpu", "native")  # no checkpoint goes from one to the other
     assert [record.message for record in caplog.records] == [
@@ -262,8 +265,8 @@ def test_a_gpu_trains_as_the_cpu_does(optimizer: str) -> None:
         there = replace(start, row=start.row.to(gpu), projection=projection)
         rates = torch.tensor([1e-4, 1e-3, 1e-3, 1e-2], dtype=torch.float64)
         cpu, cuda = (
-            TorchProgram(start, start.row.expand(4, -1), spec),
-            TorchProgram(there, there.row.expand(4, -1), spec),
+            MLPProgram(start, start.row.expand(4, -1), spec),
+            MLPProgram(there, there.row.expand(4, -1), spec),
         )
         for kept in ([0, 1, 2, 3], [0, 3]):
             for one, place in ((cpu, "cpu"), (cuda, "cuda")):
@@ -293,7 +296,7 @@ def test_steps_can_be_captured_as_cuda_graphs(optimizer: str) -> None:
         with FakeTensorMode():
             row = torch.empty(count, dtype=torch.float64)
             fake = None if projection is None else torch.empty(projection.shape, dtype=torch.float64)
-            torch_program = TorchProgram(Start(architecture, row, fake, 1.0, 0), row.expand(3, -1), spec)
+            torch_program = MLPProgram(Start(architecture, row, fake, 1.0, 0), row.expand(3, -1), spec)
             before = {id(tensor) for tensor in vars(torch_program).values() if isinstance(tensor, Tensor)}
             torch_program.train_step()
             torch_program.count_step()

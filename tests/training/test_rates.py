@@ -10,13 +10,15 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
-from distnlc.data import Dataset
+from distnlc.data.dataset import Dataset
+from distnlc.networks.architecture import Architecture
+from distnlc.networks.loss import loss_scale
 from distnlc.networks.mlp import MLP
-from distnlc.networks.sampling import Architecture
-from distnlc.spec import SearchSpec, TrainingSpec, derive_seed
-from distnlc.training.loss import loss_scale
-from distnlc.training.population import Start
+from distnlc.search import SearchSpec
+from distnlc.spec import derive_seed
 from distnlc.training.rates import smallest_rate
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.trainer import Start
 
 BATCH, POINTS, SHUFFLE_SEED = 20, 100, 3
 SEARCH = SearchSpec()

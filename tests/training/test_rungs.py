@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_population_training import SHORT, SKIPS, architecture, start_of
 
-from distnlc.data import Dataset
+from distnlc.data.dataset import Dataset
 from distnlc.records import DIVERGED, OK, PRUNED
-from distnlc.training.population import PopulationTrainer, RunOutcome, train_population
+from distnlc.training.trainer import PopulationTrainer, RunOutcome, train_population
+from tests.training.test_population_training import SHORT, SKIPS, architecture, start_of
 
 RATES = [1e-6, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0]
 RUNGS = (3, 6)

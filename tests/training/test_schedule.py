@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from distnlc.spec import TrainingSpec
 from distnlc.training.schedule import Schedule
+from distnlc.training.spec import TrainingSpec
 
 PAPER = TrainingSpec()
 FLAT = [0.5] * 200

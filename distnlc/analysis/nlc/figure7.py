@@ -1,0 +1,125 @@
+"""Figure 7: which of the starting rates was the best one: how often each run of the sweep was chosen.
+
+Panel A is about the runs chosen by validation error (the paper shows CIFAR10), B about those chosen by training error.
+Architectures that are not better than guessing are left out: their rate was not chosen meaningfully. If the ends of
+the range, shaded, are empty, the range was wide enough (sections B.1 and 4).
+"""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError, given_by, main
+from distnlc.analysis.drawing.panels import page
+from distnlc.analysis.load import Tables
+from distnlc.analysis.nlc.parts import VALIDATION, Part, parts_of
+from distnlc.analysis.statistics.correlations import usable_rows
+
+TITLE = "Figure 7: the index of the chosen run"
+ENDS = 5
+"""the first and the last so many rates are the ends of the range (section 4's check)"""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The chosen runs of one part."""
+
+    title: str
+    criterion: str
+    indices: "pd.Series[int]"
+    """one per architecture that is better than guessing; 1 = the smallest rate"""
+    rates: int
+    """how many starting rates the range has"""
+    n_in: int
+    left_out: str
+
+    @property
+    def at_ends(self) -> int:
+        """How many architectures have their best rate in the first or last ENDS."""
+        return int(((self.indices <= ENDS) | (self.indices > self.rates - ENDS)).sum())
+
+
+def draw(tables: Tables) -> Drawing:
+    """One histogram per part. Raises MissingRecordsError."""
+    found = [chosen(part, tables.runs) for part in parts_of(tables.architectures)]
+    if not any(len(one.indices) for one in found):
+        reasons = "; ".join(f"{one.title}: {one.left_out}" for one in found) or "the study has no rows"
+        raise MissingRecordsError(
+            f"{TITLE}: no architecture is better than guessing ({reasons}); {given_by('paper-small', 'paper')}"
+        )
+    headings = [(one.title, [f"n = {len(one.indices)} of {one.n_in}", one.left_out]) for one in found]
+    figure, page_axes = page(headings, height=2.2)
+    for one, axes in zip(found, page_axes, strict=True):
+        _draw_panel(axes, one)
+    remarks = [
+        f"{one.title}: the best rate of {one.at_ends} of {len(one.indices)} architectures lies among the first or last "
+        f"{ENDS}, so a wider range might have given them a lower error"
+        + (" (the paper has none there)." if one.criterion == VALIDATION else ".")
+        for one in found
+        if one.at_ends
+    ]
+    caption = (
+        "How many architectures have their best run at each index of the range of starting rates, 1 being the smallest "
+        f"rate. Shaded: the first and last {ENDS}. Only architectures that are better than guessing."
+    )
+    return Drawing("figure7", TITLE, caption, figure, table=_table(found), remarks=remarks)
+
+
+def chosen(part: Part, runs: pd.DataFrame) -> Chosen:
+    """The chosen runs of the part's architectures that are better than guessing."""
+    run, error = (part.rows[column].to_numpy(dtype=float) for column in ("best_run", part.error))
+    kept, left_out = usable_rows(
+        run,
+        error,
+        log_x=False,
+        log_y=False,
+        failed=part.failed,
+        skipped=part.skipped,
+        excluded=part.learned_only().excluded,
+        names=("chosen run", "error"),
+    )
+    tried = runs.loc[runs["unit_id"].isin(part.rows["unit_id"]), "run"]
+    return Chosen(
+        title=part.title,
+        criterion=part.key[2],
+        indices=pd.Series(run[kept].astype(int) + 1),
+        rates=0 if tried.empty else int(tried.max()) + 1,
+        n_in=len(run),
+        left_out=text.reasons(left_out),
+    )
+
+
+def _draw_panel(axes: Axes, one: Chosen) -> None:
+    for low, high in ((0.5, ENDS + 0.5), (one.rates - ENDS + 0.5, one.rates + 0.5)):
+        axes.axvspan(low, high, color="0.9", linewidth=0)
+    index, count = np.unique(one.indices, return_counts=True)
+    axes.bar(index, count, width=1, color="#0072b2", edgecolor="white", linewidth=0.4)
+    axes.set_xlim(0.5, max(one.rates, 1) + 0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(f"index of the chosen run ({one.criterion.replace('-', ' ')})")
+    axes.set_ylabel("architectures")
+
+
+def _table(found: list[Chosen]) -> pd.DataFrame:
+    rows = {
+        one.title: {
+            "starting rates": str(one.rates),
+            "lowest index": str(one.indices.min()) if len(one.indices) else "–",
+            "highest index": str(one.indices.max()) if len(one.indices) else "–",
+            f"first or last {ENDS}": str(one.at_ends),
+            "paper": "none" if one.criterion == VALIDATION else "–",
+            "rows used": f"{len(one.indices)} of {one.n_in}",
+            "left out": one.left_out.removeprefix("left out: "),
+        }
+        for one in found
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+if __name__ == "__main__":
+    sys.exit(main(draw))

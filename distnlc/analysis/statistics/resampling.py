@@ -1,0 +1,169 @@
+"""Bootstrap of many correlations at once: a resample of n rows is how often each row was drawn.
+
+In: xs of shape (m, n), several metrics with one value per row, and y of shape (n,). Out: for each metric and
+resample a correlation. Every coefficient is a triple (c, vx, vy) with the value c / sqrt(vx vy), whose parts can be
+added up over strata, being in the units of x and y; with weights w (the counts), total N = sum w:
+
+    Pearson   c = sum w (x - mean)(y - mean), vx and vy alike
+    partial   the same after least squares on controls was subtracted (Schur complement of the covariance matrix)
+    Spearman  Pearson of the mid-ranks; with X_ij = sign(x_i - x_j) a row's rank minus the mean rank is (X w)_i / 2
+    Kendall   tau-b: c = w' (X * Y) w, vx = N^2 - sum over groups of equal x (their number)^2
+
+All coefficients and metrics share the resamples, so that a difference of two coefficients has an interval too; they
+are those of `correlations.bootstrap_interval`. Matrix products do the work, in blocks: memory stays bounded.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats
+
+Triple = tuple[Floats, Floats, Floats]
+"""c, vx and vy, each (m, resamples)"""
+Counts = NDArray[np.float32]
+"""(resamples, n) how often each row was drawn. Ranks and signs are summed in single precision, which is fast, and
+exact for whole numbers below 2^24; what they are multiplied with and added up to is in double precision again."""
+Moments = Callable[[Counts, Floats, Floats], Triple]
+"""weights (resamples, n), xs (m, n), y (n,) -> the triple"""
+
+BLOCK = 2_000_000
+"""numbers in the largest intermediate array"""
+
+
+def resamples(n: int, seed: int = SEED) -> Counts:
+    """How often each of n rows was drawn, (RESAMPLES, n); every row of it sums to n."""
+    generator = np.random.default_rng(seed)
+    counts = np.empty((RESAMPLES, n), dtype=np.float32)
+    step = max(1, BLOCK // n)
+    for start in range(0, RESAMPLES, step):
+        block = counts[start : start + step]
+        drawn = generator.integers(n, size=block.shape) + n * np.arange(len(block))[:, None]
+        block[:] = np.bincount(drawn.ravel(), minlength=block.size).reshape(block.shape)
+    return counts
+
+
+def resampled(moments: Moments, weights: Counts, xs: Floats, y: Floats) -> Triple:
+    """The triple for all resamples, a block of them at a time."""
+    step = max(1, BLOCK // y.size)
+    blocks = [moments(weights[start : start + step], xs, y) for start in range(0, len(weights), step)]
+    c, vx, vy = (np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True))
+    return c, vx, vy
+
+
+def coefficients(triple: Triple) -> Floats:
+    """c / sqrt(vx vy); nan where x or y does not vary in a resample."""
+    c, vx, vy = triple
+    scale = np.sqrt(np.maximum(vx, 0) * np.maximum(vy, 0))
+    values = np.full(np.broadcast_shapes(c.shape, scale.shape), np.nan)
+    np.divide(c, scale, out=values, where=scale > 0)
+    return np.clip(values, -1, 1)
+
+
+def interval(values: Floats) -> tuple[float, float]:
+    """Percentile interval at LEVEL over the resamples (b,) that have the coefficient; nan if none has."""
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
+    tail = (1 - LEVEL) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def pearson(weights: Counts, xs: Floats, y: Floats) -> Triple:
+    """Of values as they are."""
+    return partial_on(np.empty((0, y.size)))(weights, xs, y)
+
+
+def partial_on(controls: Floats) -> Moments:
+    """Of what remains of x and y after least squares on controls (k, n) and a constant."""
+
+    def moments(weights: Counts, xs: Floats, y: Floats) -> Triple:
+        standard_y, spread_y = _standard(y)
+        fixed = np.array([*(_standard(row)[0] for row in controls), standard_y])
+        covariance = _covariance(weights, fixed, fixed)  # (b, k + 1, k + 1)
+        inner, to_y, variance_y = covariance[:, :-1, :-1], covariance[:, :-1, -1], covariance[:, -1, -1]
+        inverse = np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
+        standard, spread_x = (np.array(parts) for parts in zip(*map(_standard, xs), strict=True))
+        to_x = _covariance(weights, standard, fixed)  # (b, m, k + 1)
+        on_controls = to_x[:, :, :-1] @ inverse  # (b, m, k)
+        c = to_x[:, :, -1] - np.einsum("bmk,bk->bm", on_controls, to_y)
+        variance_x = weights @ (standard**2).T - (weights @ standard.T) ** 2 / _totals(weights)[:, None]
+        vx = variance_x - np.einsum("bmk,bmk->bm", on_controls, to_x[:, :, :-1])
+        vy = variance_y - np.einsum("bk,bkl,bl->b", to_y, inverse, to_y)
+        # What least squares explains to all digits but the last few has no remainder to correlate.
+        vx, vy = np.where(vx > 1e-9 * variance_x, vx, 0), np.where(vy > 1e-9 * variance_y, vy, 0)
+        vx[variance_x < 1e-9], vy[variance_y < 1e-9] = 0, 0
+        return (c * spread_x * spread_y).T, (vx * spread_x**2).T, (vy * spread_y**2)[None]
+
+    return moments
+
+
+def spearman(weights: Counts, xs: Floats, y: Floats) -> Triple:
+    """Of mid-ranks as fractions of the number of rows, so that strata count by their size when they are added up."""
+    c, vx, vy = np.zeros((len(xs), len(weights))), np.zeros((len(xs), len(weights))), np.zeros((1, len(weights)))
+    for columns in _column_blocks(y.size):
+        drawn = weights[:, columns]
+        ranks_y = weights @ _signs(y, columns)
+        vy[0] += _dots(ranks_y, ranks_y * drawn)
+        ranks_y *= drawn
+        for row, x in enumerate(xs):
+            ranks_x = weights @ _signs(x, columns)
+            c[row] += _dots(ranks_x, ranks_y)
+            vx[row] += _dots(ranks_x, ranks_x * drawn)
+    size = (2 * _totals(weights)) ** 2
+    return c / size, vx / size, vy / size
+
+
+def kendall(weights: Counts, xs: Floats, y: Floats) -> Triple:
+    """tau-b. Copies of one row tie with each other in x and in y."""
+    c = np.zeros((len(xs), len(weights)))
+    for columns in _column_blocks(y.size):
+        signs_y = _signs(y, columns)
+        for row, x in enumerate(xs):
+            c[row] += _dots(weights @ (signs_y * _signs(x, columns)), weights[:, columns])
+    return c, np.array([_untied_pairs(weights, x) for x in xs]), _untied_pairs(weights, y)[None]
+
+
+def _totals(weights: Counts) -> Floats:
+    return weights.sum(axis=1, dtype=np.float64)
+
+
+def _dots(a: Counts, b: Counts) -> Floats:
+    """(resamples,) row by row, the sum in double precision."""
+    return np.einsum("bn,bn->b", a, b, dtype=np.float64)
+
+
+def _covariance(counts: Counts, a: Floats, b: Floats) -> NDArray[np.float64]:
+    """(resamples, len(a), len(b)) sums of products about the resample's means, for a and b of shape (., n)."""
+    weights = counts.astype(np.float64)
+    products = weights @ (a[:, None] * b[None]).reshape(-1, a.shape[1]).T
+    means = (weights @ a.T)[:, :, None] * (weights @ b.T)[:, None]
+    return products.reshape(means.shape) - means / weights.sum(axis=1)[:, None, None]
+
+
+def _standard(values: Floats) -> tuple[Floats, float]:
+    """Mean 0 and variance 1, so that sums of squares lose no digits, and what one was; zeros for a constant."""
+    centred = values - values.mean()
+    spread = float(centred.std())
+    if spread <= 1e-12 * np.abs(values).max():
+        return np.zeros_like(values), 0.0
+    return centred / spread, spread
+
+
+def _column_blocks(n: int) -> list[slice]:
+    step = max(1, BLOCK // n)
+    return [slice(start, start + step) for start in range(0, n, step)]
+
+
+def _signs(x: Floats, columns: slice) -> NDArray[np.float32]:
+    """(n, columns) whether the column's row is above (1), below (-1) or level with each row."""
+    return np.sign(x[columns] - x[:, None]).astype(np.float32)
+
+
+def _untied_pairs(weights: Counts, x: Floats) -> Floats:
+    """(resamples,) ordered pairs of drawn rows that differ in x."""
+    order = np.argsort(x, kind="stable")
+    starts = np.flatnonzero(np.diff(x[order], prepend=-np.inf) != 0)
+    tied = np.add.reduceat(weights[:, order], starts, axis=1)
+    return _totals(weights) ** 2 - _dots(tied, tied)

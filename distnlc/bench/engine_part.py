@@ -1,0 +1,222 @@
+"""The part `engine`: what Ray, the store, MLflow tracking and Optuna cost together, and what a second worker brings.
+
+A true small NLC study runs in a temporary folder as `distnlc run` runs it, with one worker and with two in turn. With
+T_k the time from a worker's first commit to its last (what comes before is start-up: processes, imports, compilation),
+    overhead per unit = (sum over workers of T_k - sum of the units' own seconds) / units, + Optuna's time in a sweep,
+over the units after each worker's first; the wait of one worker for the other's last unit is no overhead and left out.
+Optuna's time is inside the units, so a sweep whose trainings take no time is timed for it. The units compute on CPU
+cores, also where there is a GPU. What 100,000 units do to the engine is measured in scale.py.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from distnlc.bench import scale_part as scale
+from distnlc.bench.display import plain_table, progress
+from distnlc.engine.driver import run_units
+from distnlc.engine.executor import EngineError, study_work
+from distnlc.engine.ray_executor import RayExecutor
+from distnlc.progress import Progress
+from distnlc.records import OK, Records
+from distnlc.search import SearchSpec, sweep
+from distnlc.sinks.checkpoint_cleaner import CheckpointCleaner
+from distnlc.sinks.console import Console, terminal
+from distnlc.sinks.mirror import Mirror
+from distnlc.spec import StudySpec, Unit
+from distnlc.store import Store, place_of
+from distnlc.studies import kind_of, resolve
+
+STUDY = {
+    "data.name": "waveform-noise",
+    "sampling.count": 10,
+    "sampling.parameters": 50_000,
+    "sampling.depth_min": 15,
+    "sampling.depth_max": 15,
+    "search.coarse": 8,
+    "metrics.walk_batches": 0,
+}
+"""fields of the preset `quick` that differ: units of equal size, of a few seconds"""
+WORKERS = (1, 2)
+REPETITIONS = 3
+EXPECTED_S = 55.0
+"""of one study, on average over one and two workers"""
+MINUTE_S = 60.0
+"""the length of a unit that the overhead is compared with"""
+
+
+@dataclass(frozen=True)
+class StudyTimes:
+    """One run of the study."""
+
+    workers: int
+    startup_s: float
+    """from starting Ray to the first unit's beginning"""
+    commits_s: list[float]
+    """of all units, in the order of their commits; from the same moment"""
+    units: dict[str, float]
+    """unit id -> its own seconds, in that order"""
+    tracked: bool
+    """MLflow is installed"""
+
+    def later(self) -> dict[str, float]:
+        """The units after each worker's first."""
+        return dict(list(self.units.items())[self.workers :])
+
+    def worker_s(self) -> float:
+        """Sum over the workers of the time from the first commit to the last."""
+        return sum(self.commits_s[-self.workers :]) - sum(self.commits_s[: self.workers])
+
+    def overhead_s(self) -> float:
+        """Per unit, without Optuna."""
+        later = self.later()
+        return (self.worker_s() - sum(later.values())) / len(later)
+
+
+class _Clock:
+    """A sink of the driver that notes when what happened."""
+
+    def __init__(self) -> None:
+        self.began_s: float | None = None
+        self.commits_s: list[float] = []
+        self.units: dict[str, float] = {}
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        self.commits_s.append(time.perf_counter())
+        row = next(iter(records.values()))[0]
+        if row.status != OK:
+            raise EngineError(f"unit {unit.label} of the measured study failed: {row.reason}")
+        self.units[unit.unit_id] = row.seconds
+
+    def progress(self, progress: Progress) -> None:
+        if self.began_s is None and progress.running:
+            self.began_s = time.perf_counter()
+
+
+def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
+    """Does the study with a new Ray, all sinks attached. Raises EngineError if a unit fails or Ray cannot start."""
+    kind, clock = kind_of(study.kind), _Clock()
+    units = kind.units(study)
+    with Store.create_or_open(folder, study, kind.TABLES) as store:
+        checkpoints = CheckpointCleaner(folder, ())
+        console = Console(kind, len(units), [], place_of(folder), again=lambda *_: "distnlc bench engine")
+        mirror = Mirror(study, kind, str(folder), folder, None, console)
+        started = time.perf_counter()
+        run_units(
+            units,
+            executor=RayExecutor(study_work(study, checkpoints.folder), workers=workers),
+            store=store,
+            kind=kind,
+            spec=study,
+            sinks=[checkpoints, console, mirror, clock],
+        )
+        mirror.close()
+    if len(clock.units) < len(units) or clock.began_s is None:
+        raise EngineError(f"the measured study ended with {len(clock.units)} of {len(units)} units")
+    commits_s = [commit - started for commit in clock.commits_s]
+    return StudyTimes(workers, clock.began_s - started, commits_s, clock.units, mirror.tracker is not None)
+
+
+@dataclass
+class _Instant:
+    """The result of a training that took no time."""
+
+    error: float
+    pruned: bool = False
+    diverged: bool = False
+    epochs: int = 1
+
+
+def optuna_s() -> float:
+    """Optuna's share of a full grid's sweep."""
+
+    def timed() -> float:
+        began = time.perf_counter()
+        sweep(SearchSpec(), lambda indices: [_Instant(index / 100) for index in indices])
+        return time.perf_counter() - began
+
+    return median([timed() for _ in range(6)][1:])  # the first one imports
+
+
+def speedup(one: StudyTimes, two: StudyTimes) -> float:
+    """Throughput of two workers over that of one, units weighed by their seconds with one."""
+    work = sum(one.units[unit_id] for unit_id in two.later()) * two.workers / two.worker_s()
+    return work / (sum(one.later().values()) / one.worker_s())
+
+
+def expected_s() -> float:
+    """Of the whole part."""
+    return EXPECTED_S * len(WORKERS) * REPETITIONS + scale.EXPECTED_S
+
+
+def measure() -> dict[str, Any]:
+    """Measures, prints the table, gives everything as plain data."""
+    study = resolve("quick", [f"{field}={value}" for field, value in STUDY.items()])
+    kind_of(study.kind).prepare(study)
+    times: list[list[StudyTimes]] = []
+    names = {1: "one worker", 2: "two workers"}
+    with _no_gpu(), progress("engine", expected_s()) as begin:
+        for _ in range(REPETITIONS):
+            times.append([])
+            for workers in WORKERS:
+                begin(names[workers], EXPECTED_S)
+                with tempfile.TemporaryDirectory() as folder:
+                    times[-1].append(run_study(study, Path(folder, "study"), workers))
+        at_scale = scale.measure(begin)
+    in_sweep_s = optuna_s()
+    found = {
+        "study": study.model_dump(mode="json"),
+        "optuna_s": in_sweep_s,
+        "overhead_s": {
+            workers: median(repetition[index].overhead_s() for repetition in times) + in_sweep_s
+            for index, workers in enumerate(WORKERS)
+        },
+        "startup_s": median(each.startup_s for repetition in times for each in repetition),
+        "unit_s": median(seconds for repetition in times for seconds in repetition[0].units.values()),
+        "speedup": median(speedup(*repetition) for repetition in times),
+        "repetitions": [
+            [asdict(each) | {"overhead_s": each.overhead_s()} for each in repetition] for repetition in times
+        ],
+        "speedups": [speedup(*repetition) for repetition in times],
+        "scale": at_scale,
+    }
+    terminal.print(_table(found))
+    terminal.print(scale.table(at_scale))
+    return found
+
+
+def _table(found: dict[str, Any]) -> Table:
+    how = (
+        f"{STUDY['sampling.count']} units of {found['unit_s']:.1f} s (median); overhead of Ray, store, tracking and "
+        f"Optuna ({found['optuna_s']:.3f} s a sweep of 40 rates); start-up, once: {found['startup_s']:.1f} s; "
+        f"medians of {REPETITIONS} alternating repetitions"
+    )
+    if not found["repetitions"][0][0]["tracked"]:
+        how += "; without tracking, since MLflow is not installed"
+    table = plain_table("Engine: overhead per unit", how, ["workers"], ["overhead s", "of a minute", "throughput"])
+    for workers, overhead_s in found["overhead_s"].items():
+        throughput = 1.0 if workers == 1 else found["speedup"]
+        table.add_row(str(workers), f"{overhead_s:.3f}", f"{overhead_s / MINUTE_S:.2%}", f"{throughput:.2f}")
+    return table
+
+
+@contextmanager
+def _no_gpu() -> Iterator[None]:
+    """Hides GPUs from the Ray that is started within."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before

@@ -1,0 +1,207 @@
+"""What a kind of study is, and how kinds are found: built in, installed, or named on the command line.
+
+Each built-in kind is a package of `distnlc.studies` with an object `KIND`; to add one, copy such a folder. Somebody
+else's kind is an object of a module that an entry point of the group `distnlc`, the option `--plugin` or the variable
+DISTNLC_PLUGINS names. A name in a study file is looked up among these and never imported: a study folder may come
+from anybody.
+"""
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from distnlc.records import Records
+from distnlc.spec import SpecError, StudySpec, Unit
+
+PLUGINS_VARIABLE = "DISTNLC_PLUGINS"
+ENTRY_POINTS = "distnlc"
+BUILT_IN = "distnlc.studies"
+
+S = TypeVar("S", bound=StudySpec)
+Ref = str
+"""`package.module:name`, imported where it is first needed, so that a kind costs nothing until it is used"""
+DataRecord = Mapping[str, Mapping[str, Any]]
+"""part -> what its data were (digests of source files, counts, dimensions), in plain data; empty without data"""
+
+
+class Headline(Protocol):
+    """A few finite numbers over a study's units so far, for progress displays; its size does not grow with them."""
+
+    COLUMNS: Sequence[str]
+    """of the first table, besides `unit_id`, `status` and `reason`: what `add` looks at"""
+
+    def add(self, row: Any) -> None:
+        """Takes in one more unit: its row of the first table, or whatever has these columns as attributes."""
+
+    def numbers(self) -> dict[str, float]:
+        """Name -> number; none that is not defined yet."""
+
+
+class Counts:
+    """The headline of a kind that has no numbers to show beyond the counts of its units."""
+
+    COLUMNS: Sequence[str] = ()
+
+    def add(self, row: Any) -> None:
+        """Nothing to do."""
+
+    def numbers(self) -> dict[str, float]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one unit that the mirror shows beside its row."""
+
+    points: Mapping[str, Sequence[tuple[int, float | None]]] = field(default_factory=dict)
+    """name -> (step, value); values that are not finite are gaps. Names that share the part before a slash are shown
+    together"""
+    note: str = ""
+    """what the curves are, in Markdown"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a unit is done. The result must not depend on it."""
+
+    device: str = "cpu"
+    """of torch"""
+    checkpoints: Path | None = None
+    """A folder of the unit's own, whose parent may be missing too. A long unit may keep its state there and go on from
+    what a lost worker left; it must do without (None, or a folder that cannot be made) just as well."""
+
+
+def nothing(spec: Any, parts: Sequence[str]) -> DataRecord:
+    """The `prepare` of a kind that needs no data."""
+    return {}
+
+
+def nothing_known(spec: Any, unit: Unit, data: DataRecord) -> dict[str, Any]:
+    """The `known` of a kind whose failed units have nothing to say."""
+    return {}
+
+
+def no_curves(records: Records) -> Curves:
+    """The `curves` of a kind without any."""
+    return Curves()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[S]):
+    """A kind of study: the only thing that engine, store, mirror and command line know of it.
+
+    A callable can be given as a `Ref`. The modules that this object's own module imports must not need torch.
+    """
+
+    name: str
+    spec: type[S]
+    """new kinds declare `kind: Literal[name]` without a default, so that it is part of every id"""
+    tables: Mapping[str, type]
+    """table -> row dataclass; the first has one row per unit, with the columns of `records.UNIT_COLUMNS`"""
+    units: Callable[[S], list[Unit]] | Ref
+    """all units of the study, in index order within each part"""
+    run: Callable[[S, Unit, Work], Records] | Ref
+    """does one unit's work; the result depends on (spec, unit) alone"""
+    version: str = "1"
+    """to be raised when the same spec gives other results; it enters the ids"""
+    prepare: Callable[[S, Sequence[str]], DataRecord] | Ref = nothing
+    """once, in the driver, before any unit: finds and caches the data of some parts. Raises on a user's mistake"""
+    known: Callable[[S, Unit, DataRecord], dict[str, Any]] | Ref = nothing_known
+    """columns that the row of a failed unit has all the same"""
+    seconds: Callable[[S, Sequence[Unit], str], list[float]] | Ref | None = None
+    """of each unit on a torch device of this machine; None: `plan` does the cheapest unit once"""
+    rows: Callable[[S], dict[str, int]] | Ref | None = None
+    """about how many rows each table will have; None: one per unit in the first"""
+    headline: type[Headline] = Counts
+    curves: Callable[[Records], Curves] | Ref = no_curves
+    report: Ref | None = None
+    """`package.module:REPORT`, a distnlc.analysis.report.Report; None: a report shows counts and columns alone"""
+    presets: str | None = None
+    """the package that holds presets/*.yaml"""
+
+    @property
+    def first(self) -> str:
+        """The name of the table that has one row per unit."""
+        return next(iter(self.tables))
+
+    @property
+    def row(self) -> type:
+        """The row dataclass of that table."""
+        return self.tables[self.first]
+
+
+def loaded(reference: Callable[..., Any] | Ref) -> Any:
+    """The callable or object that a `Ref` names; anything else is given back as it is."""
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+_named: dict[str, Kind[Any]] = {}
+"""kinds of the modules that were named on the command line"""
+_modules: list[str] = []
+
+
+def use_plugins(modules: Iterable[str] = ()) -> None:
+    """Imports plug-in modules, those of DISTNLC_PLUGINS too, the current folder's first. Raises SpecError."""
+    variable = os.environ.get(PLUGINS_VARIABLE, "").replace(",", " ").split()
+    for name in dict.fromkeys([*variable, *modules]):
+        if name in _modules:
+            continue
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise SpecError(
+                f"plug-in {name}: cannot be imported on this machine ({reason}); looked in {here}"
+            ) from None
+        kinds = [each for each in vars(module).values() if isinstance(each, Kind)]
+        if not kinds:
+            raise SpecError(f"plug-in {name}: expected a module with an object of type distnlc.Kind, but found none")
+        for kind in kinds:
+            if kind.name in (*built_in(), *_named):
+                raise SpecError(f"plug-in {name}: there is a kind {kind.name!r} already; give yours another name")
+            _named[kind.name] = kind
+        _modules.append(name)
+
+
+def plugins_in_use() -> list[str]:
+    """The modules that `use_plugins` has imported; a worker needs them too."""
+    return list(_modules)
+
+
+def built_in() -> list[str]:
+    """The names of the kinds that come with distnlc."""
+    packages = pkgutil.iter_modules(importlib.import_module(BUILT_IN).__path__)
+    return [package.name.replace("_", "-") for package in packages if package.ispkg]
+
+
+def kinds() -> list[str]:
+    """The names of all kinds there are: built in, installed, named."""
+    return [*built_in(), *(each.name for each in metadata.entry_points(group=ENTRY_POINTS)), *_named]
+
+
+def kind_of(name: str) -> Kind[Any]:
+    """The kind of that name. Raises SpecError if there is none."""
+    if name in built_in():
+        kind = importlib.import_module(f"{BUILT_IN}.{name.replace('-', '_')}").KIND
+    elif name in _named:
+        kind = _named[name]
+    else:
+        kind = next((each.load() for each in metadata.entry_points(group=ENTRY_POINTS) if each.name == name), None)
+    if not isinstance(kind, Kind):
+        raise SpecError(
+            f"unknown study kind {name!r}; there are: {', '.join(kinds())} (the module of another is named by --plugin "
+            f"or {PLUGINS_VARIABLE})"
+        )
+    return kind

@@ -1,0 +1,75 @@
+"""The mirror among the driver's sinks: hands each committed unit to MLflow, and the missing ones from the store.
+
+In: units as they are committed, progress, the report. Out: calls of tracking.Tracker, which talks to MLflow in a
+thread of its own. Idle where MLflow is not installed.
+"""
+
+from collections.abc import Collection, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from distnlc.plugins import Kind, loaded
+from distnlc.progress import Progress, Tally
+from distnlc.records import Records, unit_row
+from distnlc.sinks.console import say
+from distnlc.spec import StudySpec, Unit
+from distnlc.store import place_of, read_records, read_statuses
+from distnlc.tracking import Tracker, View, ui_command, view_of
+
+MIRROR_S, HURRY_S = 30.0, 3.0
+"""how long the end waits for MLflow: after the units, after an interruption"""
+
+
+class Mirror:
+    """The sink that feeds the tracker."""
+
+    def __init__(
+        self, study: StudySpec, kind: Kind[Any], folder: str, here: Path, uri: str | None, tally: Tally
+    ) -> None:
+        """`here`: the folder of this machine that gets mlflow.db, if there is no `uri`."""
+        self.kind, self.folder, self.tally = kind, folder, tally
+        self.wait_s = HURRY_S
+        self.tracker: Tracker | None = None
+        if find_spec("mlflow") is not None:
+            self.tracker = Tracker(study, here, partial(read_statuses, folder), self.views, uri=uri)
+
+    def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
+        """Of committed units; called in the tracker's thread."""
+        for unit_id, records in read_records(self.folder, self.kind.TABLES, wanted):
+            yield unit_id, self._view(records)
+
+    def _view(self, records: Records) -> View:
+        return view_of(records, loaded(self.kind.curves)(records))
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        if self.tracker is not None:
+            self.tracker.unit(unit.unit_id, unit_row(records).status, self._view(records))
+
+    def progress(self, progress: Progress) -> None:
+        if self.tracker is not None:
+            failed = self.tally.failed
+            self.tracker.progress(
+                done=self.tally.settled - failed,
+                failed=failed,
+                total=self.tally.total,
+                units_per_hour=progress.units_per_hour,
+                seconds_left=progress.seconds_left,
+                headline=self.tally.headline.numbers(),
+            )
+
+    def report(self) -> None:
+        """The study's report is written: MLflow gets it at the end."""
+        if self.tracker is not None:
+            self.tracker.report(lambda: place_of(self.folder).read("report/index.html").decode())
+
+    def announce(self) -> None:
+        if self.tracker is None:
+            say("tracking is off: MLflow is not installed")
+        else:
+            say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
+
+    def close(self) -> None:
+        if self.tracker is not None:
+            self.tracker.close(self.wait_s)

@@ -1,0 +1,15 @@
+"""From an address to the place that it names."""
+
+import re
+from pathlib import Path
+
+from distnlc.store.bucket_writer import ObjectStore
+from distnlc.store.folder import LocalFolder
+from distnlc.store.place import Place
+
+
+def place_of(address: str | Path) -> Place:
+    """The place of an address: a folder's path, or `s3://bucket/prefix`. Raises StoreError."""
+    if re.match("s3:/", str(address)):  # a Path has lost the second slash
+        return ObjectStore(str(address))
+    return LocalFolder(Path(address))

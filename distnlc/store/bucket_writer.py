@@ -1,0 +1,298 @@
+"""An object store as a study's place: a manifest of several objects, and one writer without a lock.
+
+    manifest/00000006.0000.0003.00000041        some lines: generation 6, rewriting 0, segment 3, version 41
+    manifest/00000006.8f0a52c19d3e7b64.writer   the claim of generation 6's writer: who it is; renewed all the time
+
+Readers take the highest generation and rewriting, and of each of its segments the highest version. A commit puts the
+last segment once more, one line longer, as its next version; nothing that counts is ever overwritten.
+
+Who opens a study claims a generation higher than any, and only then looks for other claims; who commits or merges
+publishes, and only then looks for higher generations. What a store has taken is in its listings from then on, so
+that of two writers at least one sees the other: nothing is called committed, and nothing is deleted, that a later
+writer has not read. A writer that was believed dead and comes back writes into a generation that nobody reads.
+"""
+
+import errno
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+
+from distnlc.store.bucket import PARALLEL, Objects
+from distnlc.store.manifest import StoreError
+from distnlc.store.place import BAD, MANIFEST, this_writer
+
+SEGMENT_BYTES = 128_000
+"""of a segment, from which on the next one is begun: what every commit puts again"""
+VERSIONS_KEPT = 16
+"""superseded versions, from which on they are deleted"""
+RENEW_S, STALE_S = 30.0, 300.0
+"""how often a writer renews its claim; the claim's age at which it is believed dead, by the store's own clock"""
+LOOK_AGAIN_S = 0.5
+"""at a claim that is higher than the own one and about to be withdrawn"""
+READ_ATTEMPTS = 100
+"""at a manifest whose segments vanish while they are read, since it is being rewritten"""
+SEGMENT = re.compile(rf"{MANIFEST}/(\d+)\.(\d+)\.(\d+)\.(\d+)")
+CLAIM = re.compile(rf"{MANIFEST}/(\d+)\.[0-9a-f]+\.writer")
+OWNER = re.compile(r"process (\d{1,9}) on ([\w.-]{1,255})")
+_ours: set[str] = set()
+"""the claims of this process's writers"""
+
+
+class Segment(NamedTuple):
+    generation: int
+    rewriting: int
+    number: int
+    version: int
+
+    def name(self) -> str:
+        return MANIFEST + "/{:08d}.{:04d}.{:04d}.{:08d}".format(*self)
+
+
+class Claim(NamedTuple):
+    generation: int
+    name: str
+    time: datetime
+    """when it was renewed last"""
+
+
+class Listing(NamedTuple):
+    """What lies in manifest/."""
+
+    segments: list[Segment]
+    claims: list[Claim]
+
+    def published(self) -> int:
+        """The highest generation of the manifest; 0 if there is none."""
+        return max((segment.generation for segment in self.segments), default=0)
+
+    def current(self) -> list[str]:
+        """The names of the segments that are the manifest, in order."""
+        newest = max((segment[:2] for segment in self.segments), default=None)
+        latest = {segment.number: segment for segment in sorted(self.segments) if segment[:2] == newest}
+        return [segment.name() for segment in latest.values()]
+
+
+class ObjectStore(Objects):
+    """A Place (place.py) in a bucket."""
+
+    parallel = PARALLEL
+    tears = False
+    scaffold = frozenset({MANIFEST})
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self._is_writer = False
+        self._claim: str | None = None
+        """None also for a writer that was overtaken"""
+        self._generation = 0
+        self._rewriting = -1
+        self._version = 0
+        self._is_begun = False
+        """whether the segment 0 of this rewriting, on which the others stand, is known to be there"""
+        self._may_turn_up = False
+        """whether this generation, of which nothing is known to be there, may be published by a request that failed"""
+        self._last = (0, b"", "")
+        """the last segment: its number, content and name"""
+        self._superseded: list[str] = []
+        self._ended = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, daemon=True)
+
+    def remove(self, names: Iterable[str]) -> None:
+        names = list(names)  # seen before it is asked who else writes
+        if self._is_writer:
+            self._require_manifest()
+            self._check_not_overtaken()
+        self.delete(names)
+
+    def set_aside(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self.write(name + BAD, self.read(name))
+            self.remove([name])
+
+    def first_number(self, last: int) -> int:
+        """Random, so that no two writers write the same file; on top of the last it would outgrow 64 bits in time."""
+        return secrets.randbits(60)
+
+    def lock(self) -> None:
+        self.check_bucket()
+        self._take_generation()
+        self._is_writer = True
+        self._renewing.start()
+
+    def unlock(self) -> None:
+        self._ended.set()
+        if self._claim:
+            self._renewing.join(timeout=RENEW_S)
+            self._withdraw(self._claim)
+
+    def read_manifest(self) -> bytes:
+        return self._read_published()[1]
+
+    def write_manifest(self, text: bytes) -> None:
+        self._require_lock()
+        self._may_turn_up |= self._rewriting < 0
+        self._rewriting += 1
+        self._version += 1
+        whole = Segment(self._generation, self._rewriting, 0, self._version)
+        self._last, self._superseded, self._is_begun = (0, b"", ""), [], False
+        self.write(whole.name(), text)
+        self._is_begun, self._may_turn_up = True, False
+        self._check_not_overtaken()
+        self.delete(old.name() for old in self._listing().segments if old[:2] < whole[:2])
+
+    def append_manifest(self, length: int, line: bytes) -> None:
+        self._require_manifest()
+        number, content, superseded = self._last
+        if not content or len(content) >= SEGMENT_BYTES:
+            number, content, superseded = number + 1, b"", ""
+        self._version += 1  # also if this fails: what the store has taken may turn up later
+        segment = Segment(self._generation, self._rewriting, number, self._version)
+        self.write(segment.name(), content + line)
+        self._check_not_overtaken()
+        if segment.generation == self._generation:
+            self._last = number, content + line, segment.name()
+            self._superseded += [superseded] if superseded else []
+        if len(self._superseded) >= VERSIONS_KEPT:
+            self.delete(self._superseded)
+            self._superseded = []
+
+    def _take_generation(self) -> None:
+        """Makes this the writer: claim, look for others, copy what is published into the own generation."""
+        old_claims, old_generation = [self._claim] if self._claim else [], self._generation
+        listing = self._listing()
+        self._generation = 1 + max([listing.published(), *(claim.generation for claim in listing.claims)])
+        self._rewriting = -1
+        self._claim = claim = f"{MANIFEST}/{self._generation:08d}.{secrets.token_hex(8)}.writer"
+        _ours.add(claim)
+        superseded: list[str] = []
+        try:
+            self.write(claim, this_writer().encode())
+            others = self._refuse_if_others_write(old_claims)
+            with suppress(FileNotFoundError):
+                published, text = self._read_published()
+                if old_claims and published != old_generation:
+                    raise self._overtaken()
+                self.write_manifest(text)
+                superseded = [*others, *old_claims]
+        except BaseException:
+            self._withdraw(claim, *old_claims)
+            raise
+        self.delete(superseded)
+
+    def _withdraw(self, *claims: str) -> None:
+        """Ends being the writer. A generation that may still be published keeps its claim, so that nobody takes its
+        number; the claim ends by its age, or with this process."""
+        self._claim = None
+        _ours.difference_update(claims)
+        if not self._may_turn_up:
+            with suppress(StoreError):  # then too
+                self.delete(claims)
+
+    def _refuse_if_others_write(self, old_claims: list[str]) -> list[str]:
+        """The claims of writers that are dead. Raises StoreError if one lives, or may."""
+        listing = self._listing()
+        others = [claim for claim in listing.claims if claim.name not in [self._claim, *old_claims]]
+        now = next((claim.time for claim in listing.claims if claim.name == self._claim), None)
+        for claim in others:
+            if now is None or claim.generation >= self._generation or not self._is_dead(claim, listing, now):
+                age = "" if now is None else f", last sign of life {(now - claim.time).total_seconds():.0f} s ago"
+                raise StoreError(
+                    f"{self}: another writer is at work on this study: {self._owner(claim)}{age}. Wait for it, or stop "
+                    f"it; if its machine is gone, run this again {STALE_S / 60:.0f} minutes after that"
+                )
+        if listing.published() >= self._generation:
+            raise StoreError(f"{self}: another writer began at the same moment. Run this again to see who it is")
+        return [claim.name for claim in others]
+
+    def _check_not_overtaken(self) -> None:
+        """Raises StoreError if a later writer may not have read what this one has published."""
+        for _ in range(int(2 * STALE_S / LOOK_AGAIN_S)):
+            listing = self._listing()
+            if listing.published() > self._generation:
+                break
+            later = [claim for claim in listing.claims if claim.generation > self._generation]
+            if not later:
+                return
+            now = max(claim.time for claim in listing.claims)
+            if all(self._is_dead(claim, listing, now) for claim in later):
+                self._take_generation()  # one that stopped half-way; if it goes on, then where nobody looks
+                return
+            time.sleep(LOOK_AGAIN_S)  # it finds this writer at work, and withdraws
+        raise self._overtaken()
+
+    def _require_lock(self) -> None:
+        if self._claim is None:
+            raise StoreError(f"{self}: this process no longer writes this study. Run the same command again")
+
+    def _require_manifest(self) -> None:
+        """Nothing stands on, or is deleted because of, a manifest that is not this writer's own."""
+        self._require_lock()
+        if not self._is_begun:
+            self.write_manifest(self.read_manifest())
+
+    def _overtaken(self) -> StoreError:
+        return StoreError(
+            f"{self}: another writer has taken over this study, since this one gave no sign of life for "
+            f"{STALE_S / 60:.0f} minutes. What was committed before is safe; what was being committed may be done again"
+        )
+
+    def _is_dead(self, claim: Claim, listing: Listing, now: datetime) -> bool:
+        if claim.generation < listing.published() or (now - claim.time).total_seconds() > STALE_S:
+            return True
+        found = OWNER.fullmatch(self._owner(claim))
+        here = found is not None and found[2] == socket.gethostname()
+        return here and found is not None and claim.name not in _ours and not _is_running(int(found[1]))
+
+    def _owner(self, claim: Claim) -> str:
+        """Process and host."""
+        with suppress(FileNotFoundError, UnicodeDecodeError):
+            if OWNER.fullmatch(text := self.read(claim.name).decode()):
+                return text
+        return "an unknown process"
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEW_S):
+            with suppress(StoreError):  # the next one may succeed; if none does, others may take over
+                if self._claim:
+                    self.write(self._claim, this_writer().encode())
+
+    def _listing(self) -> Listing:
+        segments, claims = [], []
+        for info in self.infos(MANIFEST):
+            name = info.path.removeprefix(self.root + "/")
+            if found := SEGMENT.fullmatch(name):
+                segments.append(Segment(*map(int, found.groups())))
+            elif found := CLAIM.fullmatch(name):
+                claims.append(Claim(int(found[1]), name, info.mtime))
+        return Listing(segments, claims)
+
+    def _read_published(self) -> tuple[int, bytes]:
+        """The highest generation, and its whole manifest. Raises FileNotFoundError if there is none."""
+        for _ in range(READ_ATTEMPTS):
+            listing = self._listing()
+            if not listing.segments:
+                self.check_bucket()
+                raise FileNotFoundError(errno.ENOENT, "there is no study", str(self))
+            with suppress(FileNotFoundError):
+                return listing.published(), b"".join(self.read_all(listing.current()))
+        raise StoreError(f"{self}: its manifest changes faster than it can be read. Try again")
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process of this machine runs that may be another writer."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,66 @@
+"""What an NLC study computes: the spec of a study, of which every part is one too."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from distnlc.data.spec import DataSpec
+from distnlc.metrics.spec import MetricsSpec
+from distnlc.search import SearchSpec
+from distnlc.spec import PositiveInt, SpecModel, StudySpec, identity
+from distnlc.studies.nlc.train_if import WALKED, parse_train_if
+from distnlc.training.spec import TrainingSpec
+
+
+class SamplingSpec(SpecModel):
+    """How many architectures are drawn by the scheme of section C, and their size."""
+
+    count: PositiveInt = 250
+    parameters: Annotated[int, Field(ge=100)] = 1_000_000
+    """trainable weights and biases; the width comes nearest to it"""
+    depth_min: Annotated[int, Field(ge=3)] = 3
+    depth_max: Annotated[int, Field(ge=3)] = 49
+    initializations: PositiveInt = 1
+    """initial weights that each architecture is trained from: more than one tell how much of the error is chance"""
+
+    @model_validator(mode="after")
+    def _depths_are_odd_and_ordered(self) -> Self:
+        if self.depth_min % 2 == 0 or self.depth_max % 2 == 0 or self.depth_min > self.depth_max:
+            raise ValueError(
+                "depth_min <= depth_max must hold and both must be odd (skip connections bypass two linear "
+                f"operations), but got depth_min={self.depth_min}, depth_max={self.depth_max}"
+            )
+        return self
+
+
+class Spec(StudySpec):
+    """What an NLC study computes."""
+
+    kind: Literal["nlc"] = "nlc"
+    data: DataSpec = DataSpec()
+    sampling: SamplingSpec = SamplingSpec()
+    training: TrainingSpec = TrainingSpec()
+    search: SearchSpec = SearchSpec()
+    metrics: MetricsSpec = MetricsSpec()
+    train_if: str | None = None
+    """which architectures are trained, such as `init_nlc between 1 and 5`; the others are measured and recorded as
+    `skipped`. Left out: all are trained"""
+    dtype: Literal["float64", "float32"] = "float64"
+
+    @field_validator("train_if")
+    @classmethod
+    def _filter_is_readable(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_train_if(text)
+        return text
+
+    @model_validator(mode="after")
+    def _filter_is_measured(self) -> Self:
+        if self.train_if and not self.metrics.walk_batches and parse_train_if(self.train_if).column in WALKED:
+            raise ValueError(f"train_if needs metrics.walk_batches >= 1 for {self.train_if!r}, but it is 0")
+        return self
+
+    def unit_identity(self) -> dict[str, Any]:
+        """More architectures or initializations rename no unit."""
+        counts = {"count": SamplingSpec().count, "initializations": SamplingSpec().initializations}
+        return identity(self.model_copy(update={"sampling": self.sampling.model_copy(update=counts)}))

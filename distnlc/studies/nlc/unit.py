@@ -1,0 +1,169 @@
+"""The work of one unit of an NLC study: an architecture is sampled, measured, swept over learning rates, and measured
+again with the chosen run's parameters.
+
+In: the spec, a unit, the device. Out: its rows. `units.py` says which architecture the unit is, `measurement.py` what
+is measured, `train_if.py` whether it is trained, `sweep.py` how.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from distnlc.data import dataset as data
+from distnlc.data.dataset import Dataset
+from distnlc.data.sources import part_sizes
+from distnlc.data.spec import DataSpec
+from distnlc.networks.architecture import Architecture
+from distnlc.networks.loss import loss_scale
+from distnlc.networks.mlp import MLP
+from distnlc.plugins import DataRecord, Work
+from distnlc.records import DIVERGED, OK, SKIPPED, Records
+from distnlc.search import Sweep
+from distnlc.spec import SpecError, Unit, derive_seed
+from distnlc.studies.nlc.measurement import measure_initial, measure_trained
+from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
+from distnlc.studies.nlc.spec import Spec
+from distnlc.studies.nlc.sweep import sweep_rates
+from distnlc.studies.nlc.train_if import parse_train_if
+from distnlc.studies.nlc.units import drawn, sampled
+from distnlc.training.checkpoint import Checkpoints
+from distnlc.training.programs import processor, program_name
+from distnlc.training.rates import smallest_rate
+from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
+from distnlc.training.trainer import RunOutcome
+
+DATASETS_KEPT = 4
+"""in the memory of a process: the paper's three, and one more; units of several parts come mixed"""
+
+
+def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
+    """Finds or generates, prepares and caches the data of these parts. Raises DataError and SpecError."""
+    found = {}
+    for name in parts:
+        part = spec.part(name)
+        size = part.training.batch_size
+        for field, count in zip(("train", "validation", "test"), part_sizes(part.data), strict=True):
+            if count % size:
+                raise SpecError(
+                    f"part {name}: data.{field} must be a multiple of training.batch_size = {size} (batch norm in a "
+                    f"smaller last batch is another function), but it is {count}"
+                )
+        found[name] = data.record(part.data, part.seed)
+    return found
+
+
+@lru_cache(maxsize=DATASETS_KEPT)
+def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset:
+    """Kept between the units of one process: they mostly share a dataset."""
+    return data.load(spec, seed).to(device, dtype)
+
+
+def _start(network: MLP, architecture: Architecture, dataset: Dataset, training: TrainingSpec) -> Start:
+    """The initialized network as the trainer takes it. Raises ValueError for one that cannot be trained."""
+    return Start(
+        architecture,
+        row=parameters_to_vector(network.parameters()).detach(),
+        projection=network.projection,
+        loss_scale=loss_scale(network, dataset.train_inputs, batch_size=training.batch_size),
+        seed=derive_seed("training", architecture.seed),
+    )
+
+
+def run(spec: Spec, unit: Unit, work: Work) -> Records:
+    """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
+    began = time.perf_counter()
+    part, device = spec.part(unit.part), work.device
+    dtype = getattr(torch, part.dtype)
+    dataset = _load(part.data, part.seed, device, dtype)
+    architecture = sampled(part, unit.index, dataset.d_in, dataset.classes)
+    program = program_name(architecture.activation, device, dtype)
+    identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": program}
+    checkpoints = Checkpoints(work.checkpoints, identity)
+    network = architecture.build().to(device, dtype)
+    start = _start(network, architecture, dataset, part.training)
+    saved = checkpoints.load(device)
+    if saved is None:
+        metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
+        if part.train_if and (reason := parse_train_if(part.train_if).why_not(asdict(architecture) | metrics)):
+            row = ArchitectureRow(
+                **drawn(part, unit, architecture),
+                **metrics,
+                status=SKIPPED,
+                reason=reason,
+                device=processor(device),
+                seconds=time.perf_counter() - began,
+            )
+            return {"architectures": [row], "runs": [], "epochs": []}
+        lowest = smallest_rate(start, dataset, part.training, part.search.smallest_update)
+    else:
+        metrics, lowest = saved["metrics"], saved["smallest_rate"]
+        began -= saved["seconds"]
+
+    def after_epoch(state: Callable[[], dict[str, Any]]) -> None:
+        so_far = {"metrics": metrics, "smallest_rate": lowest, "seconds": time.perf_counter() - began}
+        checkpoints.offer(lambda: so_far | {"sweep": state()})
+
+    found = sweep_rates(
+        start,
+        dataset,
+        lowest,
+        part.training,
+        part.search,
+        saved=saved["sweep"] if saved else None,
+        after_epoch=after_epoch,
+    )
+    best = found.results[found.best]
+    assert best.row is not None  # `sweep_rates` keeps the best run's state
+    vector_to_parameters(best.row, network.parameters())
+    metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
+    outcomes = list(found.results.values())
+    row = ArchitectureRow(
+        **drawn(part, unit, architecture),
+        **metrics,
+        smallest_rate=lowest,
+        runs=len(outcomes),
+        diverged_runs=sum(outcome.status == DIVERGED for outcome in outcomes),
+        epochs=sum(outcome.epochs for outcome in outcomes),
+        best_run=found.best,
+        best_rate=best.start_rate,
+        best_at_edge=found.best_at_edge,
+        val_error=best.val_error,
+        test_error=best.test_error,
+        train_error=best.train_error,
+        status=OK,
+        device=processor(device),
+        seconds=time.perf_counter() - began,
+    )
+    return {"architectures": [row], **_sweep_rows(row, found)}
+
+
+def _sweep_rows(row: ArchitectureRow, found: Sweep[RunOutcome]) -> dict[str, list[Any]]:
+    ids: dict[str, Any] = {"unit_id": row.unit_id, "architecture_id": row.architecture_id}
+    runs, epochs = list[RunRow](), list[EpochRow]()
+    for index, outcome in found.results.items():
+        runs.append(
+            RunRow(
+                **ids,
+                run=index,
+                start_rate=outcome.start_rate,
+                status=outcome.status,
+                epochs=outcome.epochs,
+                best_epoch=outcome.best_epoch,
+                divisions=outcome.divisions,
+                diverged_epochs=outcome.diverged_epochs,
+                val_error=outcome.val_error,
+                test_error=outcome.test_error,
+                train_error=outcome.train_error,
+            )
+        )
+        epochs.extend(
+            EpochRow(**ids, run=index, epoch=number, **asdict(epoch))
+            for number, epoch in enumerate(outcome.history, start=1)
+        )
+    return {"runs": runs, "epochs": epochs}

@@ -1,0 +1,79 @@
+"""The table of metrics answers its question in numbers, and says what it could not answer."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from distnlc.analysis.drawing.figure import MissingRecordsError
+from distnlc.analysis.drawing.table import Table
+from distnlc.analysis.load import Tables, load
+from distnlc.analysis.nlc import best_metric
+from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.statistics.ranking import rank
+from tests.helpers.synthetic import realistic_rows, write_study
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """waveform-noise with two initializations, CIFAR10 with one, five architectures of MNIST."""
+    rows = (
+        realistic_rows(40, failures=0) + realistic_rows(30, "cifar10", seed=1) + realistic_rows(5, "mnist", failures=0)
+    )
+    second = [replace(row, unit_id=f"{row.unit_id}-1", initialization=1) for row in rows[:40]]
+    return load(write_study(tmp_path_factory.mktemp("best") / "study", rows + second))
+
+
+@pytest.fixture(scope="module")
+def table(tables: Tables) -> Table:
+    return best_metric.tabulate(tables)
+
+
+def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(table: Table) -> None:
+    headings = [heading for heading, _ in table.sections]
+    assert [heading.partition(":")[0] for heading in headings] == ["CIFAR10 (SGD)"] * 3 + ["waveform-noise (SGD)"] * 4
+    assert headings[3] == "waveform-noise (SGD): 40 of 40 architectures, none left out"
+    assert headings[5:] == ["waveform-noise (SGD): within strata", "waveform-noise (SGD): noise ceiling"]
+    for _, frame in table.sections:
+        assert frame.map(lambda cell: isinstance(cell, str)).all(axis=None)
+    assert any("MNIST (SGD): 5 architectures" in remark for remark in table.remarks)
+    assert any("a metric of the architecture could reach a |Pearson| of 1.000" in remark for remark in table.remarks)
+    assert not any("no noise ceiling" in remark for remark in table.remarks)  # a part has one
+
+
+def test_numbers_are_those_of_the_ranking(tables: Tables, table: Table) -> None:
+    ranking = rank(next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise"))
+    frame = pd.concat([table.sections[3][1], table.sections[4][1]], axis=1)
+    assert list(frame.index) == [row.metric.name for row in ranking.rows]
+    for row in ranking.rows:
+        shown = frame.loc[row.metric.name]
+        assert shown["Spearman"] == f"{row.spearman.value:.2f} [{row.spearman.low:.2f}, {row.spearman.high:.2f}]"
+        assert float(shown["q (Kendall)"]) == pytest.approx(row.kendall.q, rel=0.1)
+        assert shown["off by, points"] == f"{100 * row.prediction.mean_absolute_error:.1f}"
+        # Both initializations have the same errors here, so the ceiling is 1.
+        assert shown["of the ceiling"] == f"{abs(row.pearson.value):.0%}"
+    assert frame.loc["depth", "cost"] == "none"
+    assert frame.loc["NLC", "cost"] == "–"  # the rows do not say how long measuring took
+    assert any("activation's NLC: measured in 0 of 40 architectures" in remark for remark in table.remarks)
+
+
+def test_the_remarks_answer_the_question(tables: Tables, table: Table) -> None:
+    ranking = rank(next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise"))
+    first, second, third = [remark for remark in table.remarks if remark.startswith("waveform-noise (SGD): ")][:3]
+    assert f"{ranking.single[0].metric.name} has the largest |Spearman| with test error" in first
+    other = next(row for row in ranking.single if row.metric.name != "NLC")
+    low, high = other.behind[1:]
+    assert f"[{low:+.2f}, {high:+.2f}]" in first
+    assert "percentage points on average" in second
+    assert "of the 9 metrics are related to the test error at q < 0.05" in third
+
+
+def test_a_study_without_repetitions_says_which_preset_has_them(tmp_path: Path) -> None:
+    remarks = best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(12, failures=0)))).remarks
+    assert any("so no noise ceiling; the preset paper-small gives them" in remark for remark in remarks)
+
+
+def test_a_study_with_nothing_to_rank_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MissingRecordsError, match=r"5 architectures .* are needed to rank metrics"):
+        best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(5, failures=0))))

@@ -1,0 +1,263 @@
+"""Metrics are ranked on the same rows, by numbers that agree with scipy and least squares done the slow way."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from distnlc.analysis.drawing.figure import MissingRecordsError
+from distnlc.analysis.nlc.parts import Part, parts_of
+from distnlc.analysis.statistics.ranking import (
+    COMBINATIONS,
+    DIAMETER,
+    METRICS,
+    NLC,
+    Metric,
+    Ranking,
+    partial_correlation,
+    rank,
+)
+from distnlc.analysis.statistics.resampling import resamples
+from distnlc.analysis.statistics.strata import strata
+from distnlc.records import SKIPPED
+from distnlc.studies.nlc.records import ArchitectureRow
+from tests.helpers.synthetic import architecture_row, failed_row
+
+BIAS, DEPTH = (next(metric for metric in METRICS if metric.name == name) for name in ("output bias", "depth"))
+
+
+def drawn(count: int = 60, seed: int = 0) -> list[ArchitectureRow]:
+    """Architectures whose error rises with NLC and bias; all metrics measured, the activation's NLC in a few only."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for index in range(count):
+        level, bias, skip = generator.uniform(0, 9), generator.uniform(-1, 4), generator.choice([0.0, 1.0])
+        error = 0.15 + 0.04 * level + 0.05 * bias + 0.02 * generator.normal()
+        fields: dict[str, Any] = {
+            "init_nlc": 10**level,
+            "init_bias": 10**bias,
+            "init_relative_diameter": 10 ** -(level + generator.normal()),
+            "init_jacobian_norm": 10 ** (level + 2 * generator.normal()),
+            "init_gradient_component": 10 ** generator.normal(),
+            "init_gradient_length": 10 ** generator.normal(),
+            "init_lipschitz": 10 ** generator.normal(),
+            "init_input_cosine": 0.01 * generator.normal(),
+            "init_output_cosine": generator.uniform(0, 1),
+            "activation_nlc": 1.5 if index < 5 else None,
+            "activation_linear_error": generator.uniform(0.1, 1),
+            "depth": int(generator.integers(1, 25)) * 2 + 1,
+            "width": int(generator.integers(20, 200)),
+            "skip_strength": skip,
+            "test_error": float(np.clip(error, 0, 1)),
+            "seconds": 100.0,
+        }
+        rows.append(architecture_row(index, **fields))
+    return rows
+
+
+def part_of(rows: list[ArchitectureRow]) -> Part:
+    return parts_of(pd.DataFrame(rows))[0]
+
+
+@pytest.fixture(scope="module")
+def ranking() -> Ranking:
+    return rank(part_of(drawn()))
+
+
+def test_coefficients_are_those_of_scipy(ranking: Ranking) -> None:
+    y = ranking.used["test_error"]
+    for metric, x in ((NLC, np.log(ranking.used["init_nlc"])), (DEPTH, ranking.used["depth"])):
+        row = ranking.of(metric)
+        assert (row.pearson.value, row.pearson.p) == pytest.approx(tuple(stats.pearsonr(x, y)))
+        assert (row.spearman.value, row.spearman.p) == pytest.approx(tuple(stats.spearmanr(x, y)))
+        assert (row.kendall.value, row.kendall.p) == pytest.approx(tuple(stats.kendalltau(x, y)))
+        for estimate in (row.pearson, row.spearman, row.kendall, row.partial):
+            assert estimate.low < estimate.value < estimate.high
+
+
+def test_the_largest_rank_correlation_comes_first(ranking: Ranking) -> None:
+    sizes = [abs(row.spearman.value) for row in ranking.rows]
+    assert sizes == sorted(sizes, reverse=True)
+    assert {row.metric.name for row in ranking.rows[:2]} == {metric.name for metric in COMBINATIONS}
+    assert ranking.single[0].metric is NLC
+
+
+def test_p_values_are_controlled_for_the_number_of_metrics(ranking: Ranking) -> None:
+    for kind in ("pearson", "spearman", "kendall", "partial"):
+        found = sorted((getattr(row, kind).p, getattr(row, kind).q) for row in ranking.rows)
+        count = len(found)
+        for place, (_, q) in enumerate(found):
+            # Benjamini and Hochberg: the smallest p * m / rank of this p or a larger one.
+            assert q == pytest.approx(
+                min(p * count / (later + 1) for later, (p, _) in enumerate(found) if later >= place)
+            )
+
+
+def test_the_lead_of_the_nlc_is_resampled_with_both_metrics(ranking: Ranking) -> None:
+    y, x = ranking.used["test_error"].to_numpy(), ranking.used["init_nlc"].to_numpy()
+    for metric, other in ((BIAS, ranking.used["init_bias"].to_numpy()), (DIAMETER, ranking.of(DIAMETER).values)):
+        size = [abs(stats.spearmanr(values, y).statistic) for values in (x, other)]
+        sign = np.sign(stats.spearmanr(other, y).statistic)
+        leads = []
+        for weights in resamples(y.size)[:300]:
+            rows = np.repeat(np.arange(y.size), weights.astype(int))
+            leads.append(stats.spearmanr(x[rows], y[rows])[0] - sign * stats.spearmanr(other[rows], y[rows])[0])
+        value, low, high = ranking.of(metric).behind
+        assert value == pytest.approx(size[0] - size[1])
+        assert (low, high) == pytest.approx(tuple(np.quantile(leads, [0.025, 0.975])), abs=0.05)
+    assert ranking.of(NLC).behind == (0, 0, 0)
+
+
+@pytest.mark.parametrize("controls", [0, 1, 2])
+def test_partial_correlation_is_that_of_regression(controls: int) -> None:
+    generator = np.random.default_rng(1)
+    fixed = generator.normal(size=(controls, 40))
+    x, y = generator.normal(size=(2, 40)) + fixed.sum(axis=0)
+    value, p = partial_correlation(x, y, fixed)
+    design = np.column_stack([np.ones(40), *fixed])
+    left = [values - design @ np.linalg.lstsq(design, values)[0] for values in (x, y)]
+    assert value == pytest.approx(stats.pearsonr(*left).statistic)
+    # The p of a partial correlation is that of the slope of x in the regression on x and the controls.
+    full = np.column_stack([design, x])
+    slopes, squares, *_ = np.linalg.lstsq(full, y)
+    freedom = 40 - full.shape[1]
+    t = slopes[-1] / np.sqrt(squares[0] / freedom * np.linalg.inv(full.T @ full)[-1, -1])
+    assert p == pytest.approx(2 * stats.t.sf(abs(t), freedom))
+
+
+def test_partial_correlation_that_is_undefined() -> None:
+    generator = np.random.default_rng(2)
+    x, y = generator.normal(size=(2, 20))
+    assert np.isnan(partial_correlation(x, y, np.array([2 * x]))).all()
+    alone, doubled = partial_correlation(x, y, y[None] ** 2), partial_correlation(x, y, np.array([y**2, -3 * y**2]))
+    assert doubled == pytest.approx(alone)  # the second control takes no degree of freedom
+    assert np.isnan(partial_correlation(x[:3], y[:3], y[None, :3] ** 2)).all()
+
+
+def test_depth_is_controlled_for_width_alone(ranking: Ranking) -> None:
+    used = ranking.used
+    y, width, nlc = used["test_error"].to_numpy(), np.log(used[["width"]]).to_numpy().T, np.log(used["init_nlc"])
+    depth = used["depth"].to_numpy(dtype=float)
+    of_depth, of_nlc = ranking.of(DEPTH).partial, ranking.of(NLC).partial
+    assert (of_depth.value, of_depth.p) == pytest.approx(partial_correlation(depth, y, width))
+    both = np.vstack([depth, width])
+    assert (of_nlc.value, of_nlc.p) == pytest.approx(partial_correlation(nlc.to_numpy(), y, both))
+
+
+def test_all_metrics_are_compared_on_the_same_rows_and_the_others_are_counted() -> None:
+    rows = drawn()
+    rows[3] = replace(rows[3], init_lipschitz=None)
+    rows[4] = replace(rows[4], test_error=None)
+    rows[5] = replace(rows[5], status=SKIPPED, test_error=None)
+    rows.append(failed_row(60))
+    found = rank(part_of(rows))
+    assert len(found.used) == 57
+    assert found.left_out == {
+        "unit failed": 1,
+        "not trained: skipped by train_if": 1,
+        "test error not measured": 1,
+        "a metric not measured": 1,
+    }
+    assert {row.values.size for row in found.rows} == {row.prediction.n for row in found.rows} == {57}
+    assert found.unranked == {"activation's NLC": "measured in 4 of 58 architectures"}
+
+
+def test_values_without_a_logarithm_count_as_the_ends_of_the_others() -> None:
+    rows = drawn()
+    rows[0] = replace(rows[0], init_relative_diameter=0.0)
+    rows[1] = replace(rows[1], init_relative_diameter=float("inf"))
+    row = rank(part_of(rows)).of(DIAMETER)
+    assert row.at_ends == 2
+    assert row.values[0] == row.values.min() == row.values[2:].min()
+    assert row.values[1] == row.values.max() == row.values[2:].max()
+
+
+def test_a_metric_that_does_not_vary_is_not_ranked() -> None:
+    found = rank(part_of([replace(row, init_lipschitz=0.0, depth=9) for row in drawn()]))
+    assert found.unranked["local Lipschitz constant"] == "the same in all 60 architectures"
+    assert found.unranked["depth"] == "the same in all 60 architectures"
+
+
+def test_combinations_are_predictions_of_fits_without_the_row() -> None:
+    # Noise joined with noise fits the rows at hand; out of fold it must predict nothing.
+    generator = np.random.default_rng(3)
+    rows = [replace(row, test_error=float(generator.random())) for row in drawn(200)]
+    noise = rank(part_of(rows))
+    assert all(noise.of(metric).spearman.value < 0.15 for metric in COMBINATIONS)
+    assert all(noise.of(metric).prediction.absolute_removed < 0.05 for metric in COMBINATIONS)
+    found = rank(part_of(drawn()))
+    assert found.of(COMBINATIONS[0]).pearson.value > found.of(NLC).pearson.value + 0.1
+
+
+def test_cost_is_a_share_of_the_rest_of_the_unit() -> None:
+    costs = {
+        f"{name}_seconds": 1.0 for name in ("jacobian", "outputs", "gradients", "cosines", "lipschitz", "diameter")
+    }
+    found = rank(part_of([replace(row, **costs) for row in drawn()]))
+    assert found.of(NLC).cost == pytest.approx(2 / 94)
+    assert found.of(BIAS).cost == pytest.approx(1 / 94)
+    assert found.of(DEPTH).cost == 0
+    assert np.isnan(rank(part_of(drawn())).of(NLC).cost)
+
+
+def test_too_few_architectures_are_said() -> None:
+    for rows in (drawn(7), [replace(row, test_error=0.5) for row in drawn()], [failed_row(0)]):
+        with pytest.raises(MissingRecordsError, match="needed to rank metrics; the presets"):
+            rank(part_of(rows))
+
+
+def within(rows: list[ArchitectureRow], kind: str, metric: Metric = NLC) -> dict[str, tuple[int, float, float]]:
+    """Stratum -> n, Spearman, Pearson."""
+    found = strata(rank(part_of(rows)), [BIAS, metric])[kind]
+    return {one.name: (one.n, one.metrics[1].spearman[0], one.metrics[1].pearson[0]) for one in found}
+
+
+def test_strata_agree_with_scipy_and_pool_like_least_squares() -> None:
+    rows = drawn()
+    frame = pd.DataFrame(rows)
+    frame["x"] = np.log(frame["init_nlc"])
+    found = within(rows, "normalization")
+    for name, own in frame.groupby("normalization"):
+        n, spearman, pearson = found[str(name)]
+        assert n == len(own)
+        assert spearman == pytest.approx(stats.spearmanr(own["x"], own["test_error"]).statistic)
+        assert pearson == pytest.approx(stats.pearsonr(own["x"], own["test_error"]).statistic)
+    dummies = pd.get_dummies(frame["normalization"]).to_numpy(dtype=float).T[1:]
+    pooled = partial_correlation(frame["x"].to_numpy(), frame["test_error"].to_numpy(), dummies)[0]
+    assert found["pooled over all"][2] == pytest.approx(pooled)
+    assert list(found) == ["batch", "layer", "none", "pooled over all"]
+
+
+def test_small_strata_are_pooled() -> None:
+    rows = [
+        replace(row, activation="relu" if row.index >= 12 else "tanh" if row.index % 2 else "selu") for row in drawn()
+    ]
+    found = within(rows, "activation")
+    assert list(found) == ["relu", "selu, tanh (fewer than 8 each), pooled", "pooled over all"]
+    assert [n for n, _, _ in found.values()] == [48, 12, 60]
+
+
+def test_a_metric_that_only_tells_the_strata_apart_does_not_correlate_within_them() -> None:
+    generator = np.random.default_rng(5)
+    rows = []
+    for row in drawn(240):
+        level = ("none", "batch", "layer").index(row.normalization)
+        nlc, error = 10 ** (3 * level + generator.normal()), 0.2 + 0.2 * level + 0.02 * generator.normal()
+        rows.append(replace(row, init_nlc=float(nlc), test_error=float(error)))
+    assert rank(part_of(rows)).of(NLC).spearman.value > 0.8
+    _, spearman, pearson = within(rows, "normalization")["pooled over all"]
+    assert abs(spearman) < 0.2
+    assert abs(pearson) < 0.2
+
+
+def test_strata_are_resampled_independently_of_each_other() -> None:
+    # Twice the same architectures: pooled, chance averages out; with shared draws the interval would stay as wide.
+    half = [replace(row, normalization="batch", depth=9) for row in drawn(40)]
+    twin = [replace(row, unit_id=f"{row.unit_id}-twin", index=row.index + 40, normalization="layer") for row in half]
+    found = {row.name: row.metrics[0] for row in strata(rank(part_of(half + twin)), [NLC])["normalization"]}
+    for kind in ("pearson", "spearman"):
+        (_, low, high), (_, pooled_low, pooled_high) = (getattr(found[n], kind) for n in ("batch", "pooled over all"))
+        assert pooled_high - pooled_low == pytest.approx((high - low) / np.sqrt(2), rel=0.15)

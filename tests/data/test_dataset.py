@@ -1,0 +1,201 @@
+import multiprocessing
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distnlc.data.dataset import Dataset, load, prepare
+from distnlc.data.images import DataError
+from distnlc.data.sources import dimensions
+from distnlc.data.spec import DataSpec
+from tests.helpers.data_files import idx, random_images, write_mnist
+
+SMALL = DataSpec(train=60, validation=30, test=20)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("DISTNLC_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def mnist(tmp_path) -> DataSpec:
+    write_mnist(tmp_path / "data" / "mnist")
+    return DataSpec(name="mnist", train=20, validation=10, test=10, root=str(tmp_path / "data"))
+
+
+def sizes(dataset: Dataset) -> list[int]:
+    return [len(part) for part in (dataset.train_inputs, dataset.validation_inputs, dataset.test_inputs)]
+
+
+def test_waveform_noise_needs_no_files_and_has_the_papers_counts() -> None:
+    dataset = load(DataSpec(), seed=0)
+    assert sizes(dataset) == [3_000, 1_000, 1_000]
+    assert (dataset.d_in, dataset.classes) == dimensions(DataSpec()) == (40, 3)
+    assert dataset.train_inputs.dtype == torch.float64
+    assert dataset.train_labels.dtype == torch.int64
+    torch.testing.assert_close(dataset.train_inputs.var(0, correction=0), torch.ones(40, dtype=torch.float64))
+    assert dataset.validation_inputs.mean(0).abs().max() > 1e-3  # its own mean is not what was removed
+
+
+def test_counts_are_the_specs_where_given_and_waveform_noise_makes_as_many_as_asked() -> None:
+    assert sizes(load(SMALL, seed=0)) == [60, 30, 20]
+    assert sizes(load(DataSpec(train=7_000), seed=0)) == [7_000, 1_000, 1_000]
+
+
+def test_the_nominal_dimensions_need_no_files() -> None:
+    assert dimensions(DataSpec(name="mnist")) == (334, 10)
+    assert dimensions(DataSpec(name="cifar10")) == (810, 10)
+
+
+def test_the_seed_fixes_everything() -> None:
+    one, other = load(SMALL, seed=1), load(SMALL, seed=2)
+    assert torch.equal(one.train_inputs, load(SMALL, seed=1).train_inputs)
+    assert not torch.equal(one.train_inputs, other.train_inputs)
+
+
+def test_images_are_split_without_overlap_and_keep_their_labels(mnist) -> None:
+    dataset = load(mnist, seed=0)
+    assert sizes(dataset) == [20, 10, 10]
+    assert dataset.train_inputs.square().mean().item() == pytest.approx(1.0)
+    for inputs, labels, (_, source) in (
+        (
+            torch.cat([dataset.train_inputs, dataset.validation_inputs]),
+            torch.cat([dataset.train_labels, dataset.validation_labels]),
+            random_images(30, 784, seed=1),
+        ),
+        (dataset.test_inputs, dataset.test_labels, random_images(10, 784, seed=2)),
+    ):
+        assert len(inputs.unique(dim=0)) == len(inputs)
+        assert sorted(labels.tolist()) == sorted(source.tolist())
+    assert not torch.equal(dataset.train_labels, load(mnist, seed=1).train_labels)
+
+
+def test_generated_inputs_and_labels_stay_together() -> None:
+    dataset = load(DataSpec(), seed=0)
+    means = torch.stack([dataset.train_inputs[dataset.train_labels == label].mean(0) for label in range(3)])
+    for inputs, labels in (
+        (dataset.validation_inputs, dataset.validation_labels),
+        (dataset.test_inputs, dataset.test_labels),
+    ):
+        # The nearest mean is right for about four points in five; with shuffled labels, for one in three.
+        assert (torch.cdist(inputs, means).argmin(1) == labels).double().mean() > 0.7
+
+
+def test_image_inputs_and_labels_stay_together(tmp_path) -> None:
+    """Every image is bright in the pixels of its label only, so equal labels mean equal inputs."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    labels = np.arange(30) % 10
+    images = np.zeros((30, 784))
+    images[np.arange(30), labels] = 255
+    for prefix in ("train", "t10k"):
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(images.reshape(-1, 28, 28)))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(labels))
+    dataset = load(DataSpec(name="mnist", train=20, validation=10, test=30, root=str(folder)), seed=0)
+    means = torch.stack([dataset.train_inputs[dataset.train_labels == label].mean(0) for label in range(10)])
+    for inputs, found in (
+        (dataset.validation_inputs, dataset.validation_labels),
+        (dataset.test_inputs, dataset.test_labels),
+    ):
+        assert torch.equal(torch.cdist(inputs, means).argmin(1), found)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"train": 21}, r"train \+ validation = 31 points are asked for and the files hold 30"),
+        ({"test": 11}, "test = 11 points are asked for and the files hold 10"),
+        ({"train": None}, r"train \+ validation = 50010 points are asked for and the files hold 30"),
+    ],
+)
+def test_more_points_than_the_files_hold_are_refused_with_numbers(mnist, counts, message) -> None:
+    with pytest.raises(DataError, match=message):
+        prepare(mnist.model_copy(update=counts), seed=0)
+
+
+def test_a_prepared_dataset_is_made_once(mnist, cache) -> None:
+    path = prepare(mnist, seed=0)
+    first = path.stat().st_mtime_ns
+    time.sleep(0.01)
+    assert prepare(mnist, seed=0) == path
+    assert path.stat().st_mtime_ns == first
+    assert list(cache.iterdir()) == [path]
+
+
+def test_another_spec_seed_or_file_content_is_prepared_anew_and_another_root_is_not(mnist, tmp_path) -> None:
+    path = prepare(mnist, seed=0)
+    assert prepare(mnist, seed=1) != path
+    assert prepare(mnist.model_copy(update={"train": 19}), seed=0) != path
+    write_mnist(tmp_path / "moved")
+    assert prepare(mnist.model_copy(update={"root": str(tmp_path / "moved")}), seed=0) == path
+    labels = tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz"
+    content = bytearray(labels.read_bytes())
+    content[4] ^= 1  # the time stamp of the gzip header: same size, same name
+    labels.write_bytes(content)
+    assert prepare(mnist, seed=0) != path
+
+
+def prepare_at_once(barrier, spec, results) -> None:
+    barrier.wait()
+    results.put(str(prepare(spec, seed=0)))
+
+
+def test_two_processes_prepare_at_once_and_leave_one_whole_file(mnist, cache) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(2), context.Queue()
+    workers = [context.Process(target=prepare_at_once, args=(barrier, mnist, results)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    paths = {results.get(timeout=60) for _ in workers}
+    for worker in workers:
+        worker.join()
+    assert paths == {str(path) for path in cache.iterdir()}
+    assert len(paths) == 1
+    assert sizes(load(mnist, seed=0)) == [20, 10, 10]
+
+
+def test_a_writer_that_fails_leaves_nothing_behind(mnist, cache, monkeypatch) -> None:
+    def full(*_args: object, **_arrays: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(DataError, match=r"cannot be written here \(No space left.*variable DISTNLC_CACHE"):
+        prepare(mnist, seed=0)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_its_variable(tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(DataError, match=r"file/cache: .*environment variable DISTNLC_CACHE"):
+        prepare(SMALL, seed=0)
+
+
+def test_the_cache_is_in_the_xdg_folder_and_else_in_the_home(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv("DISTNLC_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert prepare(SMALL, seed=0).parent == tmp_path / "xdg" / "distnlc"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert prepare(SMALL, seed=0).parent == tmp_path / "home" / ".cache" / "distnlc"
+
+
+def test_a_broken_prepared_file_is_named() -> None:
+    path = prepare(SMALL, seed=0)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"waveform-noise-.*\.npz: .*delete it"):
+        load(SMALL, seed=0)
+
+
+def test_moving_casts_the_inputs_only() -> None:
+    dataset = load(SMALL, seed=0)
+    moved = dataset.to("cpu", torch.float32)
+    assert moved.test_inputs.dtype == torch.float32
+    assert moved.test_labels.dtype == torch.int64
+    torch.testing.assert_close(moved.train_inputs, dataset.train_inputs.float())
+    assert dataset.train_inputs.dtype == torch.float64

@@ -1,0 +1,85 @@
+"""The slow obvious trainer: one network, autograd, a loop. The population trainer must agree with it."""
+
+import copy
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from distnlc.data.dataset import Dataset
+from distnlc.networks.mlp import MLP
+from distnlc.spec import derive_seed
+from distnlc.training.spec import TrainingSpec
+
+
+@dataclass
+class ReferenceRun:
+    rates: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    best_error: float = 1.0
+    best_epoch: int = 0
+    network: MLP | None = None
+
+
+def error_of(network: MLP, inputs: torch.Tensor, labels: torch.Tensor, size: int) -> float:
+    wrong = 0
+    with torch.no_grad():
+        for first in range(0, len(inputs), size):
+            outputs = network(inputs[first : first + size])
+            if not outputs.isfinite().all():
+                return float("nan")
+            wrong += int((outputs.argmax(1) != labels[first : first + size]).sum())
+    return wrong / len(inputs)
+
+
+def train(
+    network: MLP, data: Dataset, rate: float, spec: TrainingSpec, *, loss_scale: float, seed: int
+) -> ReferenceRun:
+    """Section E.2, one run, as one would write it by hand."""
+    network = copy.deepcopy(network)
+    optimizer: torch.optim.Optimizer = (
+        torch.optim.SGD(network.parameters(), lr=rate)
+        if spec.optimizer == "sgd"
+        else torch.optim.Adam(network.parameters(), lr=rate)
+    )
+    watched = (
+        (data.train_inputs, data.train_labels)
+        if spec.criterion == "training-error"
+        else (data.validation_inputs, data.validation_labels)
+    )
+    run = ReferenceRun(best_error=error_of(network, *watched, spec.batch_size))
+    kept = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
+    divisions, waited, epoch = 0, 0, 0
+    while True:
+        order = np.random.default_rng(derive_seed("shuffle", seed, epoch)).permutation(len(data.train_inputs))
+        losses = []
+        for first in range(0, len(order), spec.batch_size):
+            rows = torch.from_numpy(order[first : first + spec.batch_size])
+            outputs = network(data.train_inputs[rows])
+            loss = functional.cross_entropy(outputs / loss_scale, data.train_labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        epoch += 1
+        error = error_of(network, *watched, spec.batch_size)
+        run.rates.append(rate)
+        run.losses.append(float(np.mean(losses)))
+        run.errors.append(error if np.isfinite(run.losses[-1]) else float("nan"))
+        finite = bool(np.isfinite(run.errors[-1]))
+        if finite and error < run.best_error:
+            run.best_error, run.best_epoch, waited = error, epoch, 0
+            kept = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
+        else:
+            waited += 1
+        if not finite or waited >= (spec.patience if divisions else spec.first_patience):
+            network.load_state_dict(kept[0])
+            optimizer.load_state_dict(copy.deepcopy(kept[1]))
+            if divisions == spec.divisions:
+                run.network = network
+                return run
+            divisions, waited, rate = divisions + 1, 0, rate / spec.divisor
+            for group in optimizer.param_groups:
+                group["lr"] = rate

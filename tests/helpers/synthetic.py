@@ -1,0 +1,216 @@
+"""Invented studies that look like real ones: rows of records.py, for tests that need no training."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distnlc.records import DIVERGED, FAILED, OK
+from distnlc.spec import StudySpec
+from distnlc.store import Store
+from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
+
+ACTIVATIONS = ("relu", "selu", "tanh", "sigmoid", "even-tanh", "gaussian", "square", "odd-square")
+CHOSEN = ("runs", "diverged_runs", "epochs", "best_run", "best_rate", "best_at_edge")
+ERRORS = ("val_error", "test_error", "train_error")
+INITIAL = (
+    *("init_nlc", "init_bias", "init_loss_scale", "init_jacobian_norm", "init_gradient_component"),
+    *("init_gradient_length", "init_lipschitz", "init_input_cosine", "init_output_cosine", "init_relative_diameter"),
+)
+TRAINED = ("trained_nlc", "trained_nlc_test", "trained_bias", "trained_perturbation")
+NOT_MEASURED = (*INITIAL, *CHOSEN, *ERRORS, *TRAINED)
+CLASSES = {"waveform-noise": 3, "mnist": 10, "cifar10": 10}
+
+
+def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
+    """One finished architecture of the waveform study; `changes` overrides fields."""
+    fields: dict[str, Any] = {
+        "unit_id": f"unit{index:04d}{changes.get('part', 'waveform')}",
+        "architecture_id": f"arch{index:04d}",
+        "part": "waveform",
+        "index": index,
+        "dataset": "waveform-noise",
+        "optimizer": "sgd",
+        "criterion": "validation-error",
+        "seed": 7 + index,
+        "d_in": 40,
+        "d_out": 3,
+        "depth": 3 + 2 * (index % 24),
+        "width": 50,
+        "parameters": 10_000,
+        "activation": ACTIVATIONS[index % 8],
+        "dilation": 1.0,
+        "shift": 0.0,
+        "debiased": False,
+        "bias_variance": 0.0,
+        "initial_scale": 1.0,
+        "normalization": ("none", "batch", "layer")[index % 3],
+        "skip_strength": 0.0,
+        "skip_start": "linear",
+        "status": OK,
+        "seconds": 12.5,
+        "init_nlc": 1.5,
+        "init_bias": 0.4,
+        "init_loss_scale": 1.0,
+        "init_jacobian_norm": 2.0,
+        "init_gradient_component": 0.01,
+        "init_gradient_length": 0.05,
+        "init_lipschitz": 1.4,
+        "init_input_cosine": 0.1,
+        "init_output_cosine": 0.4,
+        "init_relative_diameter": 0.6,
+        "runs": 3,
+        "diverged_runs": 1,
+        "epochs": 120,
+        "best_run": 1,
+        "best_rate": 0.01,
+        "best_at_edge": False,
+        "val_error": 0.2,
+        "test_error": 0.21,
+        "train_error": 0.15,
+        "trained_nlc": 1.8,
+        "trained_nlc_test": 1.9,
+        "trained_bias": 0.3,
+        "trained_perturbation": 0.5,
+    }
+    return ArchitectureRow(**(fields | changes))
+
+
+def failed_row(index: int, **changes: Any) -> ArchitectureRow:
+    """An architecture whose unit was given up: drawn, never measured."""
+    empty: dict[str, Any] = dict.fromkeys(NOT_MEASURED)
+    reason = "out of memory; rerun: distnlc run study.yaml --unit <unit>"
+    return architecture_row(index, **(empty | {"status": FAILED, "reason": reason, "attempts": 3} | changes))
+
+
+def run_rows(row: ArchitectureRow) -> list[RunRow]:
+    """The runs that belong to a finished architecture, the last of them diverged."""
+    return [
+        RunRow(
+            unit_id=row.unit_id,
+            architecture_id=row.architecture_id,
+            run=run,
+            start_rate=1e-3 * 3.0**run,
+            status=DIVERGED if run >= (row.runs or 0) - (row.diverged_runs or 0) else OK,
+            epochs=40,
+            best_epoch=30,
+            divisions=10,
+            diverged_epochs=0,
+            val_error=row.val_error,
+            test_error=row.test_error,
+            train_error=row.train_error,
+        )
+        for run in range(row.runs or 0)
+    ]
+
+
+def epoch_row(run: RunRow) -> EpochRow:
+    """The first epoch of a run."""
+    return EpochRow(
+        unit_id=run.unit_id,
+        architecture_id=run.architecture_id,
+        run=run.run,
+        epoch=0,
+        rate=run.start_rate,
+        train_loss=float("nan") if run.status == DIVERGED else 1.1,
+        val_error=run.val_error,
+        train_error=None,
+    )
+
+
+def realistic_rows(
+    count: int,
+    dataset: str = "waveform-noise",
+    *,
+    optimizer: str = "sgd",
+    criterion: str = "validation-error",
+    seed: int = 0,
+    failures: float = 0.02,
+    **changes: Any,
+) -> list[ArchitectureRow]:
+    """`count` architectures whose quantities go together about as in the paper; a fraction failed."""
+    generator = np.random.default_rng(seed)
+    guessing = 1 - 1 / CLASSES[dataset]
+    floor = {"waveform-noise": 0.14, "mnist": 0.02, "cifar10": 0.42}[dataset]
+    by_training = criterion == "training-error"
+
+    def noise(spread: float) -> float:
+        return float(np.exp(spread * generator.normal()))
+
+    rows = []
+    for index in range(count):
+        nlc = float(
+            1 + np.exp(generator.normal(0.3, 1.6)) + (10 ** generator.uniform(2, 17)) * (generator.random() < 0.2)
+        )
+        bias = float(10 ** generator.uniform(-1, 2) if generator.random() < 0.85 else 10 ** generator.uniform(3, 9))
+        shape = 1 / (1 + np.exp(-(np.log(nlc) - 3 + 2 * generator.normal())))
+        error = float(np.clip(floor + (guessing - floor) * shape + 0.01 * generator.normal(), 0, 1))
+        train_error = float(0.5 * error * (generator.random() < 0.3)) if by_training else 0.9 * error
+        rate = (0.03 * nlc**-2 if by_training else 0.03 * nlc**-0.3) * noise(1.0)
+        run = int(np.clip(round((34 if by_training else 18) + np.log(rate) / 3), 0, 59 if by_training else 39))
+        jacobian = nlc * noise(1.5)
+        trained_nlc = 1 + nlc**0.6 * noise(0.5)
+        drawn = {
+            "part": f"{dataset}-{optimizer}" + "-training-error" * by_training,
+            "dataset": dataset,
+            "optimizer": optimizer,
+            "criterion": criterion,
+            "d_in": {"waveform-noise": 40, "mnist": 334, "cifar10": 810}[dataset],
+            "d_out": CLASSES[dataset],
+            "depth": int(generator.integers(1, 25)) * 2 + 1,
+            "width": int(10 ** generator.uniform(1.3, 2.5)),
+            "activation": str(generator.choice(ACTIVATIONS)),
+            "skip_strength": float(generator.choice([0.0, 0.0, 1.0, generator.random()])),
+        } | changes
+        measured = {
+            "init_nlc": nlc,
+            "init_bias": bias,
+            "init_jacobian_norm": jacobian,
+            "init_gradient_component": 0.05 * jacobian * noise(0.5),
+            "init_gradient_length": 0.3 * jacobian * noise(0.5),
+            "init_lipschitz": 0.8 * jacobian * noise(0.2),
+            "init_output_cosine": float(generator.uniform(0, 1)),
+            "init_relative_diameter": 0.6 / nlc * noise(0.3),
+            "test_error": error,
+            "val_error": None if by_training else error,
+            "train_error": train_error,
+            "runs": 60 if by_training else 40,
+            "epochs": 75 * (60 if by_training else 40),
+            "best_run": run,
+            "best_rate": rate,
+            "diverged_runs": int(generator.integers(5, 20)),
+            "best_at_edge": bool(generator.random() < 0.02),
+            "trained_nlc": trained_nlc,
+            "trained_nlc_test": trained_nlc * noise(0.1),
+            "trained_bias": 0.1 + bias**0.5 * noise(0.5),
+            "trained_perturbation": 0.5 * trained_nlc**-0.8 * noise(0.6),
+        }
+        failed = generator.random() < failures
+        rows.append(failed_row(index, **drawn) if failed else architecture_row(index, **(drawn | measured | changes)))
+    return rows
+
+
+def paper_rows(count: int) -> list[ArchitectureRow]:
+    """All five parts of the paper, `count` architectures each."""
+    return [
+        *realistic_rows(count, "cifar10", seed=1),
+        *realistic_rows(count, "mnist", seed=2),
+        *realistic_rows(count),
+        *realistic_rows(count, optimizer="adam", seed=3),
+        *realistic_rows(count, criterion="training-error", seed=4),
+    ]
+
+
+def write_study(folder: Path, rows: list[ArchitectureRow], spec: StudySpec | None = None, **fields: Any) -> Path:
+    """A study folder with these architectures, their runs and one epoch a run, as the engine leaves it."""
+    tables = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
+    spec = spec or StudySpec(**({"kind": "nlc", "name": "synthetic"} | fields))
+    with Store.create_or_open(folder, spec, tables) as store:
+        commits = []
+        for row in rows:
+            runs = run_rows(row)
+            records = {"architectures": [row], "runs": runs, "epochs": [epoch_row(run) for run in runs]}
+            commits.append((row.unit_id, row.status, records))
+        if commits:
+            store.commit(commits)
+    return folder

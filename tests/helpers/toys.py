@@ -1,0 +1,170 @@
+"""For the tests of the engine: a study kind without work, its store and sink, and work with mishaps.
+
+Workers import this module: it must not need anything slow.
+"""
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from distnlc.progress import Progress
+from distnlc.records import FAILED, OK, Records
+from distnlc.spec import StudySpec, Unit
+
+SPEC = StudySpec(kind="toy")
+
+
+@dataclass(frozen=True)
+class ToyRow:
+    unit_id: str
+    status: str
+    value: float | None = None
+    reason: str | None = None
+    attempts: int = 1
+
+
+def units(costs: Sequence[float]) -> list[Unit]:
+    return [Unit(f"u{i}", "toy", i, cost, f"toy {i}") for i, cost in enumerate(costs)]
+
+
+def row(unit: Unit, value: float) -> Records:
+    return {"toys": [ToyRow(unit.unit_id, OK, value)]}
+
+
+def failed(spec: StudySpec, unit: Unit, reason: str, seconds: float, attempts: int) -> Records:
+    assert spec is SPEC
+    assert seconds >= 0
+    return {"toys": [ToyRow(unit.unit_id, FAILED, reason=reason, attempts=attempts)]}
+
+
+KIND: Any = SimpleNamespace(Spec=StudySpec, TABLES={"toys": ToyRow}, failed=failed)
+
+
+class MemoryStore:
+    """Keeps rows in memory; refuses what a real store would only be given by mistake."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, ToyRow] = {}
+        self.order: list[str] = []
+
+    def commit(self, entries: Sequence[tuple[str, str, Records]]) -> None:
+        for unit_id, status, records in entries:
+            assert unit_id not in self.rows, f"{unit_id} committed twice"
+            (only,) = records["toys"]
+            assert only.status == status
+            self.rows[unit_id] = only
+            self.order.append(unit_id)
+
+    def failed(self) -> dict[str, ToyRow]:
+        return {unit_id: row for unit_id, row in self.rows.items() if row.status == FAILED}
+
+
+class Watcher:
+    """Keeps what it is told."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.store = store
+        self.units: list[str] = []
+        self.states: list[Progress] = []
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        if self.store:
+            assert unit.unit_id in self.store.rows, "told before it was committed"
+        assert records["toys"][0].unit_id == unit.unit_id
+        self.units.append(unit.unit_id)
+
+    def progress(self, progress: Progress) -> None:
+        self.states.append(progress)
+
+
+def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
+    return row(unit, unit.index**2)
+
+
+def naps(seconds: float, unit: Unit, device: str) -> Records:
+    """Takes so long per cost."""
+    time.sleep(seconds * unit.cost)
+    return square(unit, device)
+
+
+def rounding(unit: Unit, device: str) -> Records:
+    """A sum that rounds differently with another number of threads."""
+    import torch
+
+    generator = torch.Generator().manual_seed(unit.index)
+    matrix = torch.randn(300, 300, generator=generator, dtype=torch.float64, device=device)
+    return row(unit, (matrix @ matrix).tanh().sum().item() if torch.get_num_threads() == 1 else 0.0)
+
+
+def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Records:
+    """Squares, but unit 1 meets with a mishap: the first time or every time. Leaves a file with the pid per attempt."""
+    attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
+    (folder / f"{unit.unit_id}-{attempts}").write_text(str(os.getpid()))
+    if kind == "slow":
+        time.sleep(0.3)
+    elif unit.index == 1 and not (once and attempts):
+        match kind:
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "exits":
+                os._exit(1)
+            case "hangs":
+                time.sleep(600)
+            case "spins":  # in C, without ever letting go of the interpreter
+                re.match("(a+)+$", "a" * 100 + "b")
+            case "memory":  # 4 GB within seconds, if nobody stops it
+                held = [bytearray(b"x") * (100 * 2**20) for _ in range(40) if not time.sleep(0.03)]
+                del held
+            case "unpicklable":
+                return {"toys": [lambda: None, threading.Lock()]}
+    return square(unit, device)
+
+
+def dies_once_with_a_checkpoint(fields: dict[str, Any], folder: Path, unit: Unit, device: str) -> Records:
+    """A true unit, whose worker is killed at its third checkpoint. Leaves a file per attempt, one byte per save."""
+    from distnlc.engine.executor import study_work
+    from distnlc.studies import from_fields
+    from distnlc.training import checkpoint
+
+    os.environ["DISTNLC_CACHE"] = str(folder / "cache")
+    attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
+    save = checkpoint.Checkpoints._save
+
+    def counting(checkpoints: checkpoint.Checkpoints, *of: Any) -> None:
+        save(checkpoints, *of)
+        saves = folder / f"{unit.unit_id}-{attempts}"
+        with saves.open("a") as file:
+            file.write(".")
+        if attempts == 0 and saves.stat().st_size == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoint.EVERY_S, checkpoint.Checkpoints._save = 0.0, counting  # type: ignore[method-assign]
+    work = study_work(from_fields(fields, where="test"), folder / "study" / "checkpoints")
+    return work(unit, device)
+
+
+def process_state(unit: Unit, device: str) -> Records:  # noqa: ARG001
+    state = {
+        "device": device,
+        "ignores Ctrl-C": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        "threads": (os.environ.get("OMP_NUM_THREADS"), os.environ.get("MKL_NUM_THREADS")),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+    return {"toys": [state]}
+
+
+class Unloadable:
+    """Work that a worker cannot load."""
+
+    def __call__(self, unit: Unit, device: str) -> Records:
+        return square(unit, device)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no package here",)

@@ -1,0 +1,120 @@
+"""`train_if` and repeated initializations: what is skipped, what stays the same, what an id depends on."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from distnlc.records import Records
+from distnlc.spec import SpecError, Unit
+from distnlc.studies import resolve
+from distnlc.studies.nlc import unit as nlc
+from distnlc.studies.nlc.records import ArchitectureRow
+from distnlc.studies.nlc.sampling import sample_architecture
+from distnlc.studies.nlc.train_if import parse_train_if
+
+TINY = (
+    *("sampling.count=2", "sampling.parameters=300", "sampling.depth_max=7"),
+    *("data.train=200", "data.validation=100", "data.test=100", "training.batch_size=50", "training.divisions=1"),
+    *("training.first_patience=2", "training.patience=1", "search={method: refine, coarse: 2, wave: 1, waves: 0}"),
+    *("metrics.nlc_batches=2", "metrics.walk_batches=0", "training.population=2"),
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (1.0, None),
+        (5.0, None),
+        (5.001, "is 5.001"),
+        (0.5, "is 0.5"),
+        (float("inf"), "is inf"),
+        (float("nan"), "is not a number"),
+        (None, "was not measured"),
+    ],
+)
+def test_both_ends_belong_to_the_range_and_the_reason_says_what_was_found(value: float | None, why: str | None) -> None:
+    reason = parse_train_if("init_nlc  between 1 and 5").why_not({"init_nlc": value})
+    assert reason == (why and f"not trained: init_nlc {why}, not between 1 and 5")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("init_nlc < 5", "expected COLUMN between LOW and HIGH, such as 'init_nlc between 1 and 5'"),
+        ("test_error between 0 and 1", "'test_error' is not known before training; columns that are: depth, "),
+        ("activation between 0 and 1", "'activation' is not known"),
+        ("init_nlc between one and 5", "expected two numbers"),
+        ("init_nlc between 5 and 1", "LOW <= HIGH must hold, but got 5 and 1"),
+        ("init_nlc between nan and 1", "LOW <= HIGH must hold"),
+    ],
+)
+def test_a_filter_that_cannot_be_used_is_refused_with_the_reason(text: str, complaint: str) -> None:
+    with pytest.raises(SpecError, match="'train_if'") as caught:
+        resolve("quick", [f"train_if={text}"])
+    assert complaint in str(caught.value)
+
+
+def test_a_filter_needs_what_is_measured() -> None:
+    with pytest.raises(SpecError, match=r"train_if needs metrics\.walk_batches"):
+        resolve("quick", ["train_if=init_lipschitz between 0 and 1", "metrics.walk_batches=0"])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def rows(cache: Path, *assignments: str) -> list[tuple[Unit, Records]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISTNLC_CACHE", str(cache))
+        study = resolve("quick", [*TINY, *assignments])
+        assert isinstance(study, nlc.Spec)
+        return [(unit, nlc.run(study, unit, "cpu")) for unit in nlc.units(study)]
+
+
+def drawn_and_measured(row: ArchitectureRow) -> dict[str, object]:
+    names = [name for name in asdict(row) if name.startswith(("init_", "activation")) or name in {"depth", "width"}]
+    return {name: getattr(row, name) for name in names}
+
+
+def test_a_skipped_architecture_has_the_initial_metrics_of_a_trained_one_and_no_runs(cache: Path) -> None:
+    trained = [records["architectures"][0] for _, records in rows(cache)]
+    between = min(row.init_nlc for row in trained), sum(row.init_nlc for row in trained) / 2
+    filtered = rows(cache, f"train_if=init_nlc between {between[0]} and {between[1]}")
+    found = [records["architectures"][0] for _, records in filtered]
+    assert sorted(row.status for row in found) == ["ok", "skipped"]
+    for row, before, (_, records) in zip(found, trained, filtered, strict=True):
+        assert drawn_and_measured(row) == drawn_and_measured(before)
+        if row.status == "skipped":
+            assert row.reason.startswith("not trained: init_nlc is ")
+            assert (row.test_error, row.best_run, row.trained_nlc) == (None, None, None)
+            assert [len(records[table]) for table in ("runs", "epochs")] == [0, 0]
+        else:
+            assert row.test_error == before.test_error
+
+
+def test_initializations_differ_in_their_weights_alone(cache: Path) -> None:
+    once = [records["architectures"][0] for _, records in rows(cache)]
+    units, records = zip(*rows(cache, "sampling.initializations=2"), strict=True)
+    twice = [each["architectures"][0] for each in records]
+    assert [(row.index, row.initialization) for row in twice] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len({unit.unit_id for unit in units}) == 4
+    assert [row.unit_id for row in twice[::2]] == [row.unit_id for row in once], "more initializations rename none"
+    assert [row.test_error for row in twice[::2]] == [row.test_error for row in once]
+    for first, second in zip(twice[::2], twice[1::2], strict=True):
+        assert (first.depth, first.activation, first.skip_strength) == (
+            second.depth,
+            second.activation,
+            second.skip_strength,
+        )
+        assert first.architecture_id != second.architecture_id
+        assert first.init_nlc != second.init_nlc
+
+
+def test_an_initialization_is_fixed_by_its_number() -> None:
+    size = {"seed": 3, "d_in": 4, "d_out": 3, "parameters": 300}
+    seeds = [sample_architecture(7, **size, initialization=number).seed for number in (0, 1, 2)]
+    assert len(set(seeds)) == 3
+    assert seeds[0] == sample_architecture(7, **size).seed
+    assert sample_architecture(7, **size, initialization=2).seed == seeds[2]

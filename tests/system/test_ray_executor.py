@@ -1,0 +1,273 @@
+"""The Ray executor on a real cluster: a head with two cores."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
+from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work, one_thread
+from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
+from distnlc.records import Records
+from distnlc.spec import Unit
+from distnlc.studies import from_fields, kind_of
+from distnlc.training.checkpoint import Checkpoints
+from tests.helpers.listening import descendants
+from tests.helpers.toys import (
+    KIND,
+    SPEC,
+    MemoryStore,
+    Unloadable,
+    dies_once_with_a_checkpoint,
+    mishap,
+    naps,
+    process_state,
+    rounding,
+    units,
+)
+
+pytestmark = pytest.mark.slow
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[Cluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", HERE)  # workers import the toys
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 0})
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def on_ray(work: Work, todo: list[Unit], store: MemoryStore, **settings: Any) -> Outcome:
+    executor = RayExecutor(work, workers=2)
+    return run_units(todo, executor=executor, store=store, kind=KIND, spec=SPEC, **settings)
+
+
+def attempts(folder: Path, unit: str) -> int:
+    return len(list(folder.glob(f"{unit}-*")))
+
+
+def is_gone(pid: str | int) -> bool:
+    """Whether that process ends within ten seconds."""
+    stat = Path("/proc", str(pid), "stat")
+    deadline = time.monotonic() + 10
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def finish(executor: RayExecutor, count: int) -> list[Finished]:
+    """Waits for that many results, at most half a minute."""
+    finished: list[Finished] = []
+    deadline = time.monotonic() + 30
+    while len(finished) < count and time.monotonic() < deadline:
+        finished += executor.wait(0.1)
+    return finished
+
+
+def until_capacity(executor: RayExecutor, capacity: int) -> None:
+    deadline = time.monotonic() + 30
+    while executor.capacity < capacity and time.monotonic() < deadline:
+        assert executor.wait(0.1) == []
+    assert executor.capacity == capacity
+
+
+def test_two_workers_give_the_rows_of_the_serial_executor() -> None:
+    serial, parallel = MemoryStore(), MemoryStore()
+    todo = units([1, 2, 3, 4, 5, 6])
+    run_units(todo, executor=SerialExecutor(rounding), store=serial, kind=KIND, spec=SPEC)
+    assert on_ray(rounding, todo, parallel).done == 6
+    assert parallel.rows == serial.rows
+    assert ray.is_initialized(), "a Ray that was there before is left"
+
+
+def test_a_worker_without_gpu_has_one_thread_sees_no_gpu_and_ignores_ctrl_c() -> None:
+    executor = RayExecutor(process_state)
+    assert executor.capacity == 0, "no unit goes to a worker that has not started"
+    until_capacity(executor, 2 * IN_FLIGHT)
+    assert executor.slots == 2, "one worker per core where nothing else is asked for"
+    executor.submit(units([1])[0])
+    (finished,) = finish(executor, 1)
+    executor.close()
+    assert finished.records == {"toys": [{"device": "cpu", "ignores Ctrl-C": True, "threads": ("1", "1"), "gpus": ""}]}
+
+
+def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tmp_path: Path) -> None:
+    store = MemoryStore()
+    outcome = on_ray(partial(mishap, "exits", False, tmp_path), units([1, 9, 1, 1, 1, 1]), store)
+    assert (outcome.done, outcome.failed) == (5, 1)
+    assert set(store.failed()) == {"u1"}
+    assert store.rows["u1"].attempts == attempts(tmp_path, "u1") == MAX_LOSSES
+    assert {attempts(tmp_path, f"u{i}") for i in (0, 2, 3, 4, 5)} == {1}
+
+
+def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
+    store = MemoryStore()
+    outcome = on_ray(partial(mishap, "spins", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
+    assert (outcome.done, outcome.failed) == (4, 0)
+    assert attempts(tmp_path, "u1") == 2
+    assert is_gone((tmp_path / "u1-0").read_text())
+
+
+def test_the_unit_queued_behind_a_killer_comes_back_unblamed(tmp_path: Path) -> None:
+    _, killer, behind = units([1, 1, 1])
+    executor = RayExecutor(partial(mishap, "exits", False, tmp_path), workers=1)
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(killer)
+    executor.submit(behind)
+    assert executor.capacity == 0
+    assert set(executor.running()) == {"u1"}
+    finished = {result.unit.unit_id: result for result in finish(executor, 2)}
+    assert (bool(finished["u1"].lost), finished["u1"].returned) == (True, False)
+    assert (bool(finished["u2"].lost), finished["u2"].returned) == (False, True)
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(behind)
+    assert executor.capacity == 0, "it may have been the killer: it is done alone"
+    (done,) = finish(executor, 1)
+    assert done.records is not None
+    assert executor.capacity >= IN_FLIGHT
+    executor.close()
+
+
+def test_very_short_units_wait_in_longer_queues_and_long_ones_do_not() -> None:
+    executor = RayExecutor(partial(naps, 0.02), workers=1)
+    until_capacity(executor, IN_FLIGHT)
+    short, long = units([1, 1])
+    executor.submit(short)
+    finish(executor, 1)
+    assert IN_FLIGHT < executor.capacity <= 10, "0.2 seconds of work"
+    executor.submit(replace(long, cost=50.0))
+    finish(executor, 1)
+    assert executor.capacity == IN_FLIGHT
+    executor.close()
+
+
+def test_records_that_cannot_be_sent_are_the_failure_of_their_unit(tmp_path: Path) -> None:
+    store = MemoryStore()
+    on_ray(partial(mishap, "unpicklable", False, tmp_path), units([1, 1]), store, retries=0)
+    assert "pickle" in (store.rows["u1"].reason or "")
+    assert store.rows["u0"].value == 0
+
+
+def test_workers_that_cannot_start_end_the_study_with_the_reason() -> None:
+    executor = RayExecutor(Unloadable(), workers=1)
+    with pytest.raises(EngineError, match=r"no Ray worker can be started.*no package here"):
+        finish(executor, 1)
+
+
+LONG = {
+    "kind": "nlc",
+    "sampling": {"count": 1, "parameters": 300, "depth_max": 7},
+    "search": {"rates": 6},
+    "training": {"first_patience": 2, "patience": 1, "divisions": 2, "batch_size": 50, "population": 3},
+    "data": {"train": 200, "validation": 100, "test": 100},
+    "metrics": {"nlc_batches": 2, "walk_batches": 0},
+}
+
+
+def test_a_unit_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, spec = kind_of("nlc"), from_fields(LONG, where="test")
+    (unit,) = kind.units(spec)
+    offers: list[object] = []
+    with monkeypatch.context() as patch, one_thread():
+        patch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
+        patch.setattr(Checkpoints, "offer", lambda _, state: offers.append(state))
+        undisturbed = kind.run(spec, unit, "cpu")
+
+    (tmp_path / "study").mkdir()
+    executor = RayExecutor(partial(dies_once_with_a_checkpoint, LONG, tmp_path), workers=1)
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(unit)
+    (killed,) = finish(executor, 1)
+    assert killed.lost
+    until_capacity(executor, IN_FLIGHT)
+    executor.submit(unit)
+    (finished,) = finish(executor, 1)
+    executor.close()
+    assert finished.records is not None, finished
+    assert without_seconds(finished.records) == without_seconds(undisturbed)
+    saves = [len((tmp_path / f"{unit.unit_id}-{attempt}").read_text()) for attempt in (0, 1)]
+    assert saves == [3, len(offers) - 3], "epochs were trained again"
+
+
+def without_seconds(records: Records) -> str:
+    (row,) = records["architectures"]
+    times = {field.name: 0.0 for field in fields(row) if field.name.endswith("seconds")}
+    return repr({**records, "architectures": [replace(row, **times)]})
+
+
+STUDY = """
+import sys
+from functools import partial
+from tests.helpers.toys import *
+from distnlc.engine import ray_fleet
+from distnlc.engine.driver import run_units
+from distnlc.engine.executor import EngineError
+from distnlc.engine.ray_executor import RayExecutor
+
+ray_fleet.SILENCE_S, ray_fleet.LOOK_S = 1.0, 0.3
+kind, folder = sys.argv[1:]
+work, store = partial(mishap, kind, False, Path(folder)), MemoryStore()
+try:
+    run_units(units([1] * 200), executor=RayExecutor(work, workers=2), store=store, kind=KIND, spec=SPEC)
+except EngineError as error:
+    print(error)
+"""
+
+
+@contextmanager
+def study_at_work(kind: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The study above in a process of its own, in a unit with this mishap."""
+    without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    with subprocess.Popen(
+        [sys.executable, "-c", STUDY, kind, str(folder)],
+        env=without | {"PYTHONPATH": HERE} | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (folder / "u1-0").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    with study_at_work("spins", tmp_path, RAY_ADDRESS=cluster.address):
+        pass  # it is killed here
+    assert is_gone((tmp_path / "u1-0").read_text()), "the worker goes on, in a loop that nothing interrupts"
+
+
+def test_a_study_whose_cluster_has_lost_its_head_ends_with_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
+    with study_at_work("slow", tmp_path) as process:
+        started = descendants(process.pid)
+        (head,) = [pid for pid in started if Path("/proc", str(pid), "comm").read_text().strip() == "gcs_server"]
+        os.kill(head, signal.SIGKILL)
+        said, _ = process.communicate(timeout=50)
+        assert process.returncode == 0, "Ray itself ends the process after 60 s, with code 1"
+    assert said.startswith("the head of the Ray cluster has not answered for 1 s. What is done is kept;")
+    assert is_gone((tmp_path / "u1-0").read_text())

@@ -1,0 +1,195 @@
+"""What the fleet makes of a Ray that died and of a machine where everything goes wrong; Ray itself is a stand-in."""
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from distnlc.engine import ray_fleet
+from distnlc.engine.executor import EngineError
+from distnlc.engine.ray_cluster import lives
+from distnlc.engine.ray_fleet import FAILURES, LONGEST_REST_S, Fleet, Worker
+from tests.helpers.toys import square
+
+Cluster = Callable[[int], "Ray"]
+OWN = "node of the driver"
+
+
+class Ray:
+    """A cluster of one machine with so many cores, whose head is a socket."""
+
+    exceptions = SimpleNamespace(RayError=RuntimeError)
+
+    def __init__(self, cores: int) -> None:
+        self.head = socket.create_server(("127.0.0.1", 0))
+        self.address = self.head.getsockname()
+        self.living = {OWN: {"CPU": cores}}
+        self.exported = 0
+        self.options: dict[str, Any] = {}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        assert self.head.fileno() >= 0, "without a head this would wait for ever"
+        return [
+            {"NodeID": node, "Alive": True, "Resources": resources, "NodeManagerAddress": "192.0.2.7"}
+            for node, resources in self.living.items()
+        ]
+
+    def get_runtime_context(self) -> SimpleNamespace:
+        host, port = self.address
+        return SimpleNamespace(gcs_address=f"{host}:{port}", get_node_id=lambda: OWN)
+
+    def remote(self, _: type) -> Any:
+        self.exported += 1
+
+        def start(*_: object) -> SimpleNamespace:
+            assert self.head.fileno() >= 0, "without a head this would wait for ever"
+            return SimpleNamespace(whereabouts=SimpleNamespace(remote=object))
+
+        def options(**options: object) -> SimpleNamespace:
+            self.options = options
+            return SimpleNamespace(remote=start)
+
+        return SimpleNamespace(options=options)
+
+    def get(self, _: object) -> tuple[str, str]:
+        return OWN, "cpu"
+
+    def kill(self, _: object) -> None:
+        """Nothing comes of it."""
+
+
+class Clock:
+    """In place of the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Gives a cluster of so many cores."""
+    made: list[Ray] = []
+
+    def make(cores: int) -> Ray:
+        made.append(Ray(cores))
+        return made[-1]
+
+    yield make
+    for ray in made:
+        ray.head.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(ray_fleet, "time", clock)
+    return clock
+
+
+def fleet_of(ray: Ray) -> Fleet:
+    fleet = Fleet(ray, square, None)
+    fleet.follow()
+    for worker in fleet.workers:
+        fleet.welcome(worker)
+    return fleet
+
+
+def look(fleet: Fleet, clock: Clock, after_s: float) -> None:
+    clock.now += after_s
+    fleet.follow()
+
+
+def test_without_the_head_work_goes_on_for_a_while_and_then_the_study_ends_with_what_to_do(
+    cluster: Cluster, clock: Clock
+) -> None:
+    ray = cluster(2)
+    fleet = fleet_of(ray)
+    ray.head.close()
+    worker = fleet.workers[0]
+    look(fleet, clock, 1000)  # the driver was busy with something else
+    fleet.replace(worker)
+    assert worker.starting is None, "it cannot be started now"
+    assert not lives(ray, OWN)
+    look(fleet, clock, ray_fleet.SILENCE_S - 1)
+    with pytest.raises(
+        EngineError, match=r"head of the Ray cluster has not answered for 45 s.*the same command goes on"
+    ):
+        look(fleet, clock, 10)
+
+
+def test_a_head_that_comes_back_in_time_is_worked_with_again(cluster: Cluster, clock: Clock) -> None:
+    ray = cluster(2)
+    fleet = fleet_of(ray)
+    ray.head.close()
+    look(fleet, clock, 40)
+    fleet.replace(fleet.workers[0])
+    ray.head = socket.create_server(ray.address)
+    look(fleet, clock, 10)
+    assert fleet.workers[0].starting is not None
+    ray.head.close()
+    look(fleet, clock, 40)
+
+
+def test_a_ray_that_has_ended_on_the_own_machine_is_not_waited_for(cluster: Cluster, clock: Clock) -> None:
+    ray = cluster(2)
+    fleet = fleet_of(ray)
+    ray.living = {"another": {"CPU": 2}}
+    with pytest.raises(EngineError, match=r"Ray has ended on this machine.*the same command goes on"):
+        look(fleet, clock, 10)
+
+
+@pytest.mark.parametrize(("wanted", "workers", "share"), [(None, 4, 1.0), (3, 3, 1.0), (6, 6, 0.5), (9, 9, 1 / 3)])
+def test_gpus_are_counted_over_all_nodes_and_shared_only_by_more_workers_than_there_are(
+    cluster: Cluster, wanted: int | None, workers: int, share: float
+) -> None:
+    ray = cluster(8)
+    ray.living |= {"one": {"CPU": 4, "GPU": 1}, "other": {"CPU": 4, "GPU": 3}}
+    fleet = Fleet(ray, square, wanted)
+    fleet.follow()
+    assert len(fleet.workers) == workers
+    assert all(worker.starting for worker in fleet.workers)
+    assert (ray.options["num_gpus"], ray.options["num_cpus"]) == (share, 0)
+
+
+def rests(fleet: Fleet, worker: Worker, count: int) -> list[float]:
+    """How long it is to rest after each of so many failures in a row."""
+    return [fleet.rest_s(worker, went_wrong=True) for _ in range(count)]
+
+
+def test_a_worker_where_all_goes_wrong_rests_longer_and_longer_and_its_machine_is_named(
+    cluster: Cluster, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ray = cluster(3)
+    fleet = fleet_of(ray)
+    bad = fleet.workers[1]
+    with caplog.at_level(logging.WARNING):
+        assert rests(fleet, bad, FAILURES - 1) == [0.0] * (FAILURES - 1)
+        assert caplog.messages == []
+        assert rests(fleet, bad, 10)[:4] == [1.0, 4.0, 16.0, 64.0]
+    assert "3 units in a row went wrong with a worker on 192.0.2.7" in caplog.messages[0]
+    rest_s = fleet.rest_s(bad, went_wrong=True)
+    assert rest_s == LONGEST_REST_S
+    fleet.replace(bad, rest_s)
+    look(fleet, clock, rest_s - 1)
+    assert bad.starting is None
+    look(fleet, clock, 10)
+    assert bad.starting is not None
+    fleet.welcome(bad)
+    assert fleet.rest_s(bad, went_wrong=False) == 0.0
+    assert rests(fleet, bad, 1) == [0.0], "it has done well since"
+    assert ray.exported == 1, "the cluster keeps a copy of the actor's code for each"
+
+
+def test_where_all_goes_wrong_with_everybody_nobody_rests(cluster: Cluster) -> None:
+    fleet = fleet_of(cluster(2))
+    one, other = fleet.workers
+    rests(fleet, one, 1)
+    assert rests(fleet, other, 9) == [0.0] * 9
+    lonely = fleet_of(cluster(1))
+    assert rests(lonely, lonely.workers[0], 9) == [0.0] * 9

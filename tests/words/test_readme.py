@@ -1,0 +1,56 @@
+"""The README names only what exists: files, presets, commands, Python names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import distnlc
+from distnlc import analysis
+from distnlc.cli import app
+from distnlc.studies import presets
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_linked_file_exists() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_named_path_of_the_repository_exists() -> None:
+    paths = re.findall(r"`((?:distnlc|analysis|cluster|tests)/[\w./-]*)`", README)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_command_exists() -> None:
+    known = {(command.name or command.callback.__name__).replace("_", "-") for command in app.registered_commands}
+    named = set(re.findall(r"(?:^|`|bin/)distnlc ([a-z]+)", README, flags=re.MULTILINE))
+    assert {"run", "plan", "status", "report", "export", "presets"} <= named
+    assert named <= known
+
+
+def test_every_study_that_is_run_by_name_is_a_preset() -> None:
+    named = set(re.findall(r"distnlc (?:run|plan) +([a-z0-9-]+)", README))
+    assert named
+    assert named <= set(presets())
+
+
+def test_the_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z]+)", README)) <= targets
+
+
+@pytest.mark.parametrize("module", [distnlc, analysis])
+def test_every_public_name_can_be_imported(module: object) -> None:
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_the_python_examples_run() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
