@@ -1,45 +1,34 @@
 """distnlc: which property of a neural network, measured before training, predicts how well it will generalize?
 
-The public names; each is imported when it is first used, so that importing the package does no work.
+The public names and their homes; each is imported when it is first used, so that importing the package does no work.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from distnlc.measuring.network import measure
-    from distnlc.metrics.bias import output_bias
-    from distnlc.metrics.gradients import input_gradients
-    from distnlc.metrics.lipschitz import local_lipschitz
-    from distnlc.metrics.nlc import nlc
-    from distnlc.metrics.perturbation import error_preserving_perturbation
-    from distnlc.metrics.region import relative_diameter
-    from distnlc.networks.architecture import Architecture
-    from distnlc.studies.nlc.sampling import sample_architecture
+from typing import Any
 
 _HOME = {
+    # measuring a network, any torch module
     "measure": "distnlc.measuring.network",
-    "nlc": "distnlc.metrics",
-    "output_bias": "distnlc.metrics",
-    "relative_diameter": "distnlc.metrics",
-    "error_preserving_perturbation": "distnlc.metrics",
-    "input_gradients": "distnlc.metrics",
-    "local_lipschitz": "distnlc.metrics",
-    "Architecture": "distnlc.networks.sampling",
-    "sample_architecture": "distnlc.networks.sampling",
+    "nlc": "distnlc.metrics.nlc",
+    "output_bias": "distnlc.metrics.bias",
+    "relative_diameter": "distnlc.metrics.region",
+    "error_preserving_perturbation": "distnlc.metrics.perturbation",
+    "input_gradients": "distnlc.metrics.gradients",
+    "local_lipschitz": "distnlc.metrics.lipschitz",
+    # sampling networks
+    "Architecture": "distnlc.networks.architecture",
+    "sample_architecture": "distnlc.studies.nlc.sampling",
+    # a kind of study of one's own
+    "Kind": "distnlc.plugins",
+    "Work": "distnlc.plugins",
+    "Curves": "distnlc.plugins",
+    "StudySpec": "distnlc.spec",
+    "Unit": "distnlc.spec",
+    "Quantity": "distnlc.records",
+    "column": "distnlc.records",
 }
 
-__all__ = [
-    "Architecture",
-    "error_preserving_perturbation",
-    "input_gradients",
-    "local_lipschitz",
-    "measure",
-    "nlc",
-    "output_bias",
-    "relative_diameter",
-    "sample_architecture",
-]
+__all__ = [*_HOME]  # noqa: PLE0604 (names of the map above)
 
 
 def __getattr__(name: str) -> Any:

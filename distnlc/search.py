@@ -101,7 +101,9 @@ def sweep(spec: SearchSpec, train: Callable[[Sequence[int]], Sequence[R]]) -> Sw
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler())  # never asked: every point is enqueued
-    indices = {"rate_index": optuna.distributions.IntDistribution(0, spec.rates - 1)}
+    indices: dict[str, optuna.distributions.BaseDistribution] = {
+        "rate_index": optuna.distributions.IntDistribution(0, spec.rates - 1)
+    }
     results: dict[int, R] = {}
     for size in wave_sizes(spec):
         wave = sorted(next_wave(spec, size, results))

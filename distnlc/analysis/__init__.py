@@ -1,14 +1,28 @@
-"""Reads a study folder: tables as pandas frames, correlations, figures, tables of the paper, an HTML report.
+"""The library of answers: a study's tables as pandas frames, correlations, figures, tables of the papers, reports.
 
-This page lists what other code uses; figures run alone as `python -m analysis.figures.figure2 DIR`.
+This page lists what other code uses; each name is imported when it is first used.
 """
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from distnlc.analysis.load import Tables, load
-from distnlc.analysis.statistics.correlations import Correlation, correlate
+EXAMPLES = Path(__file__).parent / "examples"
+"""small finished studies that ship with the package, one per kind"""
+EXAMPLE = EXAMPLES / "nlc"
+"""the one to try the analysis on"""
 
-EXAMPLE = Path(__file__).parent / "examples" / "nlc"
-"""A small finished study that ships with the package, to try the analysis on."""
+_HOME = {
+    "Correlation": "distnlc.analysis.statistics.correlations",
+    "correlate": "distnlc.analysis.statistics.correlations",
+    "Tables": "distnlc.analysis.load",
+    "load": "distnlc.analysis.load",
+}
 
-__all__ = ["EXAMPLE", "Correlation", "Tables", "correlate", "load"]
+__all__ = ["EXAMPLE", "EXAMPLES", *_HOME]  # noqa: PLE0604 (names of the map above)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'distnlc.analysis' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)

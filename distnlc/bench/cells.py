@@ -131,7 +131,7 @@ def make_job(cell: Cell, shape: Shape, device: str, *, whole: bool = False, memb
         inputs.append(torch.randn(batches * BATCH_SIZE, shape.d_in, generator=generator, dtype=torch.float64))
         labels.append(torch.randint(shape.classes, (batches * BATCH_SIZE,), generator=generator))
     parts = [tensor for pair in zip(inputs, labels, strict=True) for tensor in pair]
-    data = Dataset(shape.dataset, *parts).to(device, torch.float64)
+    data = Dataset(shape.dataset, shape.classes, *parts).to(device, torch.float64)
     network = architecture.build().to(device)
     row = parameters_to_vector(network.parameters()).detach()
     scale = loss_scale(network, data.train_inputs, batch_size=BATCH_SIZE)

@@ -25,15 +25,16 @@ from distnlc.bench.display import plain_table, progress
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, study_work
 from distnlc.engine.ray_executor import RayExecutor
-from distnlc.progress import Progress
-from distnlc.records import OK, Records
+from distnlc.plugins import kind_of, loaded
+from distnlc.progress import Progress, Tally
+from distnlc.records import OK, Records, unit_row
 from distnlc.search import SearchSpec, sweep
 from distnlc.sinks.checkpoint_cleaner import CheckpointCleaner
 from distnlc.sinks.console import Console, terminal
 from distnlc.sinks.mirror import Mirror
 from distnlc.spec import StudySpec, Unit
 from distnlc.store import Store, place_of
-from distnlc.studies import kind_of, resolve
+from distnlc.studies import resolve
 
 STUDY = {
     "data.name": "waveform-noise",
@@ -91,7 +92,7 @@ class _Clock:
 
     def committed(self, unit: Unit, records: Records) -> None:
         self.commits_s.append(time.perf_counter())
-        row = next(iter(records.values()))[0]
+        row = unit_row(records)
         if row.status != OK:
             raise EngineError(f"unit {unit.label} of the measured study failed: {row.reason}")
         self.units[unit.unit_id] = row.seconds
@@ -104,11 +105,12 @@ class _Clock:
 def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
     """Does the study with a new Ray, all sinks attached. Raises EngineError if a unit fails or Ray cannot start."""
     kind, clock = kind_of(study.kind), _Clock()
-    units = kind.units(study)
-    with Store.create_or_open(folder, study, kind.TABLES) as store:
+    units = loaded(kind.units)(study)
+    with Store.create_or_open(folder, study, kind.tables) as store:
         checkpoints = CheckpointCleaner(folder, ())
-        console = Console(kind, len(units), [], place_of(folder), again=lambda *_: "distnlc bench engine")
-        mirror = Mirror(study, kind, str(folder), folder, None, console)
+        tally = Tally(kind, len(units), [])
+        console = Console(tally, place_of(folder), again=lambda *_: "distnlc bench engine")
+        mirror = Mirror(study, kind, str(folder), folder, None, tally)
         started = time.perf_counter()
         run_units(
             units,
@@ -116,7 +118,7 @@ def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
             store=store,
             kind=kind,
             spec=study,
-            sinks=[checkpoints, console, mirror, clock],
+            sinks=[tally, checkpoints, console, mirror, clock],
         )
         mirror.close()
     if len(clock.units) < len(units) or clock.began_s is None:
@@ -160,7 +162,7 @@ def expected_s() -> float:
 def measure() -> dict[str, Any]:
     """Measures, prints the table, gives everything as plain data."""
     study = resolve("quick", [f"{field}={value}" for field, value in STUDY.items()])
-    kind_of(study.kind).prepare(study)
+    loaded(kind_of(study.kind).prepare)(study, study.part_names())
     times: list[list[StudyTimes]] = []
     names = {1: "one worker", 2: "two workers"}
     with _no_gpu(), progress("engine", expected_s()) as begin:

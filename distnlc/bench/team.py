@@ -24,8 +24,8 @@ from distnlc.bench import variants
 from distnlc.bench.cells import SHAPES, Cell, Job, make_job
 from distnlc.bench.machine import THREADS, peak_bytes, seconds
 from distnlc.bench.products import products
-from distnlc.data import CACHE_VARIABLE
 from distnlc.engine.executor import EngineError
+from distnlc.files import CACHE_VARIABLE
 
 VARIANTS = {"a": "population", "b": "plain loop", "c": "torch.func", "d": "products"}
 SMALL = 1_000

@@ -184,10 +184,10 @@ def _dataset(spec: DataSpec, classes: int, inputs: Sequence[Tensor], labels: Seq
 
 
 def _write(path: Path, dataset: Dataset) -> None:
-    arrays = {name: getattr(dataset, name).numpy() for name in _TENSORS}
-    facts = {"d_in": np.array(dataset.d_in), "classes": np.array(dataset.classes)}
+    arrays: dict[str, Any] = {name: getattr(dataset, name).numpy() for name in _TENSORS}
+    arrays |= {"d_in": np.array(dataset.d_in), "classes": np.array(dataset.classes)}
     try:
-        write_whole(path, lambda file: np.savez(file, **arrays, **facts))
+        write_whole(path, lambda file: np.savez(file, **arrays))
     except OSError as error:
         raise DataError(
             f"{path.parent}: the prepared dataset cannot be written here ({error.strerror or error}); "

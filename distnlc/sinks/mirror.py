@@ -37,7 +37,7 @@ class Mirror:
 
     def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
         """Of committed units; called in the tracker's thread."""
-        for unit_id, records in read_records(self.folder, self.kind.TABLES, wanted):
+        for unit_id, records in read_records(self.folder, self.kind.tables, wanted):
             yield unit_id, self._view(records)
 
     def _view(self, records: Records) -> View:

@@ -65,7 +65,7 @@ def from_fields(fields: Mapping[str, Any], *, where: str) -> StudySpec:
     if "kind" not in fields:
         raise SpecError(f"{where}: the field 'kind' is missing; kinds: {', '.join(kinds())}")
     kind = kind_of(str(fields["kind"]))
-    spec: StudySpec = kind.spec.parse({"version": kind.version} | fields, where=where)
+    spec: StudySpec = kind.spec.parse({"version": kind.version, **fields}, where=where)
     if spec.version != kind.version:
         raise SpecError(
             f"{where}: the study is of version {spec.version} of the kind {kind.name}, and the one here is version "

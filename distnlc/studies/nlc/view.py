@@ -1,6 +1,7 @@
 """What people see of an NLC study while it runs: the curves of one architecture, and a headline over all."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from distnlc.plugins import Curves
@@ -34,7 +35,7 @@ class Headline:
     cancellation as sums of squares would.
     """
 
-    COLUMNS = ("init_nlc", "test_error")
+    COLUMNS: Sequence[str] = ("init_nlc", "test_error")
 
     def __init__(self) -> None:
         self._count = 0

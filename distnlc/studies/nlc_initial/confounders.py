@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from distnlc import data
+from distnlc.data import dataset as data
 from distnlc.data.dataset import Dataset
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.gradients import input_gradients

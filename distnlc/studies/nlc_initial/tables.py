@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distnlc import data
+from distnlc.data import dataset as data
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.activation import activation_nlc, linear_approximation_error
 from distnlc.metrics.nlc import nlc

@@ -142,7 +142,7 @@ def seconds(spec: Spec, units: Sequence[Unit], device: str) -> list[float]:
 class Headline:
     """The mean of the numbers so far: the same at the end of every run of one rehearsal."""
 
-    COLUMNS = ("value",)
+    COLUMNS: Sequence[str] = ("value",)
 
     def __init__(self) -> None:
         self._count, self._sum = 0, 0.0

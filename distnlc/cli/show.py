@@ -1,0 +1,90 @@
+"""The commands that show what there is: a study's report, figures, tables and rows; the presets and the kinds."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from distnlc.cli.words import FolderArgument, PluginOption
+from distnlc.plugins import kind_of, use_plugins
+from distnlc.plugins import kinds as all_kinds
+from distnlc.sinks.console import say
+from distnlc.store import export as export_tables
+from distnlc.store import read_spec_fields
+from distnlc.studies import presets as named_studies
+
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="left out: the names there are")]
+
+
+def report(folder: FolderArgument, plugin: PluginOption = None) -> None:
+    """Writes the HTML report with all figures and tables that the records allow."""
+    from distnlc.analysis.report import study
+
+    use_plugins(plugin or ())
+    say(f"report: {study.write_report(folder)}")
+
+
+def figure(
+    folder: FolderArgument,
+    name: NameArgument = None,
+    out: Annotated[Path | None, typer.Option(help="a .png, .svg or .pdf file; default DIR/report/NAME.png")] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Draws one figure and says its numbers; without a name lists the figures that there are."""
+    from distnlc.analysis.report import study
+
+    use_plugins(plugin or ())
+    for line in study.figure_names(folder) if name is None else study.write_figure(folder, name, out):
+        say(line)
+
+
+def table(folder: FolderArgument, name: NameArgument = None, plugin: PluginOption = None) -> None:
+    """Prints one table; without a name lists the tables that there are."""
+    from distnlc.analysis.report import study
+
+    use_plugins(plugin or ())
+    for line in study.table_names(folder) if name is None else study.table_lines(folder, name):
+        say(line)
+
+
+def export(
+    folder: FolderArgument,
+    out: Annotated[Path | None, typer.Option(help="a folder; default DIR/export")] = None,
+    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="of the files")] = "parquet",
+) -> None:
+    """Writes each table as one Parquet or CSV file."""
+    if out is None and "://" in folder:
+        raise typer.BadParameter("name a folder of this machine for the tables", param_hint="--out")
+    read_spec_fields(folder)  # says best what is wrong with a folder that is no study
+    for path in export_tables(folder, out or Path(folder, "export"), form):
+        say(str(path))
+
+
+def presets(plugin: PluginOption = None) -> None:
+    """Lists the named studies, by kind."""
+    use_plugins(plugin or ())
+    for kind, named in named_studies().items():
+        if named:
+            say(kind)
+        for name, summary in named.items():
+            say(f"  {name:<24} {summary}")
+
+
+def kinds(
+    check: Annotated[
+        str | None, typer.Option("--check", metavar="NAME", help="tries whether this kind keeps what every kind must")
+    ] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Lists the kinds of study; with --check tries one on its smallest preset, in a folder that is deleted."""
+    use_plugins(plugin or ())
+    if check is None:
+        for name in all_kinds():
+            kind = kind_of(name)
+            about = (kind.spec.__doc__ or "").strip().partition("\n")[0]
+            say(f"{name:<16} {about} Tables: {', '.join(kind.tables)}")
+        return
+    from distnlc.engine.contract import check_kind
+
+    for line in check_kind(kind_of(check)):
+        say(line)
