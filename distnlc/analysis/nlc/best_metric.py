@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
@@ -128,7 +129,7 @@ def _correlations_frame(ranking: Ranking, top: Ceiling | None) -> pd.DataFrame:
 def _strata_frame(part: Part, ranking: Ranking) -> pd.DataFrame:
     metrics = [NLC, *[row.metric for row in ranking.single if row.metric is not NLC][:COMPETITORS]]
     used, rows = ranking.used, {}
-    properties = {
+    properties: dict[str, ArrayLike] = {
         "normalization": used["normalization"],
         "activation": used["activation"],
         "skip connections": np.where(used["skips"] > 0, "with", "without"),
@@ -172,8 +173,8 @@ def _ceiling_remark(top: Ceiling, part: Part, ranking: Ranking) -> str:
     best = max(ranking.rows, key=lambda row: abs(row.pearson.value))
     return (
         f"trained from several initial weights, {top.architectures} architectures repeat their {part.error_name} with "
-        f"a reliability of {_bracketed(top.error, *top.error_interval)}, so that a metric of the architecture could reach a |Pearson| of {top.value:.3f}; the largest is "
-        f"{abs(best.pearson.value):.2f} ({best.metric.name})."
+        f"a reliability of {_bracketed(top.error, *top.error_interval)}, so that a metric of the architecture could "
+        f"reach a |Pearson| of {top.value:.3f}; the largest is {abs(best.pearson.value):.2f} ({best.metric.name})."
     )
 
 

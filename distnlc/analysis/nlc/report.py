@@ -1,5 +1,6 @@
 """What the report of an NLC study answers, shows and offers to explore."""
 
+import re
 from collections.abc import Sequence
 
 from distnlc.analysis.load import Tables
@@ -64,7 +65,7 @@ POINTS = Points(
 
 NUMBERED = sorted(
     [*(scatter.figure for scatter in SCATTERS), figure5.FIGURE, figure7.FIGURE, figure8.FIGURE],
-    key=lambda figure: int(figure.name.strip("figureabcdef")),
+    key=lambda figure: int(re.sub(r"\D", "", figure.name)),
 )
 
 INITIAL_FIGURES: Sequence[Figure] = (Figure("table2_spheres", spheres.TITLE, spheres.draw, beside="table2"),)

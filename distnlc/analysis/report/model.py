@@ -1,4 +1,4 @@
-"""What a kind's report is: data. A kind names its `Report` in `Kind.report`; page, explorer and command line show it."""
+"""A kind's report, as data. `Kind.report` names it; page, explorer and command line show it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

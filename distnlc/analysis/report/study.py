@@ -41,7 +41,7 @@ def counted(tables: Tables) -> Answers:
     return Answers(work=[f"{len(tables.first)} units ({failed} failed)"])
 
 
-def closing(folder: str, tables: Tables) -> list[str]:
+def closing(tables: Tables) -> list[str]:
     """The sentences that a study ends with, one a line."""
     answers = report_of(tables.kind).answers(tables)
     said = list(answers.work)
@@ -50,9 +50,9 @@ def closing(folder: str, tables: Tables) -> list[str]:
     return said
 
 
-def has_report(folder: str) -> bool:
-    """Whether the study's kind has figures or tables to show. Raises store.StoreError."""
-    report = report_of(_kind(folder))
+def has_report(tables: Tables) -> bool:
+    """Whether the study's kind has more to show than counts."""
+    report = report_of(tables.kind)
     return bool(report.figures or report.tables or report.points)
 
 

@@ -67,7 +67,8 @@ def correlate(
     """Pearson (on logarithms where asked) with p-value and bootstrap interval; Spearman and Kendall.
 
     x, y: shape (n,), nan where not measured. excluded: reason -> shape (n,), true for the rows that are left out for
-    it, whatever their values. names: what the reasons for leaving rows out call x and y. Raises ValueError if the shapes differ.
+    it, whatever their values. names: what the reasons for leaving rows out call x and y. Raises ValueError if the
+    shapes differ.
     """
     x_all, y_all = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x_all.ndim != 1 or x_all.shape != y_all.shape:
@@ -119,7 +120,7 @@ def usable_rows(
     excluded: Mapping[str, ArrayLike] | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Which rows (n,) can be correlated and plotted, and reason -> count for the others, in the order of the reasons."""
+    """Which rows (n,) can be correlated and plotted, and reason -> count for the others."""
     checks = [(reason, np.asarray(rows, dtype=bool)) for reason, rows in (excluded or {}).items()]
     for values, log, name in ((x, log_x, names[0]), (y, log_y, names[1])):
         checks.append((f"{name} not measured", np.isnan(values)))

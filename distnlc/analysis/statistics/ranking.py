@@ -118,8 +118,8 @@ def rank(
     y = used[error].to_numpy(dtype=np.float64)
     if y.size < ENOUGH or against.columns[0] not in scaled or np.ptp(y) == 0:
         raise TooFewRowsError(
-            f"{y.size} rows with {against.name} and {error.replace('_', ' ')}, at least {ENOUGH} that differ in both are "
-            "needed to rank metrics"
+            f"{y.size} rows with {against.name} and {error.replace('_', ' ')}, at least {ENOUGH} that differ in both "
+            "are needed to rank metrics"
         )
     ranked = [metric for metric in (*metrics, *combinations) if set(metric.columns) <= set(scaled)]
     xs = np.array([_one_value(scaled[list(metric.columns)].to_numpy(), y) for metric in ranked])
@@ -225,7 +225,7 @@ def _estimates(found: list[tuple[float, float]], resampled: Floats) -> list[Esti
 
 
 def _control(values: "pd.Series[float]", log: bool) -> Floats:
-    plain = values.to_numpy(dtype=np.float64)
+    plain = np.asarray(values, dtype=np.float64)
     return np.log(plain) if log else plain
 
 
