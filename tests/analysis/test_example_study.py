@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distnlc import analysis, data
-from distnlc.analysis.nlc.answers import summary
+from distnlc.analysis.nlc.answers import summarize
 from distnlc.metrics.nlc import nlc as nlc_of
 from distnlc.networks.architecture import Architecture
 from distnlc.search import wave_sizes
@@ -80,8 +80,8 @@ def test_its_initial_nlc_is_measured_again(
         assert again == pytest.approx(row.init_nlc, rel=1e-6)
 
 
-def test_the_readme_states_its_correlation() -> None:
-    parts = {part.title: part for part in summary(analysis.EXAMPLE).parts}
+def test_the_readme_states_its_correlation(tables: analysis.Tables) -> None:
+    parts = {part.title: part for part in summarize(tables)}
     stated = re.search(r"correlation of log NLC with test error is (\d\.\d\d)", README)
     assert stated
     assert float(stated[1]) == round(parts["waveform-noise (SGD)"].correlation.pearson, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distnlc.analysis.drawing.figure import MissingRecordsError
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc import saving
 from distnlc.analysis.nlc.parts import parts_of
@@ -111,6 +111,6 @@ def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> No
     assert any("3 trained architectures" in remark for remark in drawn.remarks)
 
 
-def test_a_study_that_trained_too_few_says_which_preset_has_more(tmp_path: Path) -> None:
-    with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* the presets waveform-small and paper"):
+def test_a_study_that_trained_too_few_says_how_many_it_takes(tmp_path: Path) -> None:
+    with pytest.raises(MissingRecordsError, match="3 trained architectures .* at least 8 are needed"):
         saving.draw(loaded(tmp_path, ten()[:3]))
