@@ -17,7 +17,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
-from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work, one_thread
+from distnlc.engine.executor import EngineError, Finished, SerialExecutor, UnitWork, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
 from distnlc.plugins import Work
 from distnlc.records import Records
@@ -56,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
         cluster.shutdown()
 
 
-def on_ray(work: Work, todo: list[Unit], store: MemoryStore, **settings: Any) -> Outcome:
+def on_ray(work: UnitWork, todo: list[Unit], store: MemoryStore, **settings: Any) -> Outcome:
     executor = RayExecutor(work, workers=2)
     return run_units(todo, executor=executor, store=store, kind=KIND, spec=SPEC, **settings)
 
