@@ -6,15 +6,15 @@ numbers beside those of theory, and the paper's example of a metric that stands 
 """
 
 import math
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.table import MEASURED, Table, main, read_measured, settings
+from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.load import Tables
+from distnlc.analysis.nlc_initial.measured import MEASURED, read_measured, settings
 
 FILE = MEASURED.parent / "confounders.json"
 
@@ -120,8 +120,6 @@ def tabulate(_: Tables) -> Table:
     count, unaided = measured["architectures"], measured["unaided"]
     verdicts, numbers = confounders(measured)
     return Table(
-        "confounders",
-        "Confounders: which metrics move when nothing that matters changes",
         "After every change the network computes the same function of the data, times 10 where the output is scaled; "
         "only the width needs new weights. Input × 10: the first weights are divided by 10 unless batch norm makes up"
         " for it. Output × 10: so is the constant that the loss divides outputs by, as this study would measure it; "
@@ -163,5 +161,4 @@ def tabulate(_: Tables) -> Table:
     )
 
 
-if __name__ == "__main__":
-    sys.exit(main(tabulate))
+TITLE = "Confounders: which metrics move when nothing that matters changes"

@@ -4,7 +4,6 @@ In: `analysis/tables/spheres.png`, the pictures side by side, the key to their c
 evaluating networks (not here). Out: the discs with the NLC that was measured and that the paper states.
 """
 
-import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -16,9 +15,9 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import Drawing, main
-from distnlc.analysis.drawing.table import MEASURED, MeasuredError, read_measured
+from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.load import Tables
+from distnlc.analysis.nlc_initial.measured import MEASURED, MeasuredError, read_measured
 from distnlc.analysis.nlc_initial.table2 import STATED
 
 Pixels = NDArray[np.float32]
@@ -36,8 +35,6 @@ def draw(_: Tables) -> Drawing:
         nlc = text.number(measured[depth], 4)
         _show(place, disc, f"depth {depth}", f"NLC {nlc}\npaper: {text.number(stated, 4)}")
     return Drawing(
-        "table2_spheres",
-        "Table 2 in pictures: a sphere of inputs, as batch-norm ReLU networks of growing depth see it",
         "Each disc is a whole sphere of inputs a x1 + b x2 + c x3 with a² + b² + c² = 1, where x1, x2, x3 are three "
         "Gaussian inputs of 100 features, the same in all discs; its colour is the direction of the network's three "
         "outputs, by the key at the top left. The deeper the network, the larger its NLC, and the smaller the regions "
@@ -76,5 +73,4 @@ def _show(axes: Axes, picture: Pixels, title: str, below: str) -> None:
     axes.axis("off")
 
 
-if __name__ == "__main__":
-    sys.exit(main(draw))
+TITLE = "Table 2 in pictures: a sphere of inputs, as batch-norm ReLU networks of growing depth see it"

@@ -5,15 +5,15 @@ with the NLC of networks of depth 49 (D), where small differences multiply; E is
 from linear.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.table import Table, beside, main, read_measured, settings, written
+from distnlc.analysis.drawing.table import Table, beside, written
 from distnlc.analysis.load import Tables
+from distnlc.analysis.nlc_initial.measured import read_measured, settings
 
 ACTIVATIONS = ("ReLU", "SELU", "tanh", "sigmoid", "even tanh", "Gaussian", "square", "odd square")
 
@@ -52,8 +52,6 @@ def tabulate(_: Tables) -> Table:
     """Of the shipped file of measured values; a study's own records are not needed. Raises MeasuredError."""
     measured = read_measured()
     return Table(
-        "table1",
-        "Table 1: the NLC of activation functions and of networks built from them",
         "ratio: measured / paper." + settings(measured),
         [("", written(table1(measured)))],
         [shallow(measured), deep(measured)] if "checks" in measured else [],
@@ -102,5 +100,4 @@ def _span(values: Sequence[float]) -> str:
     return f"{min(values):.2f} to {max(values):.2f}"
 
 
-if __name__ == "__main__":
-    sys.exit(main(tabulate))
+TITLE = "Table 1: the NLC of activation functions and of networks built from them"

@@ -1,13 +1,13 @@
 """Table 2: the NLC of batch-norm ReLU networks of width 100 grows with their depth."""
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from distnlc.analysis.drawing.table import Table, beside, main, read_measured, settings, written
+from distnlc.analysis.drawing.table import Table, beside, written
 from distnlc.analysis.load import Tables
+from distnlc.analysis.nlc_initial.measured import read_measured, settings
 
 STATED = {"2": 1.22, "5": 2.25, "10": 5.97, "15": 15.2, "20": 37.7, "25": 95.8, "50": 9952.0}
 """depth -> NLC"""
@@ -26,13 +26,10 @@ def tabulate(_: Tables) -> Table:
     """Of the shipped file of measured values; a study's own records are not needed. Raises MeasuredError."""
     measured = read_measured()
     return Table(
-        "table2",
-        "Table 2: the NLC of batch-norm ReLU networks of width 100",
         "ratio: measured / paper." + settings(measured),
         [("", written(table2(measured)))],
         ["Shallow networks lie a few percent above the paper's, for the reason that table 1 gives for its row B."],
     )
 
 
-if __name__ == "__main__":
-    sys.exit(main(tabulate))
+TITLE = "Table 2: the NLC of batch-norm ReLU networks of width 100"
