@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import failed_row, realistic_rows, write_study
 
 

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError, encoded
-from distnlc.analysis.load import load
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats
+from distnlc.analysis.tables import load
 from distnlc.records import FAILED
 from distnlc.store import StoreError, read_spec_fields
 

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
 from distnlc.analysis.drawing.figure import MissingRecordsError, lines
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc import (
     figure1,
     figure2,
@@ -31,6 +30,7 @@ from distnlc.analysis.nlc import (
 )
 from distnlc.analysis.nlc.report import FIGURES
 from distnlc.analysis.statistics.correlations import correlate
+from distnlc.analysis.tables import Tables, load
 from distnlc.studies import presets as known_presets
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
 

@@ -8,10 +8,10 @@ import pytest
 
 from distnlc.analysis.drawing.figure import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc import best_metric
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.ranking import rank
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import realistic_rows, write_study
 
 

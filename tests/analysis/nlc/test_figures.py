@@ -13,10 +13,10 @@ from matplotlib.collections import PathCollection
 
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc import figure2, figure3a
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.correlations import correlate
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
 INF, NAN = float("inf"), float("nan")

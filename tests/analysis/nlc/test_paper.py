@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from distnlc.analysis.load import load
 from distnlc.analysis.nlc import figure2, figure3e
 from distnlc.analysis.nlc.answers import overview, sentences, summarize
 from distnlc.analysis.nlc.paper import compared, difference_p, differences, outside, paper_interval
 from distnlc.analysis.nlc.parts import Part, parts_of, pooled
 from distnlc.analysis.statistics.correlations import Correlation, correlate
+from distnlc.analysis.tables import load
 from tests.helpers.synthetic import architecture_row, paper_rows, realistic_rows, write_study
 
 

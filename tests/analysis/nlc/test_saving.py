@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc import saving
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.saving import RANGES, SHARES, elsewhere, lost_at_shares, study_of
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study

@@ -10,13 +10,13 @@ import pytest
 
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing.table import read_measured
-from distnlc.analysis.load import load
 from distnlc.analysis.nlc import figure2, figure3a
 from distnlc.analysis.nlc.answers import sentences, summarize, summary
 from distnlc.analysis.nlc.report import FIGURES, TABLES
 from distnlc.analysis.nlc_initial import table1, table2
 from distnlc.analysis.nlc_initial.table1 import STATED
 from distnlc.analysis.report import page as report
+from distnlc.analysis.tables import load
 from distnlc.store import StoreError
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
 

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.reliability import ceiling, reliability
 from distnlc.analysis.statistics.resampling import interval, resamples
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
 
