@@ -94,7 +94,7 @@ def _with_younger_columns(
     for name in columns.keys() - held.keys():
         number = columns[name] in {"int?", "float", "float?"}
         added[name] = float("nan") if number and defaults[name] is None else defaults[name]
-    every = columns | held
+    every = columns | dict(held)
     return every, frame.assign(**added)[list(every)]
 
 

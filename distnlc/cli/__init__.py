@@ -11,6 +11,7 @@ message and no traceback. Whatever is slow to import is imported where it is use
 
 import signal
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -31,9 +32,12 @@ app = typer.Typer(
     help="Which property of a neural network, measured before training, predicts how well it will generalize?",
     epilog="Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interrupted.",
 )
-for command in run.run, plan.plan, status.status, show.report, show.figure, show.table, show.export:
-    app.command()(command)
-for command in show.presets, show.kinds, measure, bench:
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(run.run, plan.plan, status.status),
+    *(show.report, show.figure, show.table, show.export, show.presets, show.kinds),
+    *(measure, bench),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

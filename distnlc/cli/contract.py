@@ -1,4 +1,4 @@
-"""What every kind of study must keep, as checks that try a small study of it: for `distnlc kinds --check` and the tests.
+"""What every kind of study must keep, as checks on a small study of it: for `distnlc kinds --check` and the tests.
 
 In: a small study. Out: nothing, or a `BrokenPromise` that says what was expected and what was found. Rows are compared
 but for their columns of time and place (the groups `cost` and `status`, of which status and reason are compared).

@@ -112,7 +112,11 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
     excluded = part.left_out("init_nlc", part.error)
     correlation = correlate(nlc, errors, log_x=True, excluded=excluded, names=("initial NLC", error))
     kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, excluded=excluded)
-    best = rows[kept & (part.error == "test_error")].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
+    best = (
+        rows[kept & (part.error == "test_error")]
+        .sort_values(part.error, kind="stable")
+        .head(math.ceil(0.1 * kept.sum()))
+    )
     better = rows[rows[part.error].notna() & ~part.guessing]
     stated = (STATED_NLC[part.key],) if part.key in STATED_NLC else ()
     own_runs = tables.runs[tables.runs["unit_id"].isin(units["unit_id"])]
