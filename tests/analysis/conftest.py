@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.report import REPORT
 from tests.helpers.synthetic import failed_row, paper_rows, realistic_rows, write_study
 

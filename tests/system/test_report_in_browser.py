@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from distnlc.analysis.load import load
+from distnlc.analysis.tables import load
 from distnlc.analysis.nlc.report import REPORT
 from distnlc.analysis.report.page import write_page
 from distnlc.analysis.statistics.correlations import correlate

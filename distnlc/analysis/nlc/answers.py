@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.load import Tables
+from distnlc.analysis.tables import Tables
 from distnlc.analysis.nlc.comparison import compared
 from distnlc.analysis.nlc.paper import GOOD_NLC, STATED_NLC
 from distnlc.analysis.nlc.parts import Part, parts_of

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from distnlc.analysis.load import load
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.prediction import fit
+from distnlc.analysis.tables import load
 from distnlc.store import StoreError
 
 FEWEST = 9

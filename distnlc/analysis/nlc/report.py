@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
@@ -11,6 +10,7 @@ from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
 from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
 from distnlc.analysis.report import Details, Figure, Points, PointsPart, Report, TableOf
+from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc.records import ArchitectureRow
 
 

@@ -21,10 +21,10 @@ from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats, usable_rows
 from distnlc.analysis.statistics.resampling import interval
+from distnlc.analysis.tables import Tables
 
 NAMED = (1.0, 5.0)
 """the range of the remarks, named before any result: the paper finds its best networks between 1 and 3"""

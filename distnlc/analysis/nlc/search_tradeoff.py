@@ -19,7 +19,7 @@ from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import load
+from distnlc.analysis.tables import load
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats
 from distnlc.records import FAILED
 from distnlc.store import StoreError, read_spec_fields

@@ -13,8 +13,8 @@ import pandas as pd
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.measured import MEASURED, read_measured, settings
+from distnlc.analysis.tables import Tables
 
 FILE = MEASURED.parent / "confounders.json"
 

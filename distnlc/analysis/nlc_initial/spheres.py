@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.measured import MEASURED, MeasuredError, read_measured
 from distnlc.analysis.nlc_initial.table2 import STATED
+from distnlc.analysis.tables import Tables
 
 Pixels = NDArray[np.float32]
 PICTURES = MEASURED.parent / "spheres.png"

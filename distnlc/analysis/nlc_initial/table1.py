@@ -12,8 +12,8 @@ import pandas as pd
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table, beside, written
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.measured import read_measured, settings
+from distnlc.analysis.tables import Tables
 
 ACTIVATIONS = ("ReLU", "SELU", "tanh", "sigmoid", "even tanh", "Gaussian", "square", "odd square")
 

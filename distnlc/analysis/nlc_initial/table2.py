@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from distnlc.analysis.drawing.table import Table, beside, written
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.measured import read_measured, settings
+from distnlc.analysis.tables import Tables
 
 STATED = {"2": 1.22, "5": 2.25, "10": 5.97, "15": 15.2, "20": 37.7, "25": 95.8, "50": 9952.0}
 """depth -> NLC"""

@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from distnlc.analysis.load import Tables, row_types_of
 from distnlc.analysis.report.model import Details, Points
+from distnlc.analysis.tables import Tables, row_types_of
 from distnlc.records import Quantity, quantities
 
 DIGITS = 4

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.scatter import Group
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables
+from distnlc.analysis.tables import Tables
 
 
 @dataclass(frozen=True)

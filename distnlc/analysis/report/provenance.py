@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.load import Tables, row_types_of
 from distnlc.analysis.report.model import Answers
+from distnlc.analysis.tables import Tables, row_types_of
 from distnlc.records import FAILED, SKIPPED, quantities
 
 MOST_ROWS = 100

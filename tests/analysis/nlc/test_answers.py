@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.answers import answers, overview, sentences, summarize
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study
 

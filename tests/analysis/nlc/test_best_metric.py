@@ -8,7 +8,7 @@ import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc import best_metric
 from distnlc.analysis.nlc.metrics import NLC, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
@@ -45,7 +45,9 @@ def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(tabl
     for _, frame in table.sections:
         assert frame.map(lambda cell: isinstance(cell, str)).all(axis=None)
     assert any("MNIST (SGD): 5 rows" in remark for remark in table.all_remarks)
-    assert any("a metric of the architecture could reach a |Pearson| of 1.000" in remark for remark in table.all_remarks)
+    assert any(
+        "a metric of the architecture could reach a |Pearson| of 1.000" in remark for remark in table.all_remarks
+    )
     assert not any("no noise ceiling" in remark for remark in table.all_remarks)  # a part has one
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.load import load
+from distnlc.analysis.tables import load
 from distnlc.analysis.nlc.comparison import compared, difference_p, differences, outside, paper_interval
 from distnlc.analysis.nlc.parts import Part, parts_of, pooled
 from distnlc.analysis.statistics.correlations import Correlation, correlate

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
 from distnlc.analysis.drawing.figure import Drawing, encoded
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc import figure7
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import SCATTERS

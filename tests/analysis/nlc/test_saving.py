@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc import saving
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.saving import RANGES, SHARES, elsewhere, lost_at_shares, study_of

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from distnlc import analysis
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.report import POINTS
 from distnlc.analysis.report import explorer
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
 

@@ -10,7 +10,7 @@ import pytest
 
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.report import REPORT
 from distnlc.analysis.report import page as report
@@ -199,7 +199,9 @@ def test_odd_studies_have_a_report_that_names_the_presets_that_would_help(
     known = {name for named in presets().values() for name in named}
     missing = re.findall(r"<dd>(.*?)</dd>", page.path.read_text(), flags=re.DOTALL)
     for reason in missing:
-        named = set(reason.rpartition("; the presets ")[2].removesuffix(" give them.").replace(" and ", ", ").split(", "))
+        named = set(
+            reason.rpartition("; the presets ")[2].removesuffix(" give them.").replace(" and ", ", ").split(", ")
+        )
         assert "paper" in named
         assert named <= known
     if not rows:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.report import provenance
 from distnlc.records import SKIPPED

@@ -69,7 +69,9 @@ def test_mistakes_are_explained(five: str, tmp_path: Path) -> None:
 
 def test_missing_records_are_said_with_the_presets_that_give_them(tmp_path: Path) -> None:
     folder = str(write_study(tmp_path / "study", [failed_row(0), failed_row(1)]))
-    with pytest.raises(MissingRecordsError, match=r"^Figure 2: .*no architecture has both .*2 \(unit failed\)") as caught:
+    with pytest.raises(
+        MissingRecordsError, match=r"^Figure 2: .*no architecture has both .*2 \(unit failed\)"
+    ) as caught:
         study.write_figure(folder, "figure2", None)
     assert str(caught.value).endswith("; the presets paper-small and paper give them")
     with pytest.raises(MissingRecordsError, match="^Which initial metric predicts best"):
