@@ -182,7 +182,7 @@ def can_be_planned_watched_reported_and_exported(trial: Trial) -> None:
         status(folder)
     page = Path(shown.write_report(folder)).read_text()
     expect("<html" in page, "the report is no HTML page")
-    expect(len(shown.closing(folder, shown.load_study(folder))) > 0, "the study has nothing to say at its end")
+    expect(len(shown.closing(shown.load_study(folder))) > 0, "the study has nothing to say at its end")
     report = shown.report_of(trial.kind.name)
     for figure in report.figures:
         with suppress(MissingRecordsError):  # it says which presets give the records

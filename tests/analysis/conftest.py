@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.report import REPORT
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import failed_row, paper_rows, realistic_rows, write_study
 
 

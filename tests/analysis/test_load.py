@@ -1,6 +1,6 @@
 """Loading gives every committed row of any kind, with the kind's columns, and says what is wrong with a folder."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -59,11 +59,19 @@ def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
             analysis.load(folder)
 
 
+@dataclass
+class Odd:
+    """No row of a kind there is."""
+
+    unit_id: str
+    init_nlc: str
+
+
 def test_a_study_that_is_not_of_the_kind_it_says_is_refused(tmp_path: Path) -> None:
     for number, (tables, said) in enumerate(
         (
             ({"measurements": ArchitectureRow}, "expected a study of kind nlc, but its tables are measurements"),
-            ({"architectures": RunRow}, "expected a column epochs of type int[?], found int"),
+            ({"architectures": Odd}, "expected a column init_nlc of type float[?], found str"),
         )
     ):
         folder = tmp_path / str(number)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from distnlc.analysis.tables import load
 from distnlc.analysis.nlc.report import REPORT
 from distnlc.analysis.report.page import write_page
 from distnlc.analysis.statistics.correlations import correlate
+from distnlc.analysis.tables import load
 from distnlc.records import SKIPPED
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 

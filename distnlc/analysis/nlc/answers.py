@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.tables import Tables
 from distnlc.analysis.nlc.comparison import compared
 from distnlc.analysis.nlc.paper import GOOD_NLC, STATED_NLC
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.statistics.correlations import Correlation, correlate, usable_rows
+from distnlc.analysis.tables import Tables
 from distnlc.records import DIVERGED, FAILED, PRUNED, SKIPPED
 
 

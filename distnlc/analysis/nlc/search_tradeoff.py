@@ -19,8 +19,8 @@ from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.tables import load
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats
+from distnlc.analysis.tables import load
 from distnlc.records import FAILED
 from distnlc.store import StoreError, read_spec_fields
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.answers import answers, overview, sentences, summarize
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc import best_metric
 from distnlc.analysis.nlc.metrics import NLC, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.ranking import Ranking
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import realistic_rows, write_study
 
 

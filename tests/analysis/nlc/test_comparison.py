@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.tables import load
 from distnlc.analysis.nlc.comparison import compared, difference_p, differences, outside, paper_interval
 from distnlc.analysis.nlc.parts import Part, parts_of, pooled
 from distnlc.analysis.statistics.correlations import Correlation, correlate
+from distnlc.analysis.tables import load
 from tests.helpers.synthetic import architecture_row, paper_rows, write_study
 
 

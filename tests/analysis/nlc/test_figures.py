@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
 from distnlc.analysis.drawing.figure import Drawing, encoded
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc import figure7
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import SCATTERS
 from distnlc.analysis.statistics.correlations import correlate
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import architecture_row, write_study
 
 SGD = ("CIFAR10 (SGD)", "MNIST (SGD)", "waveform-noise (SGD)")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc import saving
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.saving import RANGES, SHARES, elsewhere, lost_at_shares, study_of
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study
@@ -112,5 +112,5 @@ def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> No
 
 
 def test_a_study_that_trained_too_few_says_how_many_it_takes(tmp_path: Path) -> None:
-    with pytest.raises(MissingRecordsError, match="3 trained architectures .* at least 8 are needed"):
+    with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* at least 8 are needed"):
         saving.draw(loaded(tmp_path, ten()[:3]))

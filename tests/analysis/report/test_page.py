@@ -10,12 +10,12 @@ import pytest
 
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.report import REPORT
 from distnlc.analysis.report import page as report
 from distnlc.analysis.report.model import Report
 from distnlc.analysis.report.page import write_page
+from distnlc.analysis.tables import Tables, load
 from distnlc.store import StoreError
 from distnlc.studies import presets
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study

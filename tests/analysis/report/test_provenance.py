@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from distnlc.analysis.tables import Tables, load
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.report import provenance
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 

@@ -56,7 +56,7 @@ def test_figures_and_tables_are_listed_by_name_and_title(five: str) -> None:
 def test_mistakes_are_explained(five: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no figure 'figure6' of a study of kind nlc; there are: figure1, figure2, "):
         study.write_figure(five, "figure6", None)
-    with pytest.raises(SpecError, match="no table 'x' .*there are: table1, "):
+    with pytest.raises(SpecError, match=r"no table 'x' .*there are: table1, "):
         study.table_lines(five, "x")
     with pytest.raises(SpecError, match=r"expected a name that ends in \.png, \.svg, \.pdf"):
         study.write_figure(five, "figure2", tmp_path / "figure.gif")
@@ -74,7 +74,7 @@ def test_missing_records_are_said_with_the_presets_that_give_them(tmp_path: Path
     ) as caught:
         study.write_figure(folder, "figure2", None)
     assert str(caught.value).endswith("; the presets paper-small and paper give them")
-    with pytest.raises(MissingRecordsError, match="^Which initial metric predicts best"):
+    with pytest.raises(MissingRecordsError, match=r"^Which initial metric predicts best"):
         study.table_lines(folder, "best_metric")
 
 
