@@ -1,4 +1,4 @@
-"""What the report of an NLC study answers, shows and offers to explore."""
+"""The report of an NLC study: its answers, figures, tables and explorer."""
 
 import re
 from collections.abc import Sequence

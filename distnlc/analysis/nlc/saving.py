@@ -1,4 +1,4 @@
-"""What the NLC saves: training left out because of a high initial NLC, against what the best network then loses.
+"""Training saved by the NLC: what is left out because of a high initial NLC, against what the best network loses.
 
 In: a finished study, which trained every architecture. Out: a curve per part, and a table. Architectures are trained
 in the order of their initial NLC, the lowest first, up to a threshold. Saved: the epochs of all runs of the others,
@@ -62,7 +62,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What resampled architectures lose, percentage points, (RESAMPLES, ...)."""
+    """The percentage points that resampled architectures lose, (RESAMPLES, ...)."""
 
     by_nlc: Floats
     """at SHARES, the lowest NLC trained first"""

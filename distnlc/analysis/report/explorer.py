@@ -32,7 +32,7 @@ PART = "(part)"
 
 @dataclass(frozen=True)
 class Explorer:
-    """What the page's controls offer, and what the script draws."""
+    """The choices of the page's controls, and the data that the script draws."""
 
     noun: str
     parts: list[str]
@@ -98,7 +98,7 @@ def explorer(tables: Tables, points: Points) -> Explorer | None:
 
 
 def _facts(shown: pd.DataFrame, points: Points) -> dict[str, Quantity]:
-    """What is told of a point: the columns that name it, then those of the groups that are shown."""
+    """The facts shown of a point: the columns that name it, then those of the groups that are shown."""
     known = quantities(points.row)
     wanted = [name for name, one in known.items() if one.group in points.shown and name not in points.hidden]
     return {name: known[name] for name in (*points.named_by, *wanted) if name in shown}

@@ -173,7 +173,7 @@ def _page(
 
 
 def _further(part: PartAnswers, shown: Sequence[ShownTable]) -> list[str]:
-    """What the tables say of a part."""
+    """The tables' remarks on a part."""
     remarks = [remark for one in shown for remark in one.table.part_remarks.get(part.title, ())]
     return [remark[0].upper() + remark[1:] for remark in remarks]
 

@@ -21,7 +21,7 @@ Session = Mapping[str, Any]
 
 
 def sentences(tables: Tables, answers: Answers, sessions: Sequence[Session]) -> list[str]:
-    """What ran and how long it took."""
+    """How many units ran, with what result, and how long they took."""
     units = tables.first
     counted = {
         "failed": int((units["status"] == FAILED).sum()),

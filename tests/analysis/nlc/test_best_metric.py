@@ -33,7 +33,7 @@ def table(tables: Tables) -> Table:
 
 @pytest.fixture(scope="module")
 def ranking(tables: Tables) -> Ranking:
-    """Of waveform-noise."""
+    """The ranking of waveform-noise."""
     return rank_metrics(next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise"))
 
 

@@ -62,7 +62,7 @@ def test_other_architectures_lose_what_resampling_the_slow_way_says(tmp_path: Pa
 
 
 def test_leaving_out_at_random_is_the_expected_minimum_of_a_sample(tmp_path: Path) -> None:
-    """Of k in random order from resamples with replacement, the lowest is the lowest of k independent draws."""
+    """The lowest of the first k of a resample in random order is the lowest of k independent draws."""
     study = study_of(parts_of(loaded(tmp_path, ten()).architectures)[0])
     errors, n = np.sort(study.error), 10
 
