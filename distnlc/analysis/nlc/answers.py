@@ -176,7 +176,7 @@ def sentences(part: PartSummary) -> list[str]:
 
 
 def overview(parts: Sequence[PartSummary]) -> list[str]:
-    """The answers of several parts together on the test error, in a few sentences; none where there is only one part."""
+    """The answers of all parts together on the test error, in a few sentences; none where there is only one part."""
     known = [part for part in parts if part.by_test_error and part.correlation.undefined is None]
     if len(parts) < 2 or not known:
         return []
