@@ -43,8 +43,8 @@ class Explorer:
     remarks: list[str]
     """what the page had to leave out"""
     data: dict[str, Any]
-    """plain, without nan, parts named by their place in its list of titles; its strings are as they stand in the records,
-    markup included"""
+    """plain, without nan, parts named by their place in its list of titles; its strings are as they stand in the
+    records, markup included"""
 
 
 def explorer(tables: Tables, points: Points) -> Explorer | None:

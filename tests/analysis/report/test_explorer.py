@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from distnlc.analysis.nlc.report import POINTS
 from distnlc.analysis.report import explorer
 from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
-from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
+from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, tables_of
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +52,14 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
             assert since[max(begin for begin in since if begin <= epoch)] == rounded(rate)
 
 
-def test_it_is_plain_data_that_offers_what_there_is(tmp_path: Path) -> None:
+def test_it_is_plain_data_that_offers_what_there_is() -> None:
     rows = [
         *paper_rows(4),
         failed_row(9, part="cifar10-sgd", dataset="cifar10", d_out=10),
         architecture_row(0, part="again", initialization=1),
         architecture_row(1, part="again", status=SKIPPED, runs=None, best_run=None, init_nlc=float("inf")),
     ]
-    found = explorer.explorer(load(write_study(tmp_path / "study", rows)), POINTS)
+    found = explorer.explorer(tables_of(rows), POINTS)
     assert found is not None
     json.dumps(found.data, allow_nan=False)
     columns = found.data["columns"]
@@ -74,11 +73,11 @@ def test_it_is_plain_data_that_offers_what_there_is(tmp_path: Path) -> None:
     assert found.data["details"][untrained]["key"] == []
 
 
-def test_a_large_study_is_cut_evenly_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_study_is_cut_evenly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explorer, "MOST_POINTS", 20)
     monkeypatch.setattr(explorer, "MOST_BYTES", 3_000)
     rows = paper_rows(10)
-    found = explorer.explorer(load(write_study(tmp_path / "study", rows)), POINTS)
+    found = explorer.explorer(tables_of(rows), POINTS)
     assert found is not None
     parts, details = found.data["part"], found.data["details"]
     assert {parts.count(part) for part in range(5)} <= {3, 4, 5}  # some failed
