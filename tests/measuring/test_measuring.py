@@ -7,8 +7,13 @@ import torch
 from torch import Tensor, nn
 
 import distnlc
-from distnlc import metrics
 from distnlc.measuring.network import measure_network
+from distnlc.metrics.bias import output_bias
+from distnlc.metrics.correlation import correlation_preservation
+from distnlc.metrics.gradients import input_gradients
+from distnlc.metrics.lipschitz import local_lipschitz
+from distnlc.metrics.nlc import nlc
+from distnlc.metrics.region import relative_diameter
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.spec import derive_seed
 
@@ -34,8 +39,8 @@ def network(*, dtype: torch.dtype = torch.float64, dropout: float = 0.0) -> nn.S
 def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels: Tensor) -> None:
     found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5)
     few = {"batch_size": 20, "batches": 2}
-    assert found["init_nlc"] == metrics.nlc(network(), inputs, **few, seed=derive_seed("metrics", 5, "nlc"))
-    assert found["init_bias"] == metrics.output_bias(network(), inputs, batch_size=20)
+    assert found["init_nlc"] == nlc(network(), inputs, **few, seed=derive_seed("metrics", 5, "nlc"))
+    assert found["init_bias"] == output_bias(network(), inputs, batch_size=20)
     outputs = torch.cat([network()(batch) for batch in inputs.split(20)]).detach()
     scale = float(outputs.square().mean().sqrt())
     assert found["init_loss_scale"] == pytest.approx(scale)
@@ -43,17 +48,15 @@ def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels:
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs / scale, labels, reduction="none")
 
-    gradients = metrics.input_gradients(network(), inputs, labels, loss, batch_size=20)
+    gradients = input_gradients(network(), inputs, labels, loss, batch_size=20)
     assert found["init_gradient_length"] == pytest.approx(gradients.length)
-    cosines = metrics.correlation_preservation(
-        network(), inputs, batch_size=20, seed=derive_seed("metrics", 5, "cosine")
-    )
+    cosines = correlation_preservation(network(), inputs, batch_size=20, seed=derive_seed("metrics", 5, "cosine"))
     assert (found["init_input_cosine"], found["init_output_cosine"]) == cosines
     once = {"batch_size": 20, "batches": 1}
-    lipschitz = metrics.local_lipschitz(network(), inputs, **once, seed=derive_seed("metrics", 5, "lipschitz"))
+    lipschitz = local_lipschitz(network(), inputs, **once, seed=derive_seed("metrics", 5, "lipschitz"))
     assert found["init_lipschitz"] == lipschitz
     twice = once | {"input_directions": 2, "output_directions": 2}
-    diameter = metrics.relative_diameter(network(), inputs, **twice, seed=derive_seed("metrics", 5, "diameter"))
+    diameter = relative_diameter(network(), inputs, **twice, seed=derive_seed("metrics", 5, "diameter"))
     assert found["init_relative_diameter"] == diameter
 
 

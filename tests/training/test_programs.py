@@ -19,8 +19,7 @@ from torch.nn.utils import parameters_to_vector
 from distnlc.networks.activations import FUNCTIONS
 from distnlc.networks.architecture import Architecture
 from distnlc.studies.nlc.sampling import sample_architecture
-from distnlc.training import native_library
-from distnlc.training import start as program
+from distnlc.training import native_library, programs
 from distnlc.training.mlp_program import MLPProgram
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_program import NativeProgram, Network
@@ -160,7 +159,7 @@ class Without:
     """A machine on which something is missing: the caches of the search for it are emptied before and after."""
 
     def __enter__(self) -> None:
-        for cached in (native_library._attempt, native_library.openblas, program.warn_once):
+        for cached in (native_library._attempt, native_library.openblas, programs.warn_once):
             cached.cache_clear()
 
     def __exit__(self, *_: object) -> None:
@@ -174,10 +173,13 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
     start = start_of(drawn(0))
     with Without(), caplog.at_level(logging.WARNING):
         made = [make_program(start, start.row[None], SPEC) for _ in range(2)]
-        name = program_name("cpu", torch.float64)
+        name = program_name("relu", "cpu", torch.float64)
     assert [type(one) for one in made] == [MLPProgram, MLPProgram]
     monkeypatch.undo()
-    assert (name, program_name("cpu", torch.float64)) == ("cpu", "native")  # no checkpoint goes from one to the other
+    assert (name, program_name("relu", "cpu", torch.float64)) == (
+        "cpu",
+        "native",
+    )  # no checkpoint goes from one to the other
     assert [record.message for record in caplog.records] == [
         "the CPU trains and measures in plain torch, two to four times slower: no C compiler was found "
         "(set CC, or install gcc or clang)"
