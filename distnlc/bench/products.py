@@ -21,7 +21,7 @@ from distnlc.bench.machine import seconds
 from distnlc.training import native_library
 
 Minibatch = Callable[[bool], None]
-"""Computes the products of one minibatch for all members; is it one of the training part?"""
+"""computes the products of one minibatch for all members; the flag: it is one of the training part"""
 Call = Callable[[], Any]
 Array = NDArray[np.float64]
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # CBLAS's numbers
@@ -99,22 +99,22 @@ def _by_member(job: Job, product: Callable[[Array, Array, Array], Call]) -> Mini
     gradients = [np.empty((d_out, d_in)) for d_in, d_out in pairwise(widths)]
     signals = [rng.standard_normal((width, BATCH_SIZE)) for width in widths]
     deltas = [rng.standard_normal(signal.shape) for signal in signals]
-    forward: list[list[Call]] = []
-    backward: list[list[Call]] = []
+    calls: list[tuple[list[Call], list[Call]]] = []
     for _ in job.rates:
         weights = [rng.standard_normal(each.shape) / each.shape[1] ** 0.5 for each in gradients]
-        forward.append([product(each, signals[layer], signals[layer + 1]) for layer, each in enumerate(weights)])
-        backward.append([])
+        forward = [product(each, signals[layer], signals[layer + 1]) for layer, each in enumerate(weights)]
+        backward: list[Call] = []
         for layer in reversed(range(len(weights))):
-            backward[-1].append(product(deltas[layer + 1], signals[layer].T, gradients[layer]))
+            backward.append(product(deltas[layer + 1], signals[layer].T, gradients[layer]))
             if layer > 0:
-                backward[-1].append(product(weights[layer].T, deltas[layer + 1], deltas[layer]))
+                backward.append(product(weights[layer].T, deltas[layer + 1], deltas[layer]))
+        calls.append((forward, backward))
 
     def minibatch(training: bool) -> None:
-        for forward_calls, backward_calls in zip(forward, backward, strict=True):
-            for call in forward_calls:
+        for forward, backward in calls:
+            for call in forward:
                 call()
-            for call in backward_calls if training else ():
+            for call in backward if training else ():
                 call()
 
     return minibatch

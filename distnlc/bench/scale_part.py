@@ -23,8 +23,8 @@ from typing import Any
 
 from rich.table import Table
 
-from distnlc.bench.display import plain_table
 from distnlc.engine.executor import EngineError
+from distnlc.measuring.table import plain_table
 from distnlc.sinks.console import read_progress
 from distnlc.store import place_of, read_statuses
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from distnlc.bench.display import plain_table
 from distnlc.data.spec import DataSpec
 from distnlc.engine.executor import best_device
+from distnlc.measuring.table import plain_table
 from distnlc.sinks.console import say, terminal
 from distnlc.spec import SpecError
 from distnlc.store import read_spec_fields
