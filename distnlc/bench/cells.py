@@ -110,7 +110,9 @@ class FusedMLP(MLP):
     def normalize(self, signal: Tensor) -> Tensor:
         if self.normalization == "batch":
             return functional.batch_norm(signal, None, None, training=True, eps=EPSILON)
-        return functional.layer_norm(signal, signal.shape[1:], eps=EPSILON) if self.normalization == "layer" else signal
+        if self.normalization == "layer":
+            return functional.layer_norm(signal, signal.shape[1:], eps=EPSILON)
+        return super().normalize(signal)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import typer
 
 from distnlc.engine.executor import best_device
 from distnlc.measuring.table import plain_table
-from distnlc.plugins import kind_of, kinds, loaded, use_plugins
+from distnlc.plugins import Ref, kind_of, kinds, loaded, use_plugins
 from distnlc.sinks.console import duration, say, terminal
 
 PARTS = ("training", "metrics", "engine")
@@ -42,7 +42,7 @@ def bench(
     from distnlc.bench.cells import DEPTHS, PARAMETERS, grid
 
     use_plugins(plugin or ())
-    of_kinds = {name: partial(_measure_kind, name) for name in kinds() if kind_of(name).bench}
+    of_kinds = {name: partial(_measure_kind, name, bench) for name in kinds() if (bench := kind_of(name).bench)}
     chosen = list(dict.fromkeys(parts or PARTS))
     _check("PART", chosen, [*PARTS, *of_kinds])
     for option, asked, known in ("--depth", depth, DEPTHS), ("--parameters", parameters, PARAMETERS):
@@ -73,9 +73,9 @@ def bench(
         _write(json_file, found)
 
 
-def _measure_kind(name: str) -> dict[str, Any]:
+def _measure_kind(name: str, reference: Callable[[], Mapping[str, Any]] | Ref) -> dict[str, Any]:
     """A kind's own measurements, shown by their names."""
-    found: dict[str, Any] = dict(loaded(kind_of(name).bench or "")())
+    found: dict[str, Any] = dict(loaded(reference)())
     table = plain_table(name, "", ["measured"], ["value"])
     for label, value in _flat(found):
         table.add_row(label, f"{value:.4g}" if isinstance(value, float) else str(value))

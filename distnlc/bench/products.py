@@ -70,36 +70,16 @@ def torch_bmm_graph(job: Job) -> Minibatch:
     return lambda training: graphs[training].replay()
 
 
-def numpy_matmul(job: Job) -> Minibatch:
-    """numpy.matmul, one member after the other."""
-    return _by_member(job, lambda a, b, out: partial(np.matmul, a, b, out=out))
-
-
 def openblas(job: Job) -> Minibatch:
-    """The BLAS of the native program, one member after the other. Raises NoLibrary."""
-    dgemm = native_library.openblas().scipy_cblas_dgemm
-    one, zero = ctypes.c_double(1), ctypes.c_double(0)
+    """The BLAS of the native program, one member after the other, so that its signals stay in the cache.
 
-    def product(a: Array, b: Array, out: Array) -> Call:
-        # data_as keeps the array alive; of a matrix's two strides one is that of neighbours
-        pointers = [each.ctypes.data_as(ctypes.c_void_p) for each in (a, b, out)]
-        leading = [max(each.strides) // each.itemsize for each in (a, b, out)]
-        orders = [PLAIN if each.flags.c_contiguous else TRANSPOSED for each in (a, b)]
-        sizes = len(a), b.shape[1], len(b)
-        inputs = pointers[0], leading[0], pointers[1], leading[1]
-        return partial(dgemm, ROW_MAJOR, *orders, *sizes, one, *inputs, zero, pointers[2], leading[2])
-
-    return _by_member(job, product)
-
-
-def _by_member(job: Job, product: Callable[[Array, Array, Array], Call]) -> Minibatch:
-    """One member's minibatch after the other's, so that its signals stay in the cache; `product(a, b, out)` makes the
-    function that computes `out = a b`."""
-    widths, rng = job.start.architecture.widths, np.random.default_rng(0)
+    Raises NoLibrary.
+    """
+    product, widths, rng = blas_product(), job.start.architecture.widths, np.random.default_rng(0)
     gradients = [np.empty((d_out, d_in)) for d_in, d_out in pairwise(widths)]
     signals = [rng.standard_normal((width, BATCH_SIZE)) for width in widths]
     deltas = [rng.standard_normal(signal.shape) for signal in signals]
-    calls: list[tuple[list[Call], list[Call]]] = []
+    members: list[tuple[list[Call], list[Call]]] = []
     for _ in job.rates:
         weights = [rng.standard_normal(each.shape) / each.shape[1] ** 0.5 for each in gradients]
         forward = [product(each, signals[layer], signals[layer + 1]) for layer, each in enumerate(weights)]
@@ -108,20 +88,36 @@ def _by_member(job: Job, product: Callable[[Array, Array, Array], Call]) -> Mini
             backward.append(product(deltas[layer + 1], signals[layer].T, gradients[layer]))
             if layer > 0:
                 backward.append(product(weights[layer].T, deltas[layer + 1], deltas[layer]))
-        calls.append((forward, backward))
+        members.append((forward, backward))
 
     def minibatch(training: bool) -> None:
-        for forward, backward in calls:
-            for call in forward:
-                call()
-            for call in backward if training else ():
+        for forward, backward in members:
+            for call in (*forward, *backward) if training else forward:
                 call()
 
     return minibatch
 
 
+def blas_product() -> Callable[[Array, Array, Array], Call]:
+    """A function (a, b, out) that prepares the call `out = a b`; a and b may be transposed views. Raises NoLibrary."""
+    dgemm = native_library.openblas().scipy_cblas_dgemm
+    one, zero = ctypes.c_double(1), ctypes.c_double(0)
+
+    def product(a: Array, b: Array, out: Array) -> Call:
+        # data_as keeps the array alive; of a matrix's two strides one is that of neighbours
+        pointers = [each.ctypes.data_as(ctypes.c_void_p) for each in (a, b, out)]
+        leading = [max(each.strides) // each.itemsize for each in (a, b, out)]
+        orders = [PLAIN if each.flags.c_contiguous else TRANSPOSED for each in (a, b)]
+        inputs = pointers[0], leading[0], pointers[1], leading[1]
+        return partial(
+            dgemm, ROW_MAJOR, *orders, len(a), b.shape[1], len(b), one, *inputs, zero, pointers[2], leading[2]
+        )
+
+    return product
+
+
 ROUTES: dict[str, list[Callable[[Job], Minibatch]]] = {
-    "cpu": [torch_bmm, numpy_matmul, openblas],
+    "cpu": [torch_bmm, openblas],
     "cuda": [torch_bmm, torch_bmm_graph],
 }
 """device -> ways to compute the products; the fastest counts"""
