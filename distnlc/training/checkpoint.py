@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -21,6 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from distnlc.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Checkpoints:
     def _save(self, folder: Path, state: State) -> None:
         folder.parent.mkdir(exist_ok=True)  # no further up: a machine that lacks the study folder does not share it
         folder.mkdir(exist_ok=True)
-        for forgotten in folder.glob("*.aside"):  # by a worker that was killed while it saved
+        for forgotten in folder.glob(".*.npz.*"):  # aside, by a worker that was killed while it saved
             forgotten.unlink(missing_ok=True)
         arrays: dict[str, Any] = {}
 
@@ -91,19 +92,12 @@ class Checkpoints:
             return {"tensor": name}
 
         text = json.dumps({"identity": self.identity, "state": state}, default=place)
-        aside = folder / f"{secrets.token_hex(8)}.aside"
-        try:
-            with aside.open("xb") as file:
-                np.savez(file, text=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            older = self._files()
-            for path in older[: -(KEPT - 1)]:
-                path.unlink(missing_ok=True)
-            number = int(older[-1].stem) + 1 if older else 1
-            os.replace(aside, folder / f"{number:08d}.npz")
-        finally:
-            aside.unlink(missing_ok=True)
+        older = self._files()
+        for path in older[: -(KEPT - 1)]:
+            path.unlink(missing_ok=True)
+        number = int(older[-1].stem) + 1 if older else 1
+        content = np.frombuffer(text.encode(), dtype=np.uint8)
+        write_whole(folder / f"{number:08d}.npz", lambda file: np.savez(file, text=content, **arrays))
         _sync_folder(folder)
 
     def _read(self, path: Path, device: str) -> State:

@@ -34,7 +34,9 @@ def test_without_words_everything_is_measured_and_the_time_is_said_up_front(meas
     assert answer.code == 0
     assert [name for name, *_ in measured] == ["training", "metrics", "engine"]
     assert measured[0][1] == 54
-    assert re.search(r"^training, metrics, engine; about \S+ min; leave the machine in peace$", answer.out, re.MULTILINE)
+    assert re.search(
+        r"^training, metrics, engine; about \S+ min; leave the machine in peace$", answer.out, re.MULTILINE
+    )
     assert ", torch 2" in answer.out
 
 
@@ -65,7 +67,8 @@ def test_what_was_measured_before_an_interruption_is_kept(home: Path, monkeypatc
 
 
 MINE = """
-from distnlc import Kind, StudySpec
+from dataclasses import replace
+from distnlc import StudySpec
 from distnlc.studies import rehearsal
 
 class Spec(StudySpec):
@@ -74,8 +77,7 @@ class Spec(StudySpec):
 def measures():
     return {"units a second": 123.456, "layers": {"linear": 1.5, "which": "all"}}
 
-like = rehearsal.KIND
-MINE = Kind(name="mine", spec=Spec, tables=like.tables, units=like.units, run=like.run, bench="my_kind:measures")
+MINE = replace(rehearsal.KIND, name="mine", spec=Spec, bench="my_kind:measures")
 """
 
 

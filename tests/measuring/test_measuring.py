@@ -1,6 +1,7 @@
 """Any network is measured as the function that it is: in float64, without dropout, and left as it was."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -133,6 +134,24 @@ def test_labels_that_do_not_fit_are_refused(inputs: Tensor, labels: Tensor, said
         distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW)
 
 
-def test_one_point_is_no_data() -> None:
+@pytest.mark.parametrize("points", [torch.ones(1, 6), torch.full((60, 6), torch.nan)])
+def test_inputs_that_are_no_data_are_refused(points: Tensor) -> None:
     with pytest.raises(ValueError, match="at least 2 points of finite numbers"):
-        distnlc.measure(network(), torch.ones(1, 6), spec=FEW)
+        distnlc.measure(network(), points, spec=FEW)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda batch: batch.sum(1), r"must map float32 \(20, 6\) to \(20, d_out\), but it returned float32 \(20,\)"),
+        (lambda batch: batch / 0, "outputs must be finite"),
+        (lambda batch: 0 * batch, "the same outputs for all inputs"),
+        (nn.functional.dropout, "gives other outputs each time it sees the same inputs"),
+        (Tensor.detach, "have no derivative by its inputs"),
+    ],
+)
+def test_what_is_no_function_to_be_measured_is_refused(
+    inputs: Tensor, function: Callable[[Tensor], Tensor], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        distnlc.measure(function, inputs, batch_size=20, spec=FEW)

@@ -22,7 +22,7 @@ from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.training import native_library, programs
 from distnlc.training.mlp_program import MLPProgram
 from distnlc.training.native_library import NoLibrary
-from distnlc.training.native_program import NativeProgram, Network
+from distnlc.training.native_program import ACTIVATIONS, NativeProgram, Network
 from distnlc.training.programs import make_program, program_name
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start
@@ -184,6 +184,29 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
         "the CPU trains and measures in plain torch, two to four times slower: no C compiler was found "
         "(set CC, or install gcc or clang)"
     ]
+
+
+def test_an_activation_function_that_c_does_not_know_is_trained_in_torch_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delitem(ACTIVATIONS, "tanh")
+    start = start_of(drawn(0, activation="tanh"))
+    with Without(), caplog.at_level(logging.WARNING):
+        assert isinstance(make_program(start, start.row[None], SPEC), MLPProgram)
+        assert program_name("tanh", "cpu", torch.float64) == "cpu"
+        assert program_name("relu", "cpu", torch.float64) == "native"
+    (warning,) = caplog.records
+    assert warning.message.endswith("slower: native.c does not know the activation function 'tanh'")
+
+
+@pytest.mark.parametrize("number", [-1, max(ACTIVATIONS.values()) + 1])
+def test_c_refuses_a_number_of_an_activation_function_that_it_does_not_have(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "tanh", number)
+    start = start_of(drawn(0, activation="tanh"))
+    with pytest.raises(NoLibrary, match=r"native\.c does not know a network with tanh"):
+        NativeProgram(start, start.row[None], SPEC)
 
 
 def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
