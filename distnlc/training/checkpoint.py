@@ -1,10 +1,10 @@
 """Checkpoints of a long unit, so that a lost worker costs minutes and not the unit.
 
-In: the unit's own folder, what identifies the unit, and after each epoch the offer of its state: plain data that
-JSON can say, with tensors anywhere in it. Out: at most two files `<number>.npz`, and the state of the newest one
-that can be used. Short units write nothing. A file holds one JSON text and plain arrays, each with a checksum; no
-unpickling, so that nobody's study folder can run code when it is resumed. A file that is torn, or belongs to another
-unit or kind of device, is set aside and the older one is taken. Without a folder to write to, training goes on.
+In: the unit's own folder, the unit's identity, and after each epoch the offer of its state: plain data of JSON's
+types, with tensors anywhere in it. Out: at most two files `<number>.npz`, and the newest state that can be used. Short
+units write nothing. A file holds one JSON text and plain arrays, each with a checksum; nothing is unpickled, so that a
+foreign study folder cannot run code when it is resumed. A torn file, or one of another unit or kind of device, is set
+aside and the older one is taken. Without a folder to write to, training goes on.
 """
 
 import json
@@ -42,7 +42,7 @@ class Checkpoints:
     def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
         """`folder`: `<study folder>/<room>/<unit id>`, made by the first save; None: none are kept.
         `identity`: plain data; a checkpoint with another one is refused."""
-        # where the folder is a link, the study comes from somebody else: what it leads to is no checkpoint
+        # a link was made by somebody else: what it leads to is no checkpoint
         self.folder = None if folder is not None and folder.is_symlink() else folder
         self.identity = json.loads(json.dumps({"format": FORMAT_VERSION, **identity}))
         self._last = time.monotonic()

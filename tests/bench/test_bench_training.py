@@ -24,9 +24,8 @@ def measured(cell: Cell, rates: dict[str, list[float]], monkeypatch: pytest.Monk
     closed = []
 
     class Team:
-        prepared = [PREPARED, replace(PREPARED, memory_bytes=None, startup_s=1.5)]
-
         def __init__(self, cell: Cell, variant: str, processes: int) -> None:
+            self.prepared = [PREPARED, replace(PREPARED, memory_bytes=None, startup_s=1.5)]
             self.rates, self.close = iter(rates[variant]), lambda: closed.append(variant)
 
         def seconds(self, repeats: int) -> list[float]:
