@@ -47,7 +47,7 @@ class Objects:
         if endpoint:
             options = {"endpoint_override": endpoint, **options}
         with self._clear_errors():
-            self._fs = _connection(self.bucket, **options)
+            self._fs = connection(self.bucket, **options)
 
     def __str__(self) -> str:
         return f"s3://{self.root}"
@@ -129,7 +129,7 @@ class Objects:
 
 
 @lru_cache(maxsize=8)
-def _connection(bucket: str, **options: Any) -> pafs.S3FileSystem:
+def connection(bucket: str, **options: Any) -> pafs.S3FileSystem:
     if not options.keys() & {"endpoint_override", "region"} and not os.environ.get("AWS_REGION"):
         options["region"] = pafs.resolve_s3_region(bucket)
     return pafs.S3FileSystem(

@@ -112,12 +112,6 @@ def test_the_progress_file_is_there_while_the_study_runs(tmp_path: Path, monkeyp
     assert not (tmp_path / "progress.json").exists()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"host": 1, "pid": "x", "written_at": 0}', "\x00"])
-def test_a_progress_file_that_is_not_ours_is_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / "progress.json").write_text(content)
-    assert console.read_progress(place_of(tmp_path)) is None
-
-
 def test_a_study_without_workers_says_that_it_waits() -> None:
     assert console.running(HALF) == "2 running on 2 workers"
     assert console.running(replace(HALF, workers=0)) == console.NO_WORKER
