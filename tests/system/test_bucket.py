@@ -1,6 +1,6 @@
 """A study in an object store keeps the same promises as one in a folder, with one writer and without renaming.
 
-Writers killed at every request, and readers between any two, are played through in tests/store/test_bucket_schedules.py.
+Writers killed at every request, and readers between any two: see tests/store/test_bucket_schedules.py.
 """
 
 import threading
