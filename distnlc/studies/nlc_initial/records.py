@@ -96,8 +96,8 @@ class MovementRow:
     unit_id: str = column(UNIT_ID, required=True)
     change: str = column(moved("change", unit="text", about="a name of changes.CHANGES, or `width`"), required=True)
     metric: str = column(moved("metric", unit="text", about="a column of the NLC study"), required=True)
-    before: float = column(moved("before", about="of the architecture as it was drawn"), required=True)
-    after: float = column(moved("after", about="of the changed network"), required=True)
+    before: float | None = column(moved("before", about="of the architecture as it was drawn"), required=True)
+    after: float | None = column(moved("after", about="of the changed network"), required=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -190,11 +190,12 @@ def _confounded(part: Spec, cell: Mapping[str, Any], device: str) -> tuple[dict[
     return {name: before[name] for name in names} | {"absorbs": absorbs(architecture)}, moved
 
 
-def measure(case: Case, part: Spec) -> Values:
-    """METRICS of one network."""
+def measure(case: Case, part: Spec) -> dict[str, float | None]:
+    """METRICS of one network; None for what takes walks, if the spec has none."""
     training = TrainingSpec()
     found = measure_initial(case.network, case.architecture, case.dataset, part.metrics, case.loss_scale, training)
-    return {name: float({"depth": case.architecture.depth, **found}[name]) for name in METRICS}
+    found["depth"] = float(case.architecture.depth)
+    return {name: found.get(name) for name in METRICS}
 
 
 @torch.no_grad()

@@ -91,7 +91,9 @@ def fixed(part: Spec, cell: Mapping[str, Any], d_in: int, d_out: int) -> dict[st
             row |= {"activation": "sine", "depth": 3, "width": NARROW, "normalization": "none", "seed": seed}
         case "spheres":
             row |= {"d_in": NARROW, "d_out": 3, "seed": _seed(part, "spheres", cell["depth"])}
-            row |= {"activation": "relu", "width": NARROW}
+            row |= (
+                {"activation": "relu", "width": NARROW} if cell["depth"] > 1 else {"d_in": 3, "normalization": "none"}
+            )
     return row
 
 
