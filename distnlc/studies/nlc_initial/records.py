@@ -37,13 +37,16 @@ class NetworkRow:
     initialization: int | None = column(
         drawn("initialization", unit="count", about="which of its initial weights, from 0")
     )
-    seed: int | None = column(drawn("seed", unit="number", about="of the weights; a whole number below 2^63"))
+    seed: int = column(
+        drawn("seed", unit="number", about="of the weights; a whole number below 2^63; 0: there are none"), default=0
+    )
     activation: str | None = column(
         drawn("activation", unit="text", about="the activation function, `none` or `sine`"), lead=2
     )
     frequency: int | None = column(drawn("frequency k", unit="number", about="k of 1 + sin(k s) / k"))
     depth: int | None = column(DEPTH, lead=4)
     width: int | None = column(drawn("width", unit="count", log=True, about="neurons of every hidden layer"), lead=5)
+    parameters: int | None = column(drawn("parameters", unit="count", log=True, about="weights and biases"))
     normalization: str | None = column(drawn("normalization", unit="text", about="`none`, `batch` or `layer`"))
     absorbs: bool | None = column(
         drawn("absorbs", unit="yes/no", about="whether batch norm undoes any scale of, and constant added to, inputs")

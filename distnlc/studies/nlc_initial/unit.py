@@ -220,8 +220,9 @@ def seconds(spec: Spec, units: Sequence[Unit], device: str) -> list[float]:
     inputs = gaussian_inputs(2_500, NARROW, seed=0).to(device)
     tried = spec.model_copy(update={"experiment": "orthogonal-networks", "inputs": "gaussian", "points": len(inputs)})
     network = orthogonal_network("relu", **sizes, seed=0).to(device)
+    parameters = sum(value.numel() for value in network.parameters())
     _values(network, inputs, 1, seed=0)  # warms up
     began = time.perf_counter()
     _values(network, inputs, tried.metrics.nlc_batches, seed=0)
-    second = (time.perf_counter() - began) / cost(tried, sizes)
+    second = (time.perf_counter() - began) / cost(tried, sizes | {"parameters": parameters})
     return [unit.cost * second for unit in units]

@@ -89,12 +89,12 @@ def fixed(part: Spec, cell: Mapping[str, Any], d_in: int, d_out: int) -> dict[st
         case "sines":
             seed = _seed(part, "sines", cell["initialization"])
             row |= {"activation": "sine", "depth": 3, "width": NARROW, "normalization": "none", "seed": seed}
+        case "spheres" if cell["depth"] == 1:
+            return row | {"d_in": 3, "d_out": 3, "seed": 0, "normalization": "none"}
         case "spheres":
-            row |= {"d_in": NARROW, "d_out": 3, "seed": _seed(part, "spheres", cell["depth"])}
-            row |= (
-                {"activation": "relu", "width": NARROW} if cell["depth"] > 1 else {"d_in": 3, "normalization": "none"}
-            )
-    return row
+            d_in, d_out, seed = NARROW, 3, _seed(part, "spheres", cell["depth"])
+            row |= {"activation": "relu", "width": NARROW, "d_in": d_in, "d_out": d_out, "seed": seed}
+    return row | {"parameters": count_parameters(row["depth"], row["width"], d_in, d_out)}
 
 
 def _seed(part: Spec, *names: str | int) -> int:
@@ -141,8 +141,7 @@ def cost(part: Spec, network: dict[str, Any]) -> float:
         return 1e7
     if part.experiment == "spheres":
         return pi / 4 * part.pixels**2 * NEURON * network["depth"] * NARROW
-    depth, width = network["depth"], network["width"]
-    size = count_parameters(depth, width, network["d_in"], network["d_out"]) + NEURON * depth * width
+    size = network["parameters"] + NEURON * network["depth"] * network["width"]
     if part.experiment == "without-activation":
         return 1e3 * size
     effort = part.metrics
