@@ -122,10 +122,7 @@ def shown(moved: Movements) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What moves, rows of METRICS and columns of CHANGES, and the numbers with three rows for each metric."""
     verdicts, numbers = {}, {}
     for change, heading in CHANGES.items():
-        verdicts[heading] = [
-            _factor(metric, moved.median(change, metric)) if moved.moves(change, metric) else "stays"
-            for metric in METRICS
-        ]
+        verdicts[heading] = [_verdict(moved, change, metric) for metric in METRICS]
         numbers[heading] = [
             said
             for metric in METRICS
@@ -147,8 +144,13 @@ def sines(rows: pd.DataFrame) -> pd.DataFrame:
     return frame.map(text.number).rename(columns=lambda k: f"k = {k:.0f}").rename_axis(columns=None)
 
 
-def _factor(metric: str, value: float) -> str:
-    return _written(metric, value) if metric in COSINES else f"× {_written(metric, value)}"
+def _verdict(moved: Movements, change: str, metric: str) -> str:
+    median = moved.median(change, metric)
+    if math.isnan(median):
+        return "–"
+    if not moved.moves(change, metric):
+        return "stays"
+    return _written(metric, median) if metric in COSINES else f"× {_written(metric, median)}"
 
 
 def _written(metric: str, value: float) -> str:

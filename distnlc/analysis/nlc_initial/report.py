@@ -1,8 +1,14 @@
 """What the report of a study of networks at initialization answers and shows."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from distnlc.analysis import EXAMPLES
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables
+from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
 from distnlc.analysis.nlc_initial.parts import PRESETS
 from distnlc.analysis.report import Answers, Figure, Report, TableOf
@@ -61,3 +67,27 @@ REPORT = Report(
         TableOf("confounders", confounders.TITLE, confounders.tabulate, PRESETS),
     ],
 )
+
+
+@lru_cache(maxsize=1)
+def _example() -> Tables:
+    return load(EXAMPLES / "nlc_initial")
+
+
+def shipped(shown: Sequence[Figure | TableOf]) -> list[Any]:
+    """The same figures or tables of the study that ships with distnlc, whatever study they are asked for."""
+    note = " Measured in the study of kind nlc-initial that ships with distnlc, not in this one."
+
+    def of_example(make: Callable[[Tables], Any]) -> Callable[[Tables], Any]:
+        def made(_: Tables) -> Any:
+            finished = make(_example())
+            return replace(finished, caption=finished.caption + note)
+
+        return made
+
+    return [
+        replace(each, draw=of_example(each.draw), presets=())
+        if isinstance(each, Figure)
+        else replace(each, tabulate=of_example(each.tabulate), presets=())
+        for each in shown
+    ]
