@@ -7,7 +7,7 @@ how well it learns, or one picture.
 from distnlc.plugins import Kind
 from distnlc.studies.nlc_initial.records import MovementRow, NetworkRow, PixelRow
 from distnlc.studies.nlc_initial.spec import Spec
-from distnlc.studies.nlc_initial.units import known, rows, units
+from distnlc.studies.nlc_initial.units import known, units
 
 KIND = Kind(
     name="nlc-initial",
@@ -18,7 +18,6 @@ KIND = Kind(
     prepare="distnlc.studies.nlc_initial.unit:prepare",
     known=known,
     seconds="distnlc.studies.nlc_initial.unit:seconds",
-    rows=rows,
     report="distnlc.analysis.nlc_initial.report:REPORT",
     presets="distnlc.studies.nlc_initial",
 )

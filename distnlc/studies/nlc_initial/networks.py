@@ -42,10 +42,10 @@ def gaussian_network(*, depth: int, width: int, d_in: int, d_out: int, seed: int
 
 
 def sine_network(
-    k: float, *, width: int, d_in: int, d_out: int, seed: int, device: str = "cpu"
+    k: float, *, depth: int, width: int, d_in: int, d_out: int, seed: int, device: str = "cpu"
 ) -> Callable[[Tensor], Tensor]:
-    """A plain network of depth 3 with tau(s) = 1 + sin(k s) / k, initialized as the NLC study's are."""
-    sizes: dict[str, Any] = {"d_in": d_in, "d_out": d_out, "depth": 3, "width": width}
+    """A network without normalization with tau(s) = 1 + sin(k s) / k, initialized as the NLC study's are."""
+    sizes: dict[str, Any] = {"d_in": d_in, "d_out": d_out, "depth": depth, "width": width}
     plain = Architecture(index=0, seed=seed, **sizes, activation="relu").build().requires_grad_(False)
     *hidden, last = plain.to(device).linears
 

@@ -6,7 +6,6 @@ Nothing here needs torch or data: costs and labels use the dimensions that the p
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
-from math import pi
 from typing import Any
 
 from distnlc.data import sources
@@ -15,7 +14,6 @@ from distnlc.networks.architecture import Architecture, count_parameters, width_
 from distnlc.plugins import DataRecord
 from distnlc.spec import Unit, derive_seed
 from distnlc.studies.nlc.sampling import sample_architecture
-from distnlc.studies.nlc_initial.records import METRICS
 from distnlc.studies.nlc_initial.spec import Spec
 
 NARROW = 100
@@ -31,9 +29,19 @@ COMBINED = {
     "spheres": ("depth",),
 }
 """experiment -> what its units differ in, the slowest first, so that more initializations come last"""
+SHAPES: Mapping[str, Mapping[str, Any]] = {
+    "without-activation": {"activation": "none", "depth": 2},
+    "gaussian-networks": {"activation": "relu", "width": NARROW},
+    "sines": {"activation": "sine", "depth": 3, "width": NARROW, "normalization": "none"},
+    "spheres": {"activation": "relu", "width": NARROW, "d_in": NARROW, "d_out": 3},
+}
+"""experiment -> what all of its networks have in common"""
+COLOUR_KEY = {"d_in": 3, "d_out": 3, "seed": 0, "normalization": "none"}
+"""the picture of depth 1"""
 WITHOUT_INPUTS = {"activations", "spheres"}
 """experiments that need no data"""
-CHANGES_COUNT = 6
+MEASUREMENTS = {"changes": 7, "width": 2}
+"""experiment -> how often it measures all metrics of a network"""
 NEURON = 500
 """parameters whose work takes the time of one neuron's normalization and activation"""
 
@@ -65,56 +73,42 @@ def units(spec: Spec) -> list[Unit]:
 
 
 def stated_dimensions(part: Spec) -> tuple[int, int]:
-    """Features and outputs of a part's networks, where the paper states them."""
+    """Features and outputs of a part's networks, as the paper states them."""
     return sources.dimensions(DataSpec(name="cifar10") if part.inputs == "gaussian" else part.data)
 
 
 def fixed(part: Spec, cell: Mapping[str, Any], d_in: int, d_out: int) -> dict[str, Any]:
     """The columns that fix the network of a cell, those of its shape and the seed of its weights among them."""
-    row = {name: value for name, value in cell.items() if name != "width_factor"}
-    seed = derive_seed("tables", part.seed, cell.get("initialization", 0))
-    row |= {"d_in": d_in, "d_out": d_out, "seed": seed, "normalization": "batch"}
-    match part.experiment:
-        case "activations":
-            return dict(cell)
-        case "orthogonal-networks":
-            row["width"] = int(width_for(part.parameters, cell["depth"], d_in, d_out) * cell["width_factor"])
-        case "without-activation":
-            row |= {"activation": "none", "depth": 2, "width": width_for(part.parameters, 2, d_in, d_out)}
-        case "gaussian-networks":
-            row |= {"activation": "relu", "width": NARROW}
-        case "changes" | "width":
-            drawn = sampled(part, cell, d_in, d_out)
-            row |= {name: getattr(drawn, name) for name in ("activation", "depth", "width", "normalization", "seed")}
-        case "sines":
-            seed = _seed(part, "sines", cell["initialization"])
-            row |= {"activation": "sine", "depth": 3, "width": NARROW, "normalization": "none", "seed": seed}
-        case "spheres" if cell["depth"] == 1:
-            return row | {"d_in": 3, "d_out": 3, "seed": 0, "normalization": "none"}
-        case "spheres":
-            d_in, d_out, seed = NARROW, 3, _seed(part, "spheres", cell["depth"])
-            row |= {"activation": "relu", "width": NARROW, "d_in": d_in, "d_out": d_out, "seed": seed}
-    return row | {"parameters": count_parameters(row["depth"], row["width"], d_in, d_out)}
+    if part.experiment == "activations":
+        return dict(cell)
+    if part.experiment == "spheres" and cell["depth"] == 1:
+        return {**cell, **COLOUR_KEY}
+    row = {"d_in": d_in, "d_out": d_out, "normalization": "batch", **SHAPES.get(part.experiment, {}), **cell}
+    if part.experiment in MEASUREMENTS:
+        drawn = sampled(part, cell, d_in, d_out)
+        names = ("activation", "depth", "width", "normalization", "parameters", "seed")
+        return row | {name: getattr(drawn, name) for name in names}
+    if part.experiment in {"sines", "spheres"}:
+        row["seed"] = seed_of(part, part.experiment, cell.get("initialization", row["depth"]))
+    else:
+        row["seed"] = derive_seed("tables", part.seed, cell["initialization"])
+    factor = row.pop("width_factor", 1)
+    row.setdefault("width", int(width_for(part.parameters, row["depth"], d_in, d_out) * factor))
+    return row | {"parameters": count_parameters(row["depth"], row["width"], row["d_in"], row["d_out"])}
 
 
-def _seed(part: Spec, *names: str | int) -> int:
-    """The seed of what was first measured before a spec's seed entered it; seed 0 gives those networks."""
+def seed_of(part: Spec, *names: str | int) -> int:
+    """A seed of what was first measured before a spec's seed entered it; seed 0 gives those networks."""
     return derive_seed(*([part.seed] if part.seed else []), *names)
-
-
-def sphere_inputs_seed(part: Spec) -> int:
-    """The seed of the three inputs that span the sphere, the same in all pictures."""
-    return _seed(part, "spheres", "inputs")
 
 
 def sampled(part: Spec, cell: Mapping[str, Any], d_in: int, d_out: int) -> Architecture:
     """The drawn architecture of a cell of the confounders; each of its initializations has weights of its own."""
-    index = cell["architecture"]
-    architecture = sample_architecture(index, seed=part.seed, d_in=d_in, d_out=d_out, parameters=part.parameters)
+    sizes = {"d_in": d_in, "d_out": d_out, "parameters": part.parameters}
+    architecture = sample_architecture(cell["architecture"], seed=part.seed, **sizes)
     if "initialization" not in cell:
         return architecture
-    seed = derive_seed("confounders", architecture.seed, cell["initialization"])
-    return replace(architecture, seed=seed)
+    return replace(architecture, seed=derive_seed("confounders", architecture.seed, cell["initialization"]))
 
 
 def columns(part: Spec, unit: Unit, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,31 +129,18 @@ def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     return columns(spec.part(unit.part), unit, data.get(unit.part, {}))
 
 
-def cost(part: Spec, network: dict[str, Any]) -> float:
+def cost(part: Spec, network: Mapping[str, Any]) -> float:
     """Work in parameters times inputs: an input that is only evaluated counts once, one of a Jacobian three times."""
     if part.experiment == "activations":
-        return 1e7
+        return 1e8
     if part.experiment == "spheres":
-        return pi / 4 * part.pixels**2 * NEURON * network["depth"] * NARROW
+        return float(part.pixels**2 * NEURON * network["depth"] * NARROW)
     size = network["parameters"] + NEURON * network["depth"] * network["width"]
     if part.experiment == "without-activation":
-        return 1e3 * size
+        return float(1e4 * size)
     effort = part.metrics
     points = min(part.points, sources.part_sizes(part.data)[0]) if part.inputs == "data" else part.points
     passes = points + 3 * 250 * effort.nlc_batches
-    if part.experiment in {"changes", "width"}:
+    if part.experiment in MEASUREMENTS:
         passes += 250 * effort.walk_batches * effort.walk_inputs * (20 + 20 * effort.walk_outputs)
-        passes *= 1 + (CHANGES_COUNT if part.experiment == "changes" else 2)
-    return float(passes * size)
-
-
-def rows(spec: Spec) -> dict[str, int]:
-    """Table -> its rows, about."""
-    found = {"networks": 0, "movements": 0, "pixels": 0}
-    for part in map(spec.part, spec.part_names()):
-        count = len(cells(part))
-        found["networks"] += count
-        changes = {"changes": CHANGES_COUNT, "width": 1}.get(part.experiment, 0)
-        found["movements"] += count * changes * len(METRICS)
-        found["pixels"] += round(count * pi / 4 * part.pixels**2) if part.experiment == "spheres" else 0
-    return found
+    return float(MEASUREMENTS.get(part.experiment, 1) * passes * size)
