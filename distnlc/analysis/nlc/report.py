@@ -1,14 +1,14 @@
 """The report of an NLC study: its answers, figures, tables and explorer."""
 
 import re
-from collections.abc import Sequence
 
 from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
-from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
+from distnlc.analysis.nlc_initial.report import REPORT as initial
+from distnlc.analysis.nlc_initial.report import shipped
 from distnlc.analysis.report import Details, Figure, Points, PointsPart, Report, TableOf
 from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc.records import ArchitectureRow
@@ -68,12 +68,8 @@ NUMBERED = sorted(
     key=lambda figure: int(re.sub(r"\D", "", figure.name)),
 )
 
-INITIAL_FIGURES: Sequence[Figure] = (Figure("table2_spheres", spheres.TITLE, spheres.draw, beside="table2"),)
-INITIAL_TABLES: Sequence[TableOf] = (
-    TableOf("table1", table1.TITLE, table1.tabulate),
-    TableOf("table2", table2.TITLE, table2.tabulate),
-    TableOf("confounders", confounders.TITLE, confounders.tabulate),
-)
+INITIAL_FIGURES: list[Figure] = shipped(initial.figures)
+INITIAL_TABLES: list[TableOf] = shipped(initial.tables)
 """of networks before training, which an NLC study does not measure: from the shipped study of kind nlc-initial"""
 
 REPORT = Report(
