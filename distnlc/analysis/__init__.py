@@ -15,11 +15,11 @@ EXAMPLE = EXAMPLES / "nlc"
 _HOME = {
     "Correlation": "distnlc.analysis.statistics.correlations",
     "correlate": "distnlc.analysis.statistics.correlations",
-    "Tables": "distnlc.analysis.load",
-    "load": "distnlc.analysis.load",
+    "Tables": "distnlc.analysis.tables",
+    "load": "distnlc.analysis.tables",
 }
 
-__all__ = ["EXAMPLE", "EXAMPLES", *_HOME]  # noqa: PLE0604 (names of the map above)
+__all__ = ["EXAMPLE", "EXAMPLES", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -158,8 +158,8 @@ def _conclude(folder: str, mirror: Mirror) -> None:
     from distnlc.analysis.report import study
 
     tables = study.load_study(folder)
-    for sentence in study.closing(folder, tables):
+    for sentence in study.closing(tables):
         say(sentence)
-    if study.has_report(folder):
+    if study.has_report(tables):
         say(f"report: {study.write_report(folder, tables)}")
         mirror.report()

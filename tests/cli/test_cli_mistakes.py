@@ -37,6 +37,8 @@ def assert_refused(answer: Answer, *said: str) -> None:
         ("run tiny.yaml --set data.name=mnist --set data.root=gone", ["mnist: files not found", "gone"]),
         ("run tiny.yaml --unit 0123", ["--unit 0123", "no such unit"]),
         ("run tiny.yaml --out tiny.yaml/study", ["tiny.yaml/study", "Not a directory"]),
+        ("run tiny.yaml --part other", ["--part other: this study has no such part; parts: tiny"]),
+        ("figure gone", ["gone: not a study folder"]),
         ("plan tiny.yaml --set kind=other", ["unknown study kind 'other'; there are: nlc"]),
         ("status gone", ["gone: not a study folder"]),
         ("export gone", ["gone: not a study folder"]),

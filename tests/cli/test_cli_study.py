@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from distnlc.analysis.nlc.answers import summary
+from distnlc.analysis import correlate
 from distnlc.engine import driver
 from distnlc.plugins import Work
 from distnlc.progress import NOTHING_YET
@@ -53,7 +53,8 @@ def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_summary_answers_the_question(finished_study: tuple[Path, str]) -> None:
     folder, said = finished_study
-    found = summary(folder).parts[0].correlation
+    table = rows(folder)["architectures"]
+    found = correlate(table["init_nlc"], table["test_error"], log_x=True)
     assert "3 of 3 units to do" in said
     assert "3 architectures (0 failed), 12 training runs" in said
     assert (

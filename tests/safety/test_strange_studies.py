@@ -220,7 +220,7 @@ def test_checkpoints_are_neither_read_nor_written_through_a_link(home: Path, mon
     from distnlc.training import checkpoint
 
     (home / "photos").mkdir()
-    for name in ("00000001.npz", "00000002.npz", "00000003.npz", "1.aside"):
+    for name in ("00000001.npz", "00000002.npz", "00000003.npz", ".00000004.npz.1"):
         (home / "photos" / name).write_text("precious")
     before = tree(home / "photos")
     (home / "u1").symlink_to(home / "photos")

@@ -1,14 +1,16 @@
-"""What is raised where a study has no records for a figure or a table."""
+"""The error of a figure or table for which a study has no records."""
+
+from collections.abc import Sequence
 
 
 class MissingRecordsError(ValueError):
-    """The study has no records that this figure or table could show.
+    """The study has no records that this figure or table could show; the message says which are missing.
 
-    The message says which are missing and ends with `given_by`: which presets would give them.
+    Whoever shows the message adds `given_by`, from the presets that the report names.
     """
 
 
-def given_by(*presets: str) -> str:
-    """The end of a MissingRecordsError: `the presets waveform-adam and paper give them`."""
-    names = " and ".join((", ".join(presets[:-1]), presets[-1])) if len(presets) > 1 else presets[0]
+def given_by(presets: Sequence[str]) -> str:
+    """`the presets waveform-adam and paper give them`."""
+    names = " and ".join(filter(None, (", ".join(presets[:-1]), presets[-1])))
     return f"the preset{'s' if len(presets) > 1 else ''} {names} give{'' if len(presets) > 1 else 's'} them"

@@ -1,57 +1,53 @@
-"""Two quantities against each other: one panel per part of the study, one point per architecture.
+"""Two quantities against each other: panels with one point per row, each with its correlation above it.
 
-Colours as in the paper: red for high bias (output bias of the initial network above 1000), blue for skip
-connections (where both hold, red), black for all others; shapes differ too, and the colour-blind can tell the
-shades apart. Above each panel stand the correlation, its interval, p-value and n, and the paper's value.
+Colours and shapes tell groups apart, also for the colour-blind. Above each panel stand the correlation, its interval,
+p-value and n, and the paper's value.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError, Panel, given_by
+from distnlc.analysis.drawing.figure import Drawing, Panel
 from distnlc.analysis.drawing.figure import stated as stated_text
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.nlc.paper import compared, outside
-from distnlc.analysis.nlc.parts import PAPER_SIZE, Key, Part
 from distnlc.analysis.statistics.correlations import LEVEL, Floats, correlate, usable_rows
-
-HIGH_BIAS = 1000.0
-
-
-@dataclass(frozen=True)
-class Group:
-    """How one kind of architecture is drawn."""
-
-    label: str
-    colour: str
-    marker: str
-
-
-GROUPS = (
-    Group("others", "#1a1a1a", "o"),
-    Group("skip connections", "#0072b2", "s"),
-    Group(f"high bias (initial bias > {HIGH_BIAS:.0f})", "#d5311e", "^"),
-)
-"""In drawing order, the rarest on top."""
+from distnlc.records import quantities
 
 LINE_STYLE: dict[str, Any] = {"color": "0.45", "linestyle": "--", "linewidth": 1.1}
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """One axis: a column of `architectures`, what people call it, and whether it is shown in log scale."""
+class Group:
+    """How the points of one group are drawn."""
+
+    label: str
+    colour: str
+    marker: str
+    """of matplotlib: o, s or ^"""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A column as the axis of a figure."""
 
     column: str
     label: str
     log: bool = False
+
+
+def axis(row_type: type, column: str) -> Axis:
+    """The axis of a column, labelled and scaled as its row dataclass declares it."""
+    quantity = quantities(row_type)[column]
+    return Axis(column, quantity.label, quantity.log)
 
 
 @dataclass(frozen=True)
@@ -62,90 +58,75 @@ class Line:
     slope: float
     factor: float = 1.0
     note: str = ""
-    """what stands of it above the panel"""
+    """a sentence above the panel"""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The rows and values of one panel."""
+
+    title: str
+    rows: pd.DataFrame
+    excluded: Mapping[str, ArrayLike] = field(default_factory=dict)
+    """reason -> (n,) true for the rows that are left out for it"""
+    stated: tuple[float, ...] = ()
+    """the paper's correlation, as in `Panel`"""
+    line: Line | None = None
 
 
 def scatter(
-    parts: Sequence[Part],
+    clouds: Sequence[Cloud],
+    x: Axis,
+    y: Axis,
     *,
-    name: str,
-    title: str,
-    x: Quantity,
-    y: Quantity,
-    stated: Mapping[Key, float | tuple[float, ...]],
-    presets: Sequence[str],
+    groups: Sequence[Group],
+    group_of: Callable[[pd.DataFrame], ArrayLike],
+    noun: str,
     inset: tuple[float, float] | None = None,
-    lines: Mapping[str, Line] | None = None,
 ) -> Drawing:
-    """One panel per part. inset: the range of x that is shown enlarged. lines: part title -> line through its panel.
-
-    stated: the paper's correlation by part. presets: those that give the records. Raises MissingRecordsError if no
-    architecture has both quantities.
+    """One panel per cloud. group_of: the place in `groups` of every row; they are drawn in that order. noun: what one
+    row is. inset: the range of x that is shown enlarged. Raises MissingRecordsError if no row has both quantities.
     """
-    panels = [panel(part, x, y, stated.get(part.key, ())) for part in parts]
+    panels = [panel(cloud, x, y) for cloud in clouds]
     if not any(one.correlation.n for one in panels):
         reasons = "; ".join(f"{one.title}: {text.left_out(one.correlation)}" for one in panels)
         raise MissingRecordsError(
-            f"{title}: no architecture has both {x.label} and {y.label} in the parts that it is about"
-            f" ({reasons or 'the study has no such part'}); {given_by(*presets)}"
+            f"no {noun} has both {x.label} and {y.label} in the parts that it is about "
+            f"({reasons or 'the study has no such part'})"
         )
-    through = [(lines or {}).get(part.title) for part in parts]
-    headings = [(one.title, _details(one, line)) for one, line in zip(panels, through, strict=True)]
-    figure, page_axes = page(headings, height=3.5, marks=_marks(through))
-    for part, line, axes in zip(parts, through, page_axes, strict=True):
-        points = plotted(part, x, y)
+    headings = [(one.title, _details(one, cloud.line)) for one, cloud in zip(panels, clouds, strict=True)]
+    figure, page_axes = page(headings, height=3.5, marks=_marks(groups, [cloud.line for cloud in clouds]))
+    for cloud, axes in zip(clouds, page_axes, strict=True):
+        points = plotted(cloud, x, y)
         if points.empty:
             # A logarithmic axis without values cannot be drawn.
             axes.set_axis_off()
             continue
-        _draw_points(axes, points, x, y, _marker_size(points))
+        numbers = np.asarray(group_of(points))
+        members = [(group, points[numbers == place]) for place, group in enumerate(groups)]
+        _draw_points(axes, members, x, y, _marker_size(points))
         axes.set_xlabel(x.label)
         axes.set_ylabel(y.label)
-        if line is not None:
-            _draw_line(axes, line)
+        if cloud.line is not None:
+            _draw_line(axes, cloud.line)
         if inset is not None:
-            _draw_inset(axes, points, x, y, inset)
-    remarks = [
-        f"{part.title}: {compared(part, numbers.correlation, numbers.stated)}"
-        for part, numbers in zip(parts, panels, strict=True)
-        if outside(numbers.correlation, numbers.stated)
-    ]
-    return Drawing(name, title, _caption(x, y, inset, panels), figure, panels, remarks=remarks)
+            _draw_inset(axes, members, x, y, inset)
+    return Drawing(_caption(x, y, inset, noun), figure, panels)
 
 
-def panel(part: Part, x: Quantity, y: Quantity, stated: float | tuple[float, ...] = ()) -> Panel:
-    """The numbers of one part's panel."""
-    correlation = correlate(
-        part.rows[x.column],
-        part.rows[y.column],
-        log_x=x.log,
-        log_y=y.log,
-        failed=part.failed,
-        skipped=part.skipped,
-        excluded=part.excluded,
-        names=(x.label, y.label),
-    )
-    return Panel(part.title, correlation, stated if isinstance(stated, tuple) else (stated,))
+def panel(cloud: Cloud, x: Axis, y: Axis) -> Panel:
+    """The numbers of one panel."""
+    values = cloud.rows[x.column], cloud.rows[y.column]
+    names = (x.label, y.label)
+    correlation = correlate(*values, log_x=x.log, log_y=y.log, excluded=cloud.excluded, names=names)
+    return Panel(cloud.title, correlation, cloud.stated)
 
 
-def plotted(part: Part, x: Quantity, y: Quantity) -> pd.DataFrame:
-    """The rows of a part that its panel shows: those that its correlation is of."""
-    kept, _ = usable_rows(
-        part.rows[x.column].to_numpy(dtype=float),
-        part.rows[y.column].to_numpy(dtype=float),
-        log_x=x.log,
-        log_y=y.log,
-        failed=part.failed,
-        excluded=part.excluded,
-    )
-    return part.rows[kept]
-
-
-def group_of(rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Index into GROUPS for every row, shape (n,)."""
-    skips = (rows["skip_strength"] > 0).to_numpy()
-    high_bias = (rows["init_bias"] > HIGH_BIAS).to_numpy()
-    return np.where(high_bias, 2, np.where(skips, 1, 0))
+def plotted(cloud: Cloud, x: Axis, y: Axis) -> pd.DataFrame:
+    """The rows that the panel shows: those that its correlation is of."""
+    values = (cloud.rows[one.column].to_numpy(dtype=float) for one in (x, y))
+    kept, _ = usable_rows(*values, log_x=x.log, log_y=y.log, excluded=cloud.excluded)
+    return cloud.rows[kept]
 
 
 def _details(numbers: Panel, line: Line | None) -> list[str]:
@@ -157,11 +138,11 @@ def _details(numbers: Panel, line: Line | None) -> list[str]:
     ]
 
 
-def _marks(lines: Sequence[Line | None]) -> list[Line2D]:
-    """What the marks mean, for the figure's legend."""
+def _marks(groups: Sequence[Group], lines: Sequence[Line | None]) -> list[Line2D]:
+    """The figure's legend."""
     marks = [
         Line2D([], [], linestyle="", marker=group.marker, markersize=5, color=group.colour, label=group.label)
-        for group in reversed(GROUPS)
+        for group in reversed(groups)
     ]
     labels = dict.fromkeys(line.label for line in lines if line is not None)
     return marks + [Line2D([], [], **LINE_STYLE, label=label) for label in labels]
@@ -175,20 +156,22 @@ def _draw_line(axes: Axes, line: Line) -> None:
     axes.set_ylim(up)
 
 
-def _draw_points(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, size: float) -> None:
-    groups = group_of(rows)
-    for index, group in enumerate(GROUPS):
-        members = rows[groups == index]
+Members = Sequence[tuple[Group, pd.DataFrame]]
+"""each group's points"""
+
+
+def _draw_points(axes: Axes, members: Members, x: Axis, y: Axis, size: float) -> None:
+    for place, (group, rows) in enumerate(members):
         axes.scatter(
-            members[x.column],
-            members[y.column],
+            rows[x.column],
+            rows[y.column],
             s=size,
             marker=group.marker,
             color=group.colour,
             alpha=0.85,
             edgecolors="white",
             linewidths=0.3,
-            zorder=3 + index,
+            zorder=3 + place,
         )
     if x.log:
         axes.set_xscale("log")
@@ -201,12 +184,13 @@ def _marker_size(rows: pd.DataFrame) -> float:
     return float(np.clip(5000 / max(len(rows), 1), 9, 30))
 
 
-def _draw_inset(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, limits: tuple[float, float]) -> None:
+def _draw_inset(axes: Axes, members: Members, x: Axis, y: Axis, limits: tuple[float, float]) -> None:
     """The range `limits` of x enlarged, as large as fits into a corner without points (log x only)."""
-    inside = rows[rows[x.column].between(*limits, inclusive="neither")]
-    if inside.empty:
+    inside = [(group, rows[rows[x.column].between(*limits, inclusive="neither")]) for group, rows in members]
+    if all(rows.empty for _, rows in inside):
         return
-    points = rows[[x.column, y.column]].to_numpy(dtype=float)
+    every = pd.concat([rows for _, rows in members])
+    points = every[[x.column, y.column]].to_numpy(dtype=float)
     places = axes.transAxes.inverted().transform(axes.transData.transform(points))
     box = _free_corner(places)
     if box is None:
@@ -216,7 +200,7 @@ def _draw_inset(axes: Axes, rows: pd.DataFrame, x: Quantity, y: Quantity, limits
         axes.set_xlim(low, low * (high / low) ** (1 / 0.52))
     across, up, width, height = box
     small = axes.inset_axes((across + 0.1, up + 0.11, width - 0.13, height - 0.18), zorder=9)
-    _draw_points(small, inside, x, y, 0.8 * _marker_size(rows))
+    _draw_points(small, inside, x, y, 0.8 * _marker_size(every))
     small.set_xlim(*limits)
     small.set_title(f"{limits[0]:g} < {x.label} < {limits[1]:g}", fontsize=7.5, pad=3)
     small.tick_params(labelsize=7, length=2)
@@ -241,17 +225,11 @@ def _free_corner(places: Floats) -> tuple[float, float, float, float] | None:
     return None
 
 
-def _caption(x: Quantity, y: Quantity, inset: tuple[float, float] | None, panels: Sequence[Panel]) -> str:
+def _caption(x: Axis, y: Axis, inset: tuple[float, float] | None, noun: str) -> str:
     axes = f"{y.label}{' (log scale)' if y.log else ''} against {x.label}{' (log scale)' if x.log else ''}"
     logs = " of the logarithm where the scale is logarithmic" if x.log or y.log else ""
     zoom = f" Inset: {inset[0]:g} < {x.label} < {inset[1]:g}." if inset else ""
     return (
-        f"{axes[0].upper()}{axes[1:]}, one point per architecture.{zoom} r: Pearson correlation{logs}, "
+        f"{axes[0].upper()}{axes[1:]}, one point per {noun}.{zoom} r: Pearson correlation{logs}, "
         f"with its {LEVEL:.0%} bootstrap interval and two-sided p-value."
-        + (f" {PAPER_SIZE}" if any(one.stated for one in panels) else "")
-        + (
-            " It is lost which of its two values is this figure's."
-            if any(len(one.stated) > 1 for one in panels)
-            else ""
-        )
     )

@@ -1,26 +1,25 @@
 """The answers of a study in a few sentences: what ran, and does the initial NLC predict the error?
 
-Used at the top of the report and by the command line. "Best 10%" are the architectures with the lowest
+"Best 10%" are the architectures with the lowest
 error of their part (ties: lower index), rounded up to at least one. "Better than guessing" is an error below the
-thresholds of the paper's section B.1 (parts.py); only such architectures say something about the range of learning
+thresholds of the paper's section B.1; only such architectures say something about the range of learning
 rates (section 4's check).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.load import Tables, load
-from distnlc.analysis.nlc.paper import compared
-from distnlc.analysis.nlc.parts import STATED_NLC, Part, parts_of
+from distnlc.analysis.nlc.comparison import compared
+from distnlc.analysis.nlc.paper import GOOD_NLC, STATED_NLC
+from distnlc.analysis.nlc.parts import Part, parts_of
+from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.statistics.correlations import Correlation, correlate, usable_rows
+from distnlc.analysis.tables import Tables
 from distnlc.records import DIVERGED, FAILED, PRUNED, SKIPPED
-
-TEST_ERROR = "test error"
-GOOD_NLC = (1.0, 3.0)
-"""the range in which the paper finds the initial NLC of the best networks"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,9 @@ class PartSummary:
     best_at_edge: int
     """how many of those have their best run among the first or last rates"""
     error: str
-    """what the NLC is correlated with: "test error" or "training error" """
+    """what the NLC is correlated with, as people call it"""
+    by_test_error: bool
+    """whether that is the test error"""
     correlation: Correlation
     """of log initial NLC with the error"""
     stated: tuple[float, ...]
@@ -63,51 +64,43 @@ class PartSummary:
         return sum(GOOD_NLC[0] <= nlc <= GOOD_NLC[1] for nlc in self.best_nlc)
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A whole study, part by part."""
-
-    parts: list[PartSummary]
-
-    @property
-    def architectures(self) -> int:
-        """Architectures with rows, failed ones included; each once, however many initial weights it has."""
-        return sum(part.architectures for part in self.parts)
-
-    @property
-    def failed(self) -> int:
-        """Units that were given up."""
-        return sum(part.failed for part in self.parts)
-
-    @property
-    def runs(self) -> int:
-        """Training runs, diverged and pruned ones included."""
-        return sum(part.runs for part in self.parts)
-
-    @property
-    def diverged_runs(self) -> int:
-        """Runs that diverged."""
-        return sum(part.diverged_runs for part in self.parts)
-
-    @property
-    def pruned_runs(self) -> int:
-        """Runs that left their population before their end."""
-        return sum(part.pruned_runs for part in self.parts)
-
-    @property
-    def seconds(self) -> float:
-        """Time of all units, one after the other."""
-        return sum(part.seconds for part in self.parts)
+def answers(tables: Tables) -> Answers:
+    """The study's answers, for the report and the command line."""
+    parts = summarize(tables)
+    architectures, failed = sum(part.architectures for part in parts), sum(part.failed for part in parts)
+    runs, diverged = sum(part.runs for part in parts), sum(part.diverged_runs for part in parts)
+    pruned = sum(part.pruned_runs for part in parts)
+    return Answers(
+        facts=[
+            (f"{architectures:,}", "architectures"),
+            (f"{runs:,}", "training runs"),
+            (text.duration(sum(part.seconds for part in parts)), "of work"),
+        ],
+        work=[
+            f"{architectures} architectures ({failed} failed), {runs:,} training runs, {diverged:,} of them diverged"
+            f"{f', {pruned:,} pruned before their end' if pruned else ''}; {len(tables.epochs):,} epochs.",
+        ],
+        overview=overview(parts),
+        parts=[PartAnswers(part.title, f"{part.architectures:,} architectures", sentences(part)) for part in parts],
+        counts=pd.DataFrame(
+            {
+                "part": part.title,
+                "architectures": f"{part.architectures:,}",
+                "failed": f"{part.failed:,}",
+                "runs": f"{part.runs:,}",
+                "diverged": f"{part.diverged_runs:,}",
+                "pruned": f"{part.pruned_runs:,}",
+                "parameters (median)": f"{part.parameters:,.0f}",
+                "time of the units": text.duration(part.seconds),
+            }
+            for part in parts
+        ),
+    )
 
 
-def summary(folder: str | Path) -> Summary:
-    """The summary of a study folder. Raises store.StoreError if it is no study."""
-    return summarize(load(folder))
-
-
-def summarize(tables: Tables) -> Summary:
-    """The summary of a study's tables."""
-    return Summary([_summarize_part(part, tables) for part in parts_of(tables.architectures)])
+def summarize(tables: Tables) -> list[PartSummary]:
+    """The study part by part."""
+    return [_summarize_part(part, tables) for part in parts_of(tables.architectures)]
 
 
 def _summarize_part(part: Part, tables: Tables) -> PartSummary:
@@ -116,11 +109,11 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
     units = tables.architectures[tables.architectures["part"] == rows["part"].iloc[0]]
     error = part.error_name
     nlc, errors = rows["init_nlc"].to_numpy(dtype=float), rows[part.error].to_numpy(dtype=float)
-    correlation = correlate(
-        nlc, errors, log_x=True, failed=part.failed, skipped=part.skipped, names=("initial NLC", error)
-    )
-    kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, failed=part.failed)
-    best = rows[kept & (error == TEST_ERROR)].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
+    excluded = part.left_out("init_nlc", part.error)
+    correlation = correlate(nlc, errors, log_x=True, excluded=excluded, names=("initial NLC", error))
+    kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, excluded=excluded)
+    by_test_error = part.error == "test_error"
+    best = rows[kept & by_test_error].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
     better = rows[rows[part.error].notna() & ~part.guessing]
     stated = (STATED_NLC[part.key],) if part.key in STATED_NLC else ()
     own_runs = tables.runs[tables.runs["unit_id"].isin(units["unit_id"])]
@@ -138,6 +131,7 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
         better_than_guessing=len(better),
         best_at_edge=int(better["best_at_edge"].fillna(False).sum()),
         error=error,
+        by_test_error=by_test_error,
         correlation=correlation,
         stated=stated,
         compared=compared(part, correlation, stated) if stated and correlation.undefined is None else "",
@@ -182,8 +176,8 @@ def sentences(part: PartSummary) -> list[str]:
 
 
 def overview(parts: Sequence[PartSummary]) -> list[str]:
-    """What several parts say together of the test error, in a few sentences; nothing where there is only one."""
-    known = [part for part in parts if part.error == TEST_ERROR and part.correlation.undefined is None]
+    """The answers of all parts together on the test error, in a few sentences; none where there is only one part."""
+    known = [part for part in parts if part.by_test_error and part.correlation.undefined is None]
     if len(parts) < 2 or not known:
         return []
     each = [

@@ -1,31 +1,33 @@
-"""Which initial metric predicts best? All metrics of section 3 and simple combinations, side by side.
+"""Which initial metric predicts best? The NLC, its competitors in the paper's section 6 and simple combinations.
 
 For every part of the study: one row per metric with its correlations, what it costs, and how well it predicts the
 error of an architecture that it has not seen; the same within strata; the noise ceiling.
-
-    python -m analysis.tables.best_metric [DIR]
 """
 
 import math
-import sys
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import MissingRecordsError, given_by
-from distnlc.analysis.drawing.table import Table, main
-from distnlc.analysis.load import Tables
+from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
+from distnlc.analysis.drawing.table import Table
+from distnlc.analysis.nlc.metrics import DIAMETER, NLC, rank_metrics
 from distnlc.analysis.nlc.parts import Part, parts_of
-from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES
-from distnlc.analysis.statistics.ranking import DIAMETER, NLC, PRESETS, Estimate, Ranked, Ranking, rank
+from distnlc.analysis.report import TableOf
+from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, TooFewRowsError
+from distnlc.analysis.statistics.ranking import Estimate, Ranked, Ranking
 from distnlc.analysis.statistics.reliability import Ceiling, ceiling
 from distnlc.analysis.statistics.strata import Within, strata
+from distnlc.analysis.tables import Tables
+from distnlc.records import OK
 
 COMPETITORS = 2
 """how many metrics stand beside the NLC within strata"""
 
 CAPTION = (
-    "Of each part's error: test error, or training error where runs were chosen by it. Metrics in the order of "
+    "The error is each part's: test error, or training error where runs were chosen by it. Metrics in the order of "
     "|Spearman|. High error: the values of the metric (log: of its logarithm, in which Pearson, partial and joined "
     "fits take it) that should mean a high error; a correlation of the other sign contradicts that. 0 or inf: "
     "architectures whose value had no logarithm; it counts as the smallest or largest of the others. Cost: median time "
@@ -43,42 +45,48 @@ CAPTION = (
 
 
 def tabulate(tables: Tables) -> Table:
-    """Of all parts that have enough architectures. Raises MissingRecordsError if none has."""
-    sections, remarks, missing = list[tuple[str, pd.DataFrame]](), list[str](), list[str]()
-    tops = list[Ceiling | str]()
+    """All parts that have enough architectures. Raises MissingRecordsError if none has."""
+    sections, remarks, missing = list[tuple[str, pd.DataFrame]](), dict[str, list[str]](), list[str]()
+    without = dict[str, str]()
     for part in parts_of(tables.architectures):
         try:
-            ranking = rank(part)
-        except MissingRecordsError as error:
-            missing.append(str(error))
+            ranking = rank_metrics(part)
+        except TooFewRowsError as error:
+            missing.append(f"{part.title}: {error}")
             continue
-        top = _ceiling(tables.architectures, part)
-        tops.append(top)
-        sections.append((_heading(ranking), _answer_frame(ranking)))
+        remarks[part.title] = _remarks(part, ranking)
+        top = None
+        try:
+            top = _ceiling(part, tables.architectures)
+        except TooFewRowsError as error:
+            without[part.title] = str(error)
+        sections.append((_heading(part, ranking), _answer_frame(ranking)))
         sections.append((f"{part.title}: other correlations", _correlations_frame(ranking, top)))
-        sections.append((f"{part.title}: within strata", _strata_frame(ranking)))
-        remarks += _remarks(ranking)
-        if isinstance(top, Ceiling):
-            remarks.append(_ceiling_remark(top, ranking))
-            sections.append((f"{part.title}: noise ceiling", _ceiling_frame(top, ranking)))
+        sections.append((f"{part.title}: within strata", _strata_frame(part, ranking)))
+        if top is not None:
+            remarks[part.title].append(_ceiling_remark(top, part, ranking))
+            others = part.rows["index"].nunique() - top.architectures
+            sections.append((f"{part.title}: noise ceiling", _ceiling_frame(top, others, ranking)))
     if not sections:
-        raise MissingRecordsError("; ".join(missing) or f"no architecture was trained; {given_by(*PRESETS)}")
-    if not any(isinstance(top, Ceiling) for top in tops):
-        remarks += [str(top) for top in tops]
-    return Table("best_metric", "Which initial metric predicts best?", CAPTION, sections, remarks + missing)
+        raise MissingRecordsError("; ".join(missing) or "no architecture was trained")
+    if len(without) == len(remarks):  # else the parts that have repetitions answer the question
+        for title, reason in without.items():
+            remarks[title].append(f"{reason}; {given_by(['paper-small'])}.")
+    return Table(CAPTION, sections, missing, remarks)
 
 
-def _ceiling(architectures: pd.DataFrame, part: Part) -> Ceiling | str:
-    """Or why there is none."""
-    try:
-        return ceiling(architectures, part)
-    except MissingRecordsError as error:
-        return f"{error}."
+TABLE = TableOf("best_metric", "Which initial metric predicts best?", tabulate, ("waveform-small", "paper"))
 
 
-def _heading(ranking: Ranking) -> str:
-    used, rows = len(ranking.used), len(ranking.part.rows)
-    return f"{ranking.part.title}: {used} of {rows} architectures, {text.reasons(ranking.left_out)}"
+def _ceiling(part: Part, architectures: pd.DataFrame) -> Ceiling:
+    """Over all initializations of the part. Raises TooFewRowsError."""
+    rows = architectures[(architectures["part"] == part.name) & (architectures["status"] == OK)]
+    columns = {"error": part.error, "metric": NLC.columns[0], "architecture": "index"}
+    return ceiling(rows, **columns, initialization="initialization")
+
+
+def _heading(part: Part, ranking: Ranking) -> str:
+    return f"{part.title}: {len(ranking.used)} of {len(part.rows)} architectures, {text.reasons(ranking.left_out)}"
 
 
 def _answer_frame(ranking: Ranking) -> pd.DataFrame:
@@ -99,9 +107,9 @@ def _answer_frame(ranking: Ranking) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _correlations_frame(ranking: Ranking, top: Ceiling | str) -> pd.DataFrame:
-    """Beside Spearman."""
-    highest = 0.0 if isinstance(top, str) else top.value
+def _correlations_frame(ranking: Ranking, top: Ceiling | None) -> pd.DataFrame:
+    """The coefficients beside Spearman's."""
+    highest = 0.0 if top is None else top.value
     rows = {
         row.metric.name: {
             "Pearson": _estimate(row.pearson),
@@ -118,10 +126,16 @@ def _correlations_frame(ranking: Ranking, top: Ceiling | str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _strata_frame(ranking: Ranking) -> pd.DataFrame:
+def _strata_frame(part: Part, ranking: Ranking) -> pd.DataFrame:
     metrics = [NLC, *[row.metric for row in ranking.single if row.metric is not NLC][:COMPETITORS]]
-    rows = {}
-    for kind, found in strata(ranking, metrics).items():
+    used, rows = ranking.used, {}
+    properties: dict[str, ArrayLike] = {
+        "normalization": used["normalization"],
+        "activation": used["activation"],
+        "skip connections": np.where(used["skips"] > 0, "with", "without"),
+    }
+    xs = np.array([ranking.of(metric).values for metric in metrics])
+    for kind, found in strata(xs, used[part.error].to_numpy(dtype=np.float64), properties).items():
         for stratum in found:
             cells = {"n": str(stratum.n)}
             for metric, within in zip(metrics, stratum.metrics, strict=True):
@@ -136,16 +150,16 @@ def _within(name: str, within: Within) -> dict[str, str]:
     return {f"{name}: Spearman": _bracketed(*within.spearman), f"{name}: Pearson": _bracketed(*within.pearson)}
 
 
-def _ceiling_frame(top: Ceiling, ranking: Ranking) -> pd.DataFrame:
+def _ceiling_frame(top: Ceiling, others: int, ranking: Ranking) -> pd.DataFrame:
     c = top.first_two
     both = f"{text.coefficient(c.pearson)} [{c.low:.2f}, {c.high:.2f}]" if c.undefined is None else c.undefined
     best = max(ranking.rows, key=lambda row: abs(row.pearson.value))
     return pd.DataFrame.from_dict(
         {
-            "architectures with several initializations": f"{top.architectures} ({top.left_out} others left out)",
+            "architectures with several initializations": f"{top.architectures} ({others} others left out)",
             "trainings of them": str(top.trainings),
             "reliability of the error (ICC)": _bracketed(top.error, *top.error_interval),
-            "reliability of log NLC (ICC)": _bracketed(top.nlc, *top.nlc_interval),
+            "reliability of log NLC (ICC)": _bracketed(top.metric, *top.metric_interval),
             "correlation of the errors of the first two initializations": both,
             "noise ceiling: sqrt of the error's reliability": _bracketed(top.value, *top.interval),
             f"largest |Pearson|: {best.metric.name}": f"{abs(best.pearson.value):.2f}",
@@ -155,23 +169,22 @@ def _ceiling_frame(top: Ceiling, ranking: Ranking) -> pd.DataFrame:
     )
 
 
-def _ceiling_remark(top: Ceiling, ranking: Ranking) -> str:
+def _ceiling_remark(top: Ceiling, part: Part, ranking: Ranking) -> str:
     best = max(ranking.rows, key=lambda row: abs(row.pearson.value))
     return (
-        f"{ranking.part.title}: trained from several initial weights, {top.architectures} architectures repeat their "
-        f"{ranking.part.error_name} with a reliability of {_bracketed(top.error, *top.error_interval)}, so that a "
-        f"metric of the architecture could reach a |Pearson| of {top.value:.3f}; the largest is "
-        f"{abs(best.pearson.value):.2f} ({best.metric.name})."
+        f"trained from several initial weights, {top.architectures} architectures repeat their {part.error_name} with "
+        f"a reliability of {_bracketed(top.error, *top.error_interval)}, so that a metric of the architecture could "
+        f"reach a |Pearson| of {top.value:.3f}; the largest is {abs(best.pearson.value):.2f} ({best.metric.name})."
     )
 
 
-def _remarks(ranking: Ranking) -> list[str]:
+def _remarks(part: Part, ranking: Ranking) -> list[str]:
     """The answer for one part."""
-    part, nlc, single = ranking.part, ranking.of(NLC), ranking.single
+    nlc, single = ranking.of(NLC), ranking.single
     error = part.error_name
     others = [row for row in single if row is not nlc]
     said = [
-        f"{part.title}: of {len(single)} metrics, {single[0].metric.name} has the largest |Spearman| with {error}, "
+        f"of {len(single)} metrics, {single[0].metric.name} has the largest |Spearman| with {error}, "
         f"{_size(single[0].spearman)}. The NLC has {_size(nlc.spearman)}; its lead over the best of the others, "
         f"{_lead(others[0])}."
     ]
@@ -182,7 +195,7 @@ def _remarks(ranking: Ranking) -> list[str]:
         )
     best, removed = min(ranking.rows, key=_off_by), nlc.prediction.absolute_removed
     said.append(
-        f"{part.title}: from the NLC alone the {error} of an architecture is predicted to within "
+        f"from the NLC alone the {error} of an architecture is predicted to within "
         f"{100 * nlc.prediction.mean_absolute_error:.1f} percentage points on average, "
         + (f"{removed:.0%} less" if removed > 0 else "no less")
         + " than by always predicting the median; "
@@ -196,12 +209,12 @@ def _remarks(ranking: Ranking) -> list[str]:
     told = [row for row in single if row.spearman.q < 1 - LEVEL]
     against = [row.metric.name for row in told if row.spearman.value * row.metric.expected < 0]
     said.append(
-        f"{part.title}: {len(told)} of the {len(single)} metrics are related to the {error} at q < {1 - LEVEL:.2g}"
+        f"{len(told)} of the {len(single)} metrics are related to the {error} at q < {1 - LEVEL:.2g}"
         + (f", {' and '.join(against)} against the expected direction." if against else ".")
     )
     if ranking.unranked:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in ranking.unranked.items())
-        said.append(f"{part.title}: not ranked are {reasons}.")
+        said.append(f"not ranked are {reasons}.")
     return said
 
 
@@ -238,7 +251,3 @@ def _difference(found: tuple[float, float, float]) -> str:
 
 def _share(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.2g}%" if value else "none"
-
-
-if __name__ == "__main__":
-    sys.exit(main(tabulate))

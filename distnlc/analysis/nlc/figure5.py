@@ -1,11 +1,10 @@
-"""Figure 5: what the NLC measures, on a function of one input (section A.1). A drawing of an idea: needs no records.
+"""Figure 5: what the NLC measures, on a function of one input (section A.1). A drawing of an idea: it needs no records.
 
 A tangent can only be a good approximation of f while it stays inside the co-domain F, so a point x can speak for
 the share diameter(F) / (|f'(x)| diameter(D)) of the domain D at most. The NLC is the inverse of that share, averaged
 over the inputs, with the spread of inputs and outputs in the place of the two diameters.
 """
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import Drawing, main
-from distnlc.analysis.load import Tables
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.tables import Tables
 
 DOMAIN = (0.0, 4 * np.pi)
 CO_DOMAIN = (-1.0, 1.0)
@@ -42,7 +42,7 @@ class Point:
 
     @property
     def share(self) -> float:
-        """Of the domain that the region covers: diameter(F) / (|f'(x)| diameter(D))."""
+        """The share of the domain that the region covers: diameter(F) / (|f'(x)| diameter(D))."""
         return float(np.ptp(CO_DOMAIN) / (abs(self.slope) * np.ptp(DOMAIN)))
 
     def tangent(self, x: np.ndarray) -> np.ndarray:
@@ -77,8 +77,6 @@ def draw(_: Tables) -> Drawing:
     mean_square_slope = 0.5  # of a sine over whole periods
     average = np.sqrt(mean_square_slope) * np.ptp(DOMAIN) / np.ptp(CO_DOMAIN)
     return Drawing(
-        "figure5",
-        "Figure 5: the NLC in one dimension",
         "The curve is f(x) = sin(x) on a bounded domain D. Where a tangent has left the co-domain F (dashed), it "
         "cannot be near f any more; so each point's tangent can describe f inside the shaded interval at most, which "
         "covers the share diameter(F) / (|f'(x)| diameter(D)) of the domain. Around x₂ the tangent is close to f in "
@@ -93,6 +91,9 @@ def draw(_: Tables) -> Drawing:
             f"network has: for x uniform on D, NLC = Q f'(x) · S x / S f(x) = {text.number(nonlinearity())}.",
         ],
     )
+
+
+FIGURE = report.Figure("figure5", "Figure 5: the NLC in one dimension", draw)
 
 
 def _draw_frame(axes: Axes) -> None:
@@ -128,7 +129,3 @@ def _draw_point(axes: Axes, point: Point) -> None:
     axes.text(point.x - 0.2, np.sin(point.x) + 0.05, point.name, color=point.colour, ha="right", fontsize=12)
     said = f"{point.share:.0%} of D:\n{1 / point.share:.1f} of these cover it"
     axes.text(float(inside.mean()), -1.3, said, color=point.colour, ha="center", va="top", fontsize=11)
-
-
-if __name__ == "__main__":
-    sys.exit(main(draw))

@@ -5,7 +5,6 @@ Architectures that are not better than guessing are left out: their rate was not
 the range, shaded, are empty, the range was wide enough (sections B.1 and 4).
 """
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError, given_by, main
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.load import Tables
-from distnlc.analysis.nlc.parts import VALIDATION, Part, parts_of
+from distnlc.analysis.nlc.paper import ENDS, VALIDATION
+from distnlc.analysis.nlc.parts import Part, parts_of
+from distnlc.analysis.report import Figure
 from distnlc.analysis.statistics.correlations import usable_rows
-
-TITLE = "Figure 7: the index of the chosen run"
-ENDS = 5
-"""the first and the last so many rates are the ends of the range (section 4's check)"""
+from distnlc.analysis.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,7 @@ def draw(tables: Tables) -> Drawing:
     found = [chosen(part, tables.runs) for part in parts_of(tables.architectures)]
     if not any(len(one.indices) for one in found):
         reasons = "; ".join(f"{one.title}: {one.left_out}" for one in found) or "the study has no rows"
-        raise MissingRecordsError(
-            f"{TITLE}: no architecture is better than guessing ({reasons}); {given_by('paper-small', 'paper')}"
-        )
+        raise MissingRecordsError(f"no architecture is better than guessing ({reasons})")
     headings = [(one.title, [f"n = {len(one.indices)} of {one.n_in}", one.left_out]) for one in found]
     figure, page_axes = page(headings, height=2.2)
     for one, axes in zip(found, page_axes, strict=True):
@@ -67,7 +63,10 @@ def draw(tables: Tables) -> Drawing:
         "How many architectures have their best run at each index of the range of starting rates, 1 being the smallest "
         f"rate. Shaded: the first and last {ENDS}. Only architectures that are better than guessing."
     )
-    return Drawing("figure7", TITLE, caption, figure, table=_table(found), remarks=remarks)
+    return Drawing(caption, figure, table=_table(found), remarks=remarks)
+
+
+FIGURE = Figure("figure7", "Figure 7: the index of the chosen run", draw, ("paper-small", "paper"))
 
 
 def chosen(part: Part, runs: pd.DataFrame) -> Chosen:
@@ -78,9 +77,7 @@ def chosen(part: Part, runs: pd.DataFrame) -> Chosen:
         error,
         log_x=False,
         log_y=False,
-        failed=part.failed,
-        skipped=part.skipped,
-        excluded=part.learned_only().excluded,
+        excluded=part.learned_only().left_out("best_run", part.error),
         names=("chosen run", "error"),
     )
     tried = runs.loc[runs["unit_id"].isin(part.rows["unit_id"]), "run"]
@@ -119,7 +116,3 @@ def _table(found: list[Chosen]) -> pd.DataFrame:
         for one in found
     }
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-if __name__ == "__main__":
-    sys.exit(main(draw))

@@ -1,100 +1,79 @@
-"""Where a correlation lies beside the paper's, and in what the two studies differ as far as the rows show it.
+"""Every value that the paper on the nonlinearity coefficient states, and the sizes of its study, once.
 
-In: a part, its correlation, the stated values. Out: one sentence, for the report's answers and the figures' remarks.
+Figures and answers show them beside what was measured. Section and figure numbers are the paper's.
 """
 
-import math
+Key = tuple[str, str, str]
+"""dataset, optimizer, criterion: which study of the paper's a part of a study repeats"""
 
-from scipy import stats
+VALIDATION, TRAINING = "validation-error", "training-error"
+"""the criteria by which a run is chosen"""
+EVERY = "all"
+"""in a key: all datasets together"""
 
-from distnlc.analysis.nlc.parts import DATASETS, TRAINING, Part
-from distnlc.analysis.statistics.correlations import LEVEL, Correlation
+CIFAR10_SGD: Key = ("cifar10", "sgd", VALIDATION)
+TRAINING_SGD: Key = ("waveform-noise", "sgd", TRAINING)
 
-PAPER_PARAMETERS = 1_000_000
-PAPER_FEATURES = {"cifar10": 810, "mnist": 334, "waveform-noise": 40}
-PAPER_POINTS = {"cifar10": 40_000, "mnist": 50_000, "waveform-noise": 3_000}
+# correlations; where a figure shows several datasets, the paper shows CIFAR10
+
+STATED_NLC: dict[Key, float] = {
+    CIFAR10_SGD: 0.81,
+    ("mnist", "sgd", VALIDATION): 0.72,
+    ("waveform-noise", "sgd", VALIDATION): 0.67,
+    ("waveform-noise", "adam", VALIDATION): 0.75,
+    TRAINING_SGD: 0.25,
+}
+"""of log initial NLC with the part's error (figures 2, 3D, 3F); also the paper's order of the parts"""
+
+STATED: dict[str, dict[Key, tuple[float, ...]]] = {
+    **{name: {key: (value,) for key, value in STATED_NLC.items()} for name in ("figure2", "figure3d", "figure3f")},
+    "figure3a": {CIFAR10_SGD: (0.42,)},
+    "figure3b": {CIFAR10_SGD: (0.83,)},
+    "figure3c": {CIFAR10_SGD: (0.55,)},
+    "figure3e": {(EVERY, "sgd", VALIDATION): (-0.83,)},
+    "figure4": {CIFAR10_SGD: (0.38,)},
+    "figure8": {CIFAR10_SGD: (-0.48,), TRAINING_SGD: (-0.92,)},
+    "figure9a": {CIFAR10_SGD: (0.72, 0.38)},
+    "figure9b": {CIFAR10_SGD: (0.72, 0.38)},
+    "figure9c": {CIFAR10_SGD: (0.05,)},
+}
+"""figure -> part -> its correlation, or two values where it is lost which of them is this figure's"""
+
+SLOPE = -2.0
+"""of figure 8's second panel, by eye: log starting rate over log NLC, runs chosen by training error"""
+
+# sizes
+
+PARAMETERS = 1_000_000
+FEATURES = {"cifar10": 810, "mnist": 334, "waveform-noise": 40}
+POINTS = {"cifar10": 40_000, "mnist": 50_000, "waveform-noise": 3_000}
 """of the training part"""
-PAPER_RATES, PAPER_RATES_TRAINING = 40, 60
-PAPER_ARCHITECTURES, PAPER_ARCHITECTURES_TRAINING = 250, 50
-PAPER_EPOCHS = 10 + 10 * 5
+RATES = {VALIDATION: 40, TRAINING: 60}
+ARCHITECTURES = {VALIDATION: 250, TRAINING: 50}
+"""of each dataset"""
+EPOCHS = 10 + 10 * 5
 """that a run takes at least: patience 10 before the rate is first divided, then 10 times patience 5 (section E.2)"""
-NEAR = 0.05
-"""numbers that differ by less than this share are the same for this purpose"""
+
+SIZE = (
+    f"The paper's values are of {ARCHITECTURES[VALIDATION]} architectures a dataset, about {PARAMETERS:,} parameters "
+    f"each, {RATES[VALIDATION]} rates each (chosen by training error: {ARCHITECTURES[TRAINING]} architectures, "
+    f"{RATES[TRAINING]} rates)."
+)
+
+# thresholds and ranges
+
+HIGH_BIAS = 1000.0
+"""output bias of the initial network, above which figures call it high"""
+INSET = (0.8, 100.0)
+"""the range of the NLC that figure 2 shows enlarged, where the networks that learn lie"""
+GOOD_NLC = (1.0, 3.0)
+"""the range of the initial NLC in which the best networks lie (section 4)"""
+BETTER_THAN_GUESSING = {3: 0.5, 10: 0.8}
+"""classes -> error below which a network is better than guessing (section B.1); guessing gives 0.667 and 0.9"""
+ENDS = 5
+"""of the range of starting rates: among the first and last so many no best rate lay (section 4)"""
 
 
-def outside(correlation: Correlation, stated: tuple[float, ...]) -> bool:
-    """Whether the paper states a value and none that it states lies in the interval of the correlation."""
-    c = correlation
-    return bool(stated) and c.undefined is None and not any(c.low <= value <= c.high for value in stated)
-
-
-def compared(part: Part, correlation: Correlation, stated: tuple[float, ...]) -> str:
-    """`the paper's 0.81 lies outside the interval 0.40 to 0.70: ...`, and how the two studies differ."""
-    c = correlation
-    values = " or ".join(f"{value:.2f}" for value in stated)
-    place = "outside" if outside(c, stated) else "inside"
-    differing = differences(part)
-    nearest = min(stated, key=lambda value: abs(value - c.pearson))
-    low, high = paper_interval(part, nearest)
-    # A few extreme architectures make the one or the other too narrow: the interval by resampling, or the normal p.
-    overlap = low <= c.high and c.low <= high
-    chance = place == "outside" and (overlap or difference_p(part, c, nearest) > 1 - LEVEL)
-    return (
-        f"the paper's {values} lies {place} the interval {c.low:.2f} to {c.high:.2f}; "
-        + (f"this study has {', '.join(differing)}" if differing else "in size the two studies agree")
-        + (f". The paper's value has an interval too, {low:.2f} to {high:.2f}: chance may suffice" if chance else "")
-        + "."
-    )
-
-
-def differences(part: Part) -> list[str]:
-    """Each difference to the paper's study of the same part: `30 architectures (the paper 250)`."""
-    rows = part.rows
-    rates = PAPER_RATES_TRAINING if part.key[2] == TRAINING else PAPER_RATES
-    found = []
-    for measured, paper, what in (
-        (len(rows), paper_architectures(part), "{:,.0f} architectures"),
-        (rows["parameters"].median(), PAPER_PARAMETERS, "a median of {:,.0f} parameters"),
-        (rows["runs"].median(), rates, "{:,.0f} starting rates tried each"),
-    ):
-        if not math.isnan(measured) and abs(measured - paper) > NEAR * paper:
-            found.append(f"{what.format(measured)} (the paper {paper:,})")
-    if part.skipped.any():
-        found.append(f"{part.skipped.sum()} of them not trained, by train_if (the paper none)")
-    epochs = (rows["epochs"] / rows["runs"]).median()
-    if epochs < PAPER_EPOCHS:
-        found.append(f"{epochs:.0f} epochs a run, most being stopped early (the paper at least {PAPER_EPOCHS})")
-    for dataset, of_dataset in rows.groupby("dataset"):
-        paper, points = PAPER_POINTS[str(dataset)], of_dataset["train_points"].median()
-        if abs(points - paper) > NEAR * paper:
-            found.append(f"{points:,.0f} training points for {DATASETS[str(dataset)]} (the paper {paper:,})")
-        paper, features = PAPER_FEATURES[str(dataset)], of_dataset["d_in"].median()
-        if abs(features - paper) > NEAR * paper:
-            found.append(
-                f"{features:.0f} input features for {DATASETS[str(dataset)]} (the paper {paper}), so other images: "
-                "a compressed copy, or fewer of them"
-            )
-    return found
-
-
-def paper_architectures(part: Part) -> int:
-    """How many architectures the paper's value of this part is of."""
-    if part.key[2] == TRAINING:
-        return PAPER_ARCHITECTURES_TRAINING
-    return PAPER_ARCHITECTURES * (len(DATASETS) if part.key[0] == "all" else 1)
-
-
-def difference_p(part: Part, correlation: Correlation, stated: float) -> float:
-    """Two-sided p-value of the difference to a correlation of the paper, by Fisher's transformation."""
-    if correlation.n < 4:
-        return 1.0
-    if abs(correlation.pearson) >= 1:
-        return 0.0
-    error = math.sqrt(1 / (correlation.n - 3) + 1 / (paper_architectures(part) - 3))
-    return float(2 * stats.norm.sf(abs(math.atanh(correlation.pearson) - math.atanh(stated)) / error))
-
-
-def paper_interval(part: Part, stated: float) -> tuple[float, float]:
-    """The 95% interval of a correlation of the paper, by Fisher's transformation."""
-    middle, reach = math.atanh(stated), 1.96 / math.sqrt(paper_architectures(part) - 3)
-    return math.tanh(middle - reach), math.tanh(middle + reach)
+def architectures(key: Key) -> int:
+    """How many architectures the paper's values of this part are of."""
+    return ARCHITECTURES[key[2]] * (len(FEATURES) if key[0] == EVERY else 1)

@@ -1,43 +1,18 @@
-"""The parts of a study: architectures on one dataset with one optimizer and criterion, one figure panel each.
-
-Also which error a part is about, which of its rows a figure leaves out on purpose, and what the paper states of its
-main correlation (figures 2, 3D, 3F).
-"""
+"""The parts of a study: architectures on one dataset with one optimizer and criterion, one figure panel each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from distnlc.records import FAILED, SKIPPED
+from distnlc.analysis.nlc.paper import BETTER_THAN_GUESSING, EVERY, STATED_NLC, TRAINING, VALIDATION, Key
+from distnlc.records import FAILED, SKIPPED, quantities
 from distnlc.store import StoreError
-
-VALIDATION, TRAINING = "validation-error", "training-error"
-"""the criteria by which a run is chosen"""
+from distnlc.studies.nlc.records import ArchitectureRow
 
 DATASETS = {"cifar10": "CIFAR10", "mnist": "MNIST", "waveform-noise": "waveform-noise"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 CRITERIA = {VALIDATION: "", TRAINING: ", chosen by training error"}
-
-Key = tuple[str, str, str]
-"""dataset, optimizer, criterion"""
-
-STATED_NLC: dict[Key, float] = {
-    ("cifar10", "sgd", VALIDATION): 0.81,
-    ("mnist", "sgd", VALIDATION): 0.72,
-    ("waveform-noise", "sgd", VALIDATION): 0.67,
-    ("waveform-noise", "adam", VALIDATION): 0.75,
-    ("waveform-noise", "sgd", TRAINING): 0.25,
-}
-"""The paper's correlation of log initial NLC with the part's error, at the paper's size."""
-
-PAPER_SIZE = (
-    "The paper's values are of 250 architectures a dataset, about 1,000,000 parameters each, 40 rates each (chosen by "
-    "training error: 50 architectures, 60 rates)."
-)
-
-BETTER_THAN_GUESSING = {3: 0.5, 10: 0.8}
-"""classes -> error below which a network is better than guessing (section B.1); guessing gives 0.667 and 0.9"""
 
 
 @dataclass(frozen=True)
@@ -63,8 +38,8 @@ class Part:
 
     @property
     def error_name(self) -> str:
-        """What people call that error."""
-        return "training error" if self.error == "train_error" else "test error"
+        """The label of that error."""
+        return quantities(ArchitectureRow)[self.error].label
 
     @property
     def failed(self) -> "pd.Series[bool]":
@@ -80,6 +55,18 @@ class Part:
     def guessing(self) -> "pd.Series[bool]":
         """True for the trained architectures that are not better than guessing, in the error of the part."""
         return self.rows[self.error] >= self.rows["d_out"].map(BETTER_THAN_GUESSING)
+
+    def left_out(self, *columns: str) -> "dict[str, pd.Series[bool]]":
+        """Reason -> true for the rows that a statistic of these columns leaves out, whatever their values.
+
+        A skipped architecture takes part if it has all of them, as it has those of the initial network.
+        """
+        unmeasured = self.rows[list(columns)].isna().any(axis=1)
+        return {
+            "unit failed": self.failed,
+            "not trained: skipped by train_if": self.skipped & unmeasured,
+            **self.excluded,
+        }
 
     def learned_only(self) -> "Part":
         """The same part without the architectures that are not better than guessing."""
@@ -121,7 +108,7 @@ def pooled(parts: Sequence[Part]) -> Part:
     """All parts as one, its dataset `all`; they must be of one optimizer and criterion."""
     _, optimizer, criterion = parts[0].key
     title = f"all datasets ({OPTIMIZERS[optimizer]}{CRITERIA[criterion]})"
-    return Part(title, ("all", optimizer, criterion), pd.concat([part.rows for part in parts], ignore_index=True))
+    return Part(title, (EVERY, optimizer, criterion), pd.concat([part.rows for part in parts], ignore_index=True))
 
 
 def _key(rows: pd.DataFrame) -> Key:

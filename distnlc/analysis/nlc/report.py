@@ -1,58 +1,80 @@
-"""What a report shows, in its order: whoever adds a figure or a table adds its line here.
+"""The report of an NLC study: its answers, figures, tables and explorer."""
 
-Each module of FIGURES offers `draw(tables) -> Drawing`, each of TABLES `tabulate(tables) -> Table`; both raise
-MissingRecordsError where a study has no records for them.
-"""
+import re
 
-from types import ModuleType
+from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
+from distnlc.analysis.nlc.answers import answers
+from distnlc.analysis.nlc.paper import TRAINING
+from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
+from distnlc.analysis.nlc_initial.report import REPORT as initial
+from distnlc.analysis.nlc_initial.report import shipped
+from distnlc.analysis.report import Details, Figure, Points, PointsPart, Report, TableOf
+from distnlc.analysis.tables import Tables
+from distnlc.studies.nlc.records import ArchitectureRow
 
-from distnlc.analysis.nlc import (
-    best_metric,
-    figure1,
-    figure2,
-    figure3a,
-    figure3b,
-    figure3c,
-    figure3d,
-    figure3e,
-    figure3f,
-    figure4,
-    figure5,
-    figure7,
-    figure8,
-    figure9a,
-    figure9b,
-    figure9c,
-    figure10,
-    saving,
+
+def points(tables: Tables) -> list[PointsPart]:
+    """Every architecture that was measured, its first initialization."""
+    found = []
+    for part in parts_of(tables.architectures):
+        rows = part.rows[~part.failed]
+        skips = (rows["skip_strength"] > 0).map({True: "with", False: "without"})
+        error = "train_error" if part.key[2] == TRAINING else "val_error"
+        found.append(PointsPart(part.title, rows.assign(**{"skip connections": skips}), judged_by=error))
+    return found
+
+
+POINTS = Points(
+    noun="architecture",
+    row=ArchitectureRow,
+    parts=points,
+    shown=("initial", "drawn", "sweep", "trained"),
+    hidden=("seed", "dataset", "optimizer", "criterion"),
+    named_by=("architecture_id",),
+    described_by=("depth", "width", "activation", "normalization", "skip_strength"),
+    pairs=(
+        ("Figure 2", "init_nlc", "test_error"),
+        ("Figure 1", "init_nlc", "init_relative_diameter"),
+        ("Figure 3A", "init_bias", "test_error"),
+        ("Figure 3B", "init_nlc", "trained_nlc"),
+        ("Figure 3C", "trained_nlc", "test_error"),
+        ("Figure 3D", "init_nlc", "train_error"),
+        ("Figure 3E", "trained_nlc_test", "trained_perturbation"),
+        ("Figure 4", "depth", "test_error"),
+        ("Figure 8", "init_nlc", "best_rate"),
+        ("Figure 9A", "init_bias", "trained_bias"),
+        ("Figure 9B", "trained_bias", "test_error"),
+        ("Figure 9C", "init_bias", "init_nlc"),
+    ),
+    filters=("normalization", "activation", "skip connections"),
+    groups=GROUPS,
+    group_of=group_of,
+    details=Details(
+        marks="runs",
+        noun="run",
+        key="run",
+        chosen="best_run",
+        across="start_rate",
+        lines="epochs",
+        over="epoch",
+        above="train_loss",
+        below="rate",
+    ),
 )
-from distnlc.analysis.nlc_initial import confounders, table1, table2
-from distnlc.analysis.nlc_initial import spheres as table2_spheres
 
-FIGURES: tuple[ModuleType, ...] = (
-    figure1,
-    figure2,
-    figure3a,
-    figure3b,
-    figure3c,
-    figure3d,
-    figure3e,
-    figure3f,
-    figure4,
-    figure5,
-    figure7,
-    figure8,
-    figure9a,
-    figure9b,
-    figure9c,
-    figure10,
-    saving,
-    table2_spheres,
+NUMBERED = sorted(
+    [*(scatter.figure for scatter in SCATTERS), figure5.FIGURE, figure7.FIGURE, figure8.FIGURE],
+    key=lambda figure: int(re.sub(r"\D", "", figure.name)),
 )
 
-TABLES: tuple[ModuleType, ...] = (
-    table1,
-    table2,
-    best_metric,
-    confounders,
+INITIAL_FIGURES: list[Figure] = shipped(initial.figures)
+INITIAL_TABLES: list[TableOf] = shipped(initial.tables)
+"""of networks before training, which an NLC study does not measure: from the shipped study of kind nlc-initial"""
+
+REPORT = Report(
+    answers,
+    figures=(*NUMBERED, saving.FIGURE, *INITIAL_FIGURES),
+    tables=(*INITIAL_TABLES[:2], best_metric.TABLE, *INITIAL_TABLES[2:]),
+    points=POINTS,
 )

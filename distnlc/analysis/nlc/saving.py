@@ -1,16 +1,13 @@
-"""What the NLC saves: training left out because of a high initial NLC, against what the best network then loses.
+"""Training saved by the NLC: what is left out because of a high initial NLC, against what the best network loses.
 
 In: a finished study, which trained every architecture. Out: a curve per part, and a table. Architectures are trained
 in the order of their initial NLC, the lowest first, up to a threshold. Saved: the epochs of all runs of the others,
 as a share of all epochs. Lost: the lowest error among the trained minus the lowest of all, in percentage points. A
 study has one best network, by chance; what other architectures would lose is told by resampling them (mean and
 interval), beside leaving out as much training at random. The table has ranges that a spec can ask for (`train_if`).
-
-    python -m analysis.figures.saving DIR
 """
 
 import math
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +17,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
+from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError, given_by, main
-from distnlc.analysis.load import Tables
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats, usable_rows
 from distnlc.analysis.statistics.resampling import interval
+from distnlc.analysis.tables import Tables
 
 NAMED = (1.0, 5.0)
 """the range of the remarks, named before any result: the paper finds its best networks between 1 and 3"""
@@ -34,8 +33,6 @@ MARKED = (2.0, 5.0, 10.0, 100.0)
 """thresholds that are marked on the curve"""
 SHARES: Floats = np.linspace(0, 1, 201)
 """of the training saved, where curves are evaluated"""
-PRESETS = ("waveform-small", "paper")
-"""that give the records"""
 ENOUGH = 8
 """architectures; of fewer there is no curve"""
 
@@ -65,7 +62,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What resampled architectures lose, percentage points, (RESAMPLES, ...)."""
+    """The percentage points that resampled architectures lose, (RESAMPLES, ...)."""
 
     by_nlc: Floats
     """at SHARES, the lowest NLC trained first"""
@@ -82,7 +79,7 @@ def study_of(part: Part) -> Study:
     if part.skipped.any():
         raise MissingRecordsError(
             f"{part.title}: {part.skipped.sum()} architectures were skipped by train_if, and only a study that trains "
-            f"all tells what the NLC saves; {given_by(*PRESETS)}"
+            "all tells what the NLC saves"
         )
     error = part.error_name
     kept, left_out = usable_rows(
@@ -90,13 +87,13 @@ def study_of(part: Part) -> Study:
         rows[part.error].where(rows["epochs"].notna()).to_numpy(dtype=np.float64),
         log_x=False,
         log_y=False,
-        failed=part.failed,
+        excluded={"unit failed": part.failed},
         names=("initial NLC", f"{error} or epochs"),
     )
     if kept.sum() < ENOUGH:
         raise MissingRecordsError(
             f"{part.title}: {kept.sum()} trained architectures with initial NLC and {error}, at least {ENOUGH} are "
-            f"needed to tell what the NLC saves; {given_by(*PRESETS)}"
+            "needed to tell what the NLC saves"
         )
     used = rows[kept].sort_values("init_nlc", kind="stable")
     nlc, errors, epochs = (used[name].to_numpy(dtype=np.float64) for name in ("init_nlc", part.error, "epochs"))
@@ -139,7 +136,7 @@ def draw(tables: Tables) -> Drawing:
         except MissingRecordsError as error:
             missing.append(str(error))
     if not studies:
-        raise MissingRecordsError("; ".join(missing) or f"no architecture was trained; {given_by(*PRESETS)}")
+        raise MissingRecordsError("; ".join(missing) or "no architecture was trained")
     columns = min(len(studies), 2)
     rows = math.ceil(len(studies) / columns)
     figure = Figure(figsize=(5.6 * columns, 4.4 * rows + 0.4), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
@@ -160,7 +157,10 @@ def draw(tables: Tables) -> Drawing:
         "architectures too, so the table also has the mean error of those that are trained."
     )
     table = pd.concat(frames)
-    return Drawing("saving", "What the NLC saves", caption, figure, table=table, remarks=remarks + missing)
+    return Drawing(caption, figure, table=table, remarks=remarks + missing)
+
+
+FIGURE = report.Figure("saving", "What the NLC saves", draw, ("waveform-small", "paper"))
 
 
 def _draw_panel(axes: Axes, study: Study, others: Elsewhere) -> None:
@@ -241,7 +241,3 @@ def _mean_interval(values: Floats) -> str:
 
 def _random(others: Elsewhere, saved: float) -> float:
     return float(np.interp(saved, SHARES, others.at_random.mean(axis=0)))
-
-
-if __name__ == "__main__":
-    sys.exit(main(draw))

@@ -1,15 +1,12 @@
-"""What a cheaper search costs: the share of the grid's epochs that it trains, against the test error that it loses.
+"""The cost of a cheaper search: the share of the grid's epochs that it trains, against the test error that it loses.
 
 In: the folder of a study that tried every rate (the grid), and those of studies of the same architectures by other
-searches. Out: search_tradeoff.png, .svg and .csv. Architectures are joined by `architecture_id`, since unit ids
-depend on the search. Share: the epochs of all runs together, of the grid's. Loss: test error of the chosen run minus
-that of the grid's, mean over the architectures, with its bootstrap interval.
-
-    python -m analysis.figures.search_tradeoff GRID_DIR OTHER_DIR... [--out FOLDER]
+searches. Out: a `Tradeoff` for each, and a figure. Architectures are joined by `architecture_id`, since unit ids depend
+on the search. Share: the epochs of all runs together, of the grid's. Loss: test error of the chosen run minus that of
+the grid's, mean over the architectures, with its bootstrap interval. The script analysis/search_tradeoff.py writes
+both.
 """
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +17,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError, encoded
-from distnlc.analysis.load import load
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats
+from distnlc.analysis.tables import load
 from distnlc.records import FAILED
 from distnlc.store import StoreError, read_spec_fields
 
-NAME = "search_tradeoff"
+TITLE = "What a cheaper search of the learning rate costs"
 GOAL_SHARE, GOAL_POINTS = 0.4, 0.5
-"""what a search should reach: so small a share of the epochs, so few percentage points lost"""
+"""the goal of a search: at most this share of the epochs, at most so many percentage points lost"""
 
 SEARCH = {f"search.{name}" for name in ("method", "coarse", "wave", "waves", "rungs")} | {"training.population"}
 FREE = SEARCH | {"search.edge", "sampling.count", "data.root"}
@@ -95,7 +93,7 @@ def compare(grid_folder: Path, folder: Path) -> Tradeoff:
 
 
 def _conditions(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for a comparison, one entry per field."""
+    """The fields that must be equal for a comparison, with their values."""
     flat = {
         f"{section}.{name}": value
         for section in ("data", "sampling", "training", "search")
@@ -163,13 +161,12 @@ def draw(found: Sequence[Tradeoff]) -> Drawing:
     axes.grid(color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower left", frameon=False, fontsize=8.5)
-    title = "What a cheaper search of the learning rate costs"
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+    axes.set_title(TITLE, loc="left", fontsize=11, fontweight="bold")
     caption = (
         "Test error of the chosen run minus that of the full grid's, mean over the architectures with its "
         f"{LEVEL:.0%} bootstrap interval, against the share of the grid's epochs that were trained. Dashed: the goal."
     )
-    return Drawing(NAME, title, caption, figure)
+    return Drawing(caption, figure)
 
 
 def written(one: Tradeoff) -> str:
@@ -185,33 +182,3 @@ def lines(found: Sequence[Tradeoff]) -> list[str]:
         f"{one.architectures} of {one.n_in} architectures, left out: {one.left_out}"
         for one in found
     ]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Compares studies with a grid and writes figure and table. Exit codes: 0 written, 1 nothing to compare,
-    2 wrong usage, no study folder, or studies that differ in more than their search."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("grid", metavar="GRID_DIR", type=Path, help="the study folder with every rate")
-    parser.add_argument("others", metavar="OTHER_DIR", type=Path, nargs="+", help="study folders of other searches")
-    parser.add_argument("--out", metavar="FOLDER", type=Path, help="where the files go (default: GRID_DIR/report)")
-    options = parser.parse_args(arguments)
-    try:
-        found = sorted((compare(options.grid, other) for other in options.others), key=lambda one: one.share)
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except MissingRecordsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    out = options.out or options.grid / "report"
-    out.mkdir(parents=True, exist_ok=True)
-    drawn = draw(found)
-    for kind in ("png", "svg"):
-        (out / f"{NAME}.{kind}").write_bytes(encoded(drawn, kind))
-    pd.DataFrame(found).to_csv(out / f"{NAME}.csv", index=False)
-    print(drawn.title, *lines(found), f"written: {out / NAME}.png, .svg, .csv", sep="\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

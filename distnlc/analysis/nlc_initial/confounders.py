@@ -1,36 +1,30 @@
 """Confounders: what changes a metric without changing how well the network learns (the paper's section 6, measured).
 
-In: `confounders.json`, which is made by measuring networks (not here): of every change and metric the median, lowest
-and highest after / before over a sample of architectures, and how many have a value. Out: which metrics move, the
-numbers beside those of theory, and the paper's example of a metric that stands still when the network gets worse.
+In: metrics of a sample of architectures before and after each change. Out: which metrics move, by the median, lowest
+and highest after / before, the numbers beside those of theory, and the paper's example of a metric that stands still
+when the network gets worse.
 """
 
 import math
-import sys
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.table import MEASURED, Table, main, read_measured, settings
-from distnlc.analysis.load import Tables
+from distnlc.analysis.drawing.table import Table
+from distnlc.analysis.nlc_initial.parts import about_parameters, needed
+from distnlc.analysis.tables import Tables
+from distnlc.records import quantities
+from distnlc.studies.nlc_initial.records import METRICS, NetworkRow
 
-FILE = MEASURED.parent / "confounders.json"
+TITLE = "Confounders: which metrics move when nothing that matters changes"
 
-METRICS = {
-    "nlc": "NLC",
-    "bias": "output bias",
-    "relative_diameter": "relative diameter",
-    "gradient_component": "gradient component size",
-    "gradient_length": "gradient length",
-    "jacobian_norm": "Jacobian norm",
-    "lipschitz": "local Lipschitz estimate",
-    "input_cosine": "cosine of two inputs",
-    "output_cosine": "cosine of two outputs",
-    "depth": "depth",
-}
-COSINES = ("input_cosine", "output_cosine")
+COSINES = ("init_input_cosine", "init_output_cosine")
+GRADIENT = ("init_gradient_component", "init_gradient_length")
+SLOPES = ("init_jacobian_norm", "init_lipschitz")
 CHANGES = {
     "input_scale": "input × 10",
     "output_scale": "output × 10",
@@ -41,71 +35,122 @@ CHANGES = {
     "width": "width × 2",
 }
 THEORY: Mapping[str, Mapping[str, float]] = {
-    "input_scale": dict.fromkeys(("gradient_component", "gradient_length", "jacobian_norm", "lipschitz"), 1 / 10),
-    "output_scale": {"jacobian_norm": 10, "lipschitz": 10},
-    "output_scale_alone": {"gradient_component": 10, "gradient_length": 10, "jacobian_norm": 10, "lipschitz": 10},
-    "duplicates": {"gradient_component": 1 / 2},
+    "input_scale": dict.fromkeys(GRADIENT + SLOPES, 1 / 10),
+    "output_scale": dict.fromkeys(SLOPES, 10),
+    "output_scale_alone": dict.fromkeys(GRADIENT + SLOPES, 10),
+    "duplicates": {"init_gradient_component": 1 / 2},
     "equal_duplicates": {
-        "nlc": 1 / 2,
-        "relative_diameter": 2,
-        "gradient_component": 1 / 4,
-        "gradient_length": 1 / 2,
-        "jacobian_norm": 1 / 2,
-        "lipschitz": 1 / 2,
+        "init_nlc": 1 / 2,
+        "init_relative_diameter": 2,
+        "init_gradient_component": 1 / 4,
+        "init_gradient_length": 1 / 2,
+        **dict.fromkeys(SLOPES, 1 / 2),
     },
-    "input_constant": {"input_cosine": 10**2 / (10**2 + 1)},
+    "input_constant": {"init_input_cosine": 10**2 / (10**2 + 1)},
     "width": {},
 }
 """after / before, or after - before for cosines, where the change moves the metric"""
 TOLERANCE = 0.01
-SINES = {
-    "nlc": "NLC",
-    "gradient_component": "gradient component size",
-    "jacobian_norm": "Jacobian norm",
-    "output_spread": "spread of the outputs",
-}
+SINES = ("init_nlc", "init_gradient_component", "init_jacobian_norm", "output_spread")
+LARGE_NLC = 1e10
+"""a network with a larger one shows differences in the last digits of its inputs"""
 
 
-def moves(measured: Mapping[str, Any], change: str, metric: str) -> bool:
-    """Whether the median architecture's metric moves by more than 1 %, or 0.01 for cosines.
+class Summary(NamedTuple):
+    """One metric's movements over the architectures that have a value: after / before, after - before for cosines."""
 
-    Twice the width needs new weights; there it must move by more than the standard deviation over initializations.
-    """
-    median = measured["changes"][change][metric][0]
-    limit = measured["deviations"][metric] if change == "width" else TOLERANCE
-    return abs(median if metric in COSINES else math.log(median)) > limit
+    median: float
+    lowest: float
+    highest: float
+    architectures: int
 
 
-def confounders(measured: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class Movements:
+    """How all metrics moved."""
+
+    summary: Mapping[tuple[str, str], "Summary"]
+    """(change, metric) -> how the metric moved over the architectures"""
+    deviations: Mapping[str, float]
+    """metric -> standard deviation over initializations of a typical (the median) architecture: of the natural
+    logarithm, and of the value itself for cosines"""
+
+    def median(self, change: str, metric: str) -> float:
+        """The movement of the median architecture."""
+        return self.summary[change, metric].median
+
+    def moves(self, change: str, metric: str) -> bool:
+        """Whether the median architecture's metric moves by more than 1 %, or 0.01 for cosines.
+
+        Twice the width needs new weights; there it must move by more than the standard deviation over initializations.
+        """
+        median = self.median(change, metric)
+        limit = self.deviations[metric] if change == "width" else TOLERANCE
+        return abs(median if metric in COSINES else math.log(median)) > limit
+
+
+def movements(tables: Tables) -> Movements:
+    """Compares the metrics before and after each change. Raises MissingRecordsError."""
+    units = pd.concat(needed(tables, "confounders", "width"))[["unit_id", "architecture"]]
+    rows = tables.movements.merge(units, on="unit_id")
+    deviations: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    for (metric, _), narrow in rows[rows["change"] == "width"].groupby(["metric", "architecture"]):
+        deviations[str(metric)].append(_deviation(str(metric), narrow["before"]))
+    # an architecture with several initializations moves as its medians do
+    medians = rows.groupby(["change", "metric", "architecture"], as_index=False)[["before", "after"]].median()
+    summary = {}
+    for (change, metric), pairs in medians.groupby(["change", "metric"]):
+        moved = _moved(str(metric), pairs["before"], pairs["after"]).dropna()
+        summary[str(change), str(metric)] = Summary(moved.median(), moved.min(), moved.max(), len(moved))
+    return Movements(summary, {metric: float(np.nanmedian(values)) for metric, values in deviations.items()})
+
+
+def _moved(metric: str, before: "pd.Series[float]", after: "pd.Series[float]") -> "pd.Series[float]":
+    """nan where there is no ratio, since a value is 0 or not finite."""
+    if metric in COSINES:
+        return after - before
+    return (after / before).where(before.between(0, math.inf, "neither") & after.between(0, math.inf, "neither"))
+
+
+def _deviation(metric: str, values: "pd.Series[float]") -> float:
+    if metric in COSINES:
+        return float(values.std())
+    return float(np.log(values).std()) if values.between(0, math.inf, "neither").all() else math.nan
+
+
+def shown(moved: Movements) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What moves, rows of METRICS and columns of CHANGES, and the numbers with three rows for each metric."""
     verdicts, numbers = {}, {}
     for change, heading in CHANGES.items():
-        row = measured["changes"][change]
-        verdicts[heading] = [
-            _moved(metric, row[metric][0]) if moves(measured, change, metric) else "stays" for metric in METRICS
-        ]
+        verdicts[heading] = [_verdict(moved, change, metric) for metric in METRICS]
         numbers[heading] = [
             said
             for metric in METRICS
             for said in (
-                _written(metric, row[metric][0]),
-                f"{_written(metric, row[metric][1])} to {_written(metric, row[metric][2])}",
+                _written(metric, moved.median(change, metric)),
+                " to ".join(_written(metric, value) for value in moved.summary[change, metric][1:3]),
                 _written(metric, THEORY[change].get(metric, 0 if metric in COSINES else 1)),
             )
         ]
-    triples = pd.MultiIndex.from_product([METRICS.values(), ("median", "range", "theory")])
-    return pd.DataFrame(verdicts, index=list(METRICS.values())), pd.DataFrame(numbers, index=triples)
+    labels = [quantity.label for quantity in METRICS.values()]
+    triples = pd.MultiIndex.from_product([labels, ("median", "range", "theory")])
+    return pd.DataFrame(verdicts, index=labels), pd.DataFrame(numbers, index=triples)
 
 
-def sines(measured: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows of SINES, one column per k."""
-    rows = {heading: measured["sines"][quantity] for quantity, heading in SINES.items()}
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    return frame.map(text.number).rename(columns=lambda k: f"k = {k}")
+def sines(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of SINES, one column per k: medians over initializations."""
+    frame = rows.groupby("frequency")[list(SINES)].median().T
+    frame.index = [quantities(NetworkRow)[name].label for name in SINES]
+    return frame.map(text.number).rename(columns=lambda k: f"k = {k:.0f}").rename_axis(columns=None)
 
 
-def _moved(metric: str, value: float) -> str:
-    return _written(metric, value) if metric in COSINES else f"× {_written(metric, value)}"
+def _verdict(moved: Movements, change: str, metric: str) -> str:
+    median = moved.median(change, metric)
+    if math.isnan(median):
+        return "–"
+    if not moved.moves(change, metric):
+        return "stays"
+    return _written(metric, median) if metric in COSINES else f"× {_written(metric, median)}"
 
 
 def _written(metric: str, value: float) -> str:
@@ -114,14 +159,13 @@ def _written(metric: str, value: float) -> str:
     return text.number(value)
 
 
-def tabulate(_: Tables) -> Table:
-    """Of the shipped file of measured values; a study's own records are not needed. Raises MeasuredError."""
-    measured = read_measured(FILE, ("changes", "deviations", "sines"))
-    count, unaided = measured["architectures"], measured["unaided"]
-    verdicts, numbers = confounders(measured)
-    return Table(
-        "confounders",
-        "Confounders: which metrics move when nothing that matters changes",
+def tabulate(tables: Tables) -> Table:
+    """The three tables with caption and remarks. Raises MissingRecordsError."""
+    drawn, width, sine = needed(tables, "confounders", "width", "sines")
+    moved = movements(tables)
+    verdicts, numbers = shown(moved)
+    norms = drawn["normalization"].value_counts().reindex(["none", "batch", "layer"], fill_value=0)
+    caption = (
         "After every change the network computes the same function of the data, times 10 where the output is scaled; "
         "only the width needs new weights. Input × 10: the first weights are divided by 10 unless batch norm makes up"
         " for it. Output × 10: so is the constant that the loss divides outputs by, as this study would measure it; "
@@ -129,39 +173,54 @@ def tabulate(_: Tables) -> Table:
         "large, as a network with so many features would be initialized; tied: a quarter of the same weights for all "
         "copies. Input + 10: the first bias makes up for it unless batch norm does. Width × 2: of the hidden layers. "
         "A metric is said to move if the median architecture moves by more than 1 % (cosines: by 0.01), and under "
-        "twice the width by more than the standard deviation over initializations. Cosines: after - before."
-        + settings(measured),
-        [
-            ("Which metrics move?", verdicts),
-            ("After / before, over the architectures", numbers),
-            (
-                "A metric that stands still: networks of depth 3 with the activation function 1 + sin(k s) / k",
-                sines(measured),
-            ),
-        ],
-        [
-            "Whatever moves cannot tell by its value alone how well a network will learn, for these changes keep "
-            f"that, too. In the {unaided} of {count} architectures whose first batch norm undoes scale and constant, "
-            "training goes on exactly as before when the input is scaled or shifted. Elsewhere it does so with 1/100 "
-            "of the learning rate for the first weights (input × 10), with 1/4 of it (features × 4), and with the "
-            "loss's constant scaled alike (output × 10); a constant added to the input keeps the function but not the"
-            " training. The paper says of layer norm, too, that it undoes a scale; that holds only while the first "
-            "biases are zero.",
+        "twice the width by more than the standard deviation over initializations. Cosines: after - before. Measured "
+        f"with {len(drawn)} architectures of the NLC study at {about_parameters(drawn)} "
+        f"({norms['none']} without normalization, {norms['batch']} with batch, {norms['layer']} with layer norm) on "
+        f"{drawn['points'].iloc[0]:,.0f} training inputs of {drawn['inputs'].iloc[0]} in batches of 250; "
+        f"{width['initialization'].nunique()} initializations of either width, {sine['initialization'].nunique()} of "
+        "each network with sines."
+    )
+    sections = [
+        ("Which metrics move?", verdicts),
+        ("After / before, over the architectures", numbers),
+        ("A metric that stands still: networks of depth 3 with the activation function 1 + sin(k s) / k", sines(sine)),
+    ]
+    return Table(caption, sections, _remarks(moved, drawn))
+
+
+def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
+    said = [
+        "Whatever moves cannot tell by its value alone how well a network will learn, for these changes keep "
+        f"that, too. In the {drawn['absorbs'].sum()} of {len(drawn)} architectures whose first batch norm undoes scale "
+        "and constant, training goes on exactly as before when the input is scaled or shifted. Elsewhere it does so "
+        "with 1/100 of the learning rate for the first weights (input × 10), with 1/4 of it (features × 4), and with "
+        "the loss's constant scaled alike (output × 10); a constant added to the input keeps the function but not the "
+        "training. The paper says of layer norm, too, that it undoes a scale; that holds only while the first "
+        "biases are zero.",
+    ]
+    if [change for change in CHANGES if moved.moves(change, "init_nlc")] == ["equal_duplicates"]:
+        said.append(
             "The NLC moves in one column: if all copies of a feature have the same weights. No initialization draws "
             "such weights; the network is blind to three quarters of all input directions, those without data, and the "
             "NLC and the relative diameter look in random directions. In the case that the paper describes, weights "
-            "divided by the square root of the number of copies, the NLC stays, and with it the relative diameter.",
-            "With the raw loss the gradient grows by more than 10: the softmax becomes surer of its errors.",
-            "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
-            "moves the first as far as one likes, and the second not at all.",
-            "Ranges are wider than rounding allows for two reasons. The relative diameter is found on a grid of steps "
-            "of 26 %, in other random directions where there are more features; where it is 0 or infinite, it has no "
-            "ratio. And a network with an NLC above 1e13 makes large differences out of those in the last digit.",
-            "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. The NLC grows with k, as it "
-            "should; the gradient does not notice, since the outputs' spread shrinks as fast as the function folds.",
-        ],
+            "divided by the square root of the number of copies, the NLC stays, and with it the relative diameter."
+        )
+    if moved.median("output_scale_alone", "init_gradient_length") > 10:
+        said.append("With the raw loss the gradient grows by more than 10: the softmax becomes surer of its errors.")
+    ranges = (
+        "Ranges can be wider than rounding allows. The relative diameter is found on a grid of steps "
+        "of 26 %, in other random directions where there are more features; where it is 0 or infinite, it has no ratio."
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(tabulate))
+    if (largest := drawn["init_nlc"].max()) > LARGE_NLC:
+        ranges += (
+            f" And a network with an NLC of {text.number(largest, 2)} makes large differences out of those in the "
+        )
+        ranges += "last digit."
+    return [
+        *said,
+        "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
+        "moves the first as far as one likes, and the second not at all.",
+        ranges,
+        "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. The NLC grows with k, as it "
+        "should; the gradient does not notice, since the outputs' spread shrinks as fast as the function folds.",
+    ]

@@ -5,17 +5,30 @@ with the NLC of networks of depth 49 (D), where small differences multiply; E is
 from linear.
 """
 
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.table import Table, beside, main, read_measured, settings, written
-from distnlc.analysis.load import Tables
+from distnlc.analysis.drawing.table import Table, beside, written
+from distnlc.analysis.nlc_initial.parts import about_parameters, by_data, measured_on, needed, part
+from distnlc.analysis.tables import Tables
 
-ACTIVATIONS = ("ReLU", "SELU", "tanh", "sigmoid", "even tanh", "Gaussian", "square", "odd square")
+TITLE = "Table 1: the NLC of activation functions and of networks built from them"
+
+ACTIVATIONS = {
+    "relu": "ReLU",
+    "selu": "SELU",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid",
+    "even-tanh": "even tanh",
+    "gaussian": "Gaussian",
+    "square": "square",
+    "odd-square": "odd square",
+}
+"""the table's columns, in the paper's order"""
+UNSTABLE = ("square", "odd-square")
+"""whose networks of depth 49 have values that depend on a few batches, and on the initialization"""
 
 LABELS = {
     "A": "A: NLC_tau(1)",
@@ -34,73 +47,88 @@ STATED = {
 }
 
 
-def table1(measured: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows A-E beside the stated ones; `measured["table1"]` maps A, B, D, E to values as in ACTIVATIONS.
+def medians(rows: pd.DataFrame, column: str = "init_nlc") -> list[float]:
+    """One value per activation function, in the order of the columns; nan where there is no network."""
+    values: pd.Series[float] = rows.groupby("activation")[column].median().reindex(list(ACTIVATIONS))
+    return [float(value) for value in values]
 
-    Row C is computed from A. Raises MeasuredError.
-    """
-    rows = dict(measured["table1"])
-    rows["C"] = [None if value is None else value**48 for value in rows["A"]] if rows.get("A") else None
+
+def measured(tables: Tables) -> dict[str, list[float]]:
+    """Rows A to E as they were measured; row C is computed from A. Raises MissingRecordsError."""
+    alone, shallow, deep = needed(tables, "activations", "depth-2", "depth-49")
+    a = medians(alone, "activation_nlc")
+    e = medians(alone, "activation_linear_error")
+    return {"A": a, "B": medians(shallow), "C": [value**48 for value in a], "D": medians(deep), "E": e}
+
+
+def table1(rows: dict[str, list[float]]) -> pd.DataFrame:
+    """Rows A to E beside the stated ones."""
     return beside(
-        {LABELS[row]: values for row, values in rows.items() if row in LABELS},
+        {LABELS[row]: values for row, values in rows.items()},
         {LABELS[row]: values for row, values in STATED.items()},
-        ACTIVATIONS,
+        list(ACTIVATIONS.values()),
     )
 
 
-def tabulate(_: Tables) -> Table:
-    """Of the shipped file of measured values; a study's own records are not needed. Raises MeasuredError."""
-    measured = read_measured()
-    return Table(
-        "table1",
-        "Table 1: the NLC of activation functions and of networks built from them",
-        "ratio: measured / paper." + settings(measured),
-        [("", written(table1(measured)))],
-        [shallow(measured), deep(measured)] if "checks" in measured else [],
+def span(values: Iterable[float]) -> str:
+    """`1.05 to 1.09`."""
+    known: Sequence[float] = list(values)
+    return f"{min(known):.2f} to {max(known):.2f}"
+
+
+def tabulate(tables: Tables) -> Table:
+    """The table with its captions and remarks. Raises MissingRecordsError."""
+    shallow, deep = needed(tables, "depth-2", "depth-49")
+    rows = measured(tables)
+    caption = (
+        "ratio: measured / paper. Networks have batch norm before every activation function, orthogonal initialization "
+        f"and zero biases; {about_parameters(shallow)}: width {shallow['width'].iloc[0]:.0f} "
+        f"at depth 2, {deep['width'].iloc[0]:.0f} at depth 49. {measured_on(shallow)} All columns of a row have the "
+        "same initial weights."
     )
+    remarks = [*_shallow(tables, rows), *_deep(tables)]
+    return Table(caption, [("", written(table1(rows)))], remarks)
 
 
-def shallow(measured: Mapping[str, Any]) -> str:
+def _shallow(tables: Tables, rows: dict[str, list[float]]) -> list[str]:
     """Why row B lies above row A, and above the paper's."""
-    alone, checks = measured["table1"]["A"], measured["checks"]
-    here, isotropic, paper = (
-        _span([value / own for value, own in zip(row, alone, strict=True)])
-        for row in (measured["table1"]["B"], checks["isotropic B"], STATED["B"])
+    shallow, isotropic, linear = (part(tables, name) for name in ("depth-2", "isotropic", "without-activation"))
+    if isotropic.empty or linear.empty or not by_data(shallow):
+        return []
+    here, evenly, paper = (
+        span(value / own for value, own in zip(row, rows["A"], strict=True))
+        for row in (rows["B"], medians(isotropic), STATED["B"])
     )
-    linear = checks["linear B"]
-    return (
-        f"Row B is {here} times row A, the paper's {paper} times. The inputs make the difference: on isotropic "
-        f"Gaussian inputs the same networks give {isotropic} times row A. The variance of the images is as uneven as "
-        f"that of {checks['directions']:.0f} equal directions; batch norm raises units that happen to see little of "
-        f"it, so that even without an activation function the NLC is {linear['median']:.3f} with the ten "
-        f"initializations of row B, and {linear['of all']:.3f} with {linear['initializations']}. Perhaps the paper's "
-        "inputs are less uneven (810 features; these are from a JPEG-compressed copy)."
-    )
+    same = linear[linear["initialization"].isin(shallow["initialization"])]
+    return [
+        f"Row B is {here} times row A, the paper's {paper} times. The inputs make the difference between our rows: on "
+        f"isotropic Gaussian inputs the same networks give {evenly} times row A. The variance of the images is as "
+        f"uneven as that of {linear['directions'].iloc[0]:.0f} equal directions; batch norm raises units that happen "
+        f"to see little of it, so that even without an activation function the NLC is {same['init_nlc'].median():.3f} "
+        f"with the {len(same)} initializations of row B, and {linear['init_nlc'].median():.3f} with {len(linear)}. Why "
+        "the paper's row B lies nearer to row A is unexplained."
+    ]
 
 
-def deep(measured: Mapping[str, Any]) -> str:
+def _deep(tables: Tables) -> list[str]:
     """Why the last two columns of row D agree with the paper in their size at most."""
-    checks, said = measured["checks"], []
-    for name, label in (("square", "square"), ("odd-square", "odd square")):
-        column = ACTIVATIONS.index(label)
-        low, high = measured["ranges"]["D"][column]
-        by_width = checks["D by width"][name]
-        few = ", ".join(f"{text.number(value, 2)} at width {width}" for width, value in by_width.items())
+    deep, check = part(tables, "depth-49"), part(tables, "width-check")
+    said, by_batches = [], True
+    for name in UNSTABLE:
+        values = deep[deep["activation"] == name]["init_nlc"]
+        few = check[check["activation"] == name].groupby("width")["init_nlc"].median()
+        if few.empty:
+            return []
+        by_batches = by_batches and bool(few.max() < 5 * few.min() < values.median())
+        widths = ", ".join(f"{text.number(value, 2)} at width {width:.0f}" for width, value in few.items())
         said.append(
-            f"{label}: {text.number(low, 2)} to {text.number(high, 2)} over the initializations; with "
-            f"{checks['batches']} batches alone the median would be {few}"
+            f"{ACTIVATIONS[name]}: {text.number(values.min(), 2)} to {text.number(values.max(), 2)} over the "
+            f"initializations; with {check['batches'].iloc[0]:.0f} batches alone the median would be {widths}"
         )
-    return (
+    return [
         "Row D of square and odd square says little more than a size (the paper, too, finds that these vary): in such "
         "networks a few inputs grow with depth while most collapse, and a few batches carry nearly all of the squared "
-        f"Jacobian. {'; '.join(said)}. So the number of batches matters, and not the width, which the paper does not "
-        "state."
-    )
-
-
-def _span(values: Sequence[float]) -> str:
-    return f"{min(values):.2f} to {max(values):.2f}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(tabulate))
+        f"Jacobian. {'; '.join(said)}."
+        + " So the number of batches matters, and not the width, which the paper does not state."
+        * by_batches
+    ]

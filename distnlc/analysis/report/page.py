@@ -1,19 +1,15 @@
 """The report of a study: one HTML file that opens without a network, and the figures as files beside it.
 
-In: a study folder, finished or not. Out: DIR/report/index.html, and NAME.png and NAME.svg for every figure.
-What stands in it: answers in sentences, the explorer (explorer.py), every figure and table of contents.py with its
-numbers, how the study was run (account.py). What the records do not allow is said, with what would allow it.
-
-    python -m analysis.report DIR
+In: a study of any kind, finished or not, and the report of its kind. Out: DIR/report/index.html, and NAME.png and
+NAME.svg for every figure. The page holds answers in sentences, the explorer (explorer.py), every figure and table with
+its numbers, how the study was run (provenance.py), the columns. What the records do not allow is said, with what would
+allow it.
 """
 
-import argparse
 import base64
-import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jinja2
@@ -23,13 +19,13 @@ from plotly.offline import get_plotlyjs
 from distnlc import store
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.figure import Drawing, MissingRecordsError
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables, load
-from distnlc.analysis.nlc.answers import overview, sentences, summarize
-from distnlc.analysis.nlc.report import FIGURES, TABLES
-from distnlc.analysis.report import provenance as account
+from distnlc.analysis.report import provenance
 from distnlc.analysis.report.explorer import explorer
+from distnlc.analysis.report.model import Figure, PartAnswers, Report, TableOf
+from distnlc.analysis.tables import Tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGE_SVG = 300_000
@@ -47,9 +43,10 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFigure:
     """A figure as the page needs it."""
 
+    figure: Figure
     drawing: Drawing
     png: bytes
     svg: bytes
@@ -68,43 +65,54 @@ class Shown:
         return [_numbers(panel) for panel in self.drawing.panels]
 
 
-def write_report(folder: str | Path, out: str | Path | None = None) -> str:
-    """Writes the report of a study folder, or s3:// address, into `out` (default DIR/report); gives the page's place.
+@dataclass(frozen=True)
+class ShownTable:
+    """A table as the page needs it, with the pictures that belong to it."""
 
-    Raises store.StoreError if `folder` is no study or `out` cannot be written.
+    entry: TableOf
+    table: Table
+    figures: Sequence[ShownFigure]
+
+
+def write_page(folder: str | Path, tables: Tables, report: Report) -> str:
+    """Writes DIR/report of a study folder, or s3:// address, and gives the place of its page.
+
+    Raises store.StoreError if it cannot be written.
     """
-    place, room = (store.place_of(folder), "report/") if out is None else (store.place_of(out), "")
-    tables = load(folder)
-    drawn = [_made(module, "draw", tables) for module in FIGURES]
-    figures = [_show(one) for one in drawn if isinstance(one, Drawing)]
-    files = {f"{one.drawing.name}.png": one.png for one in figures}
-    files |= {f"{one.drawing.name}.svg": one.svg for one in figures}
-    tabulated = [_made(module, "tabulate", tables) for module in TABLES]
-    missing = [one for one in (*drawn, *tabulated) if isinstance(one, Missing)]
-    shown = [one for one in tabulated if isinstance(one, Table)]
-    files["index.html"] = _page(folder, tables, figures, shown, missing).encode()
+    place, missing = store.place_of(folder), list[Missing]()
+    figures, shown = list[ShownFigure](), list[ShownTable]()
+    for figure in report.figures:
+        try:
+            figures.append(_show(figure, figure.draw(tables)))
+        except MissingRecordsError as error:
+            missing.append(_missing(figure, error))
+    for entry in report.tables:
+        pictures = [one for one in figures if one.figure.beside == entry.name]
+        try:
+            shown.append(ShownTable(entry, entry.tabulate(tables), pictures))
+        except MissingRecordsError as error:
+            missing.append(_missing(entry, error))
+    files = {f"{one.figure.name}.png": one.png for one in figures}
+    files |= {f"{one.figure.name}.svg": one.svg for one in figures}
+    files["index.html"] = _page(folder, tables, report, figures, shown, missing).encode()
     try:
         for name, data in files.items():
-            place.write(room + name, data)
+            place.write(f"report/{name}", data)
     except OSError as error:
-        raise store.StoreError(f"{place.where(room)}: cannot write the report: {error.strerror or error}") from None
-    return place.where(f"{room}index.html")
+        raise store.StoreError(f"{place.where('report')}: cannot write: {error.strerror or error}") from None
+    return place.where("report/index.html")
 
 
-def _made(module: ModuleType, function: str, tables: Tables) -> Drawing | Table | Missing:
-    try:
-        made: Drawing | Table = getattr(module, function)(tables)
-    except MissingRecordsError as error:
-        return Missing((module.__doc__ or "").partition(":")[0], str(error))
-    return made
+def _missing(entry: Figure | TableOf, error: MissingRecordsError) -> Missing:
+    return Missing(entry.title, f"{error}; {given_by(entry.presets)}" if entry.presets else str(error))
 
 
-def _show(drawn: Drawing) -> Shown:
+def _show(figure: Figure, drawn: Drawing) -> ShownFigure:
     png = drawing.encoded(drawn, "png")
     drawn.figure.set_layout_engine("none")  # all has its place now; to find it again takes as long as the drawing
     svg = drawing.encoded(drawn, "svg")
     kind, data = ("svg+xml", svg) if len(svg) <= LARGE_SVG else ("webp", drawing.encoded(drawn, "webp"))
-    return Shown(drawn, png, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
+    return ShownFigure(figure, drawn, png, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
 
 
 def _numbers(panel: drawing.Panel) -> dict[str, str]:
@@ -124,12 +132,17 @@ def _numbers(panel: drawing.Panel) -> dict[str, str]:
 
 
 def _page(
-    folder: str | Path, tables: Tables, figures: list[Shown], tabulated: list[Table], missing: list[Missing]
+    folder: str | Path,
+    tables: Tables,
+    report: Report,
+    figures: Sequence[ShownFigure],
+    shown: Sequence[ShownTable],
+    missing: Sequence[Missing],
 ) -> str:
-    whole = summarize(tables)
-    fields: Mapping[str, Any] = store.read_spec_fields(folder)
+    answers = report.answers(tables)
+    fields: dict[str, Any] = store.read_spec_fields(folder)
     sessions = store.read_sessions(folder)
-    shown = explorer(tables)
+    points = explorer(tables, report.points) if report.points else None
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -141,48 +154,30 @@ def _page(
     return environment.get_template("report.html.j2").render(
         name=str(fields.get("name", "study")),
         about=str(fields.get("summary", "")),
-        whole=whole,
-        overview=overview(whole.parts),
-        parts=[(part, sentences(part), _ranked(part.title, tabulated)) for part in whole.parts],
-        explorer=shown,
-        figures=figures,
-        tables=tabulated,
+        answers=answers,
+        parts=[(part, _further(part, shown)) for part in answers.parts],
+        empty=tables.first.empty,
+        explorer=points,
+        figures=[one for one in figures if not one.figure.beside],
+        tables=shown,
         missing=missing,
-        account=account.sentences(whole, tables, sessions),
-        account_tables=account.frames(whole, tables, sessions),
+        account=provenance.sentences(tables, answers, sessions),
+        account_tables=provenance.frames(tables, answers, sessions),
+        columns=provenance.columns(tables),
         spec=store.place_of(folder).read("study.yaml").decode(),
         html=_html,
-        duration=text.duration,
         style=(TEMPLATES / "report.css").read_text(),
         script=(TEMPLATES / "explorer.js").read_text(),
-        plotly=get_plotlyjs() if shown else "",
+        plotly=get_plotlyjs() if points else "",
     )
 
 
-def _ranked(title: str, tabulated: list[Table]) -> list[str]:
-    """What the table of all metrics says of a part, without its title."""
-    remarks = [remark for table in tabulated if table.name == "best_metric" for remark in table.remarks]
-    own = [remark.removeprefix(f"{title}: ") for remark in remarks if remark.startswith(f"{title}: ")]
-    return [remark[0].upper() + remark[1:] for remark in own]
+def _further(part: PartAnswers, shown: Sequence[ShownTable]) -> list[str]:
+    """The tables' remarks on a part."""
+    remarks = [remark for one in shown for remark in one.table.part_remarks.get(part.title, ())]
+    return [remark[0].upper() + remark[1:] for remark in remarks]
 
 
 def _html(frame: pd.DataFrame, index: bool = True) -> str:
     """A frame of strings as HTML, what they say escaped."""
     return frame.to_html(border=0, index=index, index_names=False, classes="numbers" if index else "rows")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Writes the report of a study folder. Exit codes: 0 written, 2 wrong usage or not a study folder."""
-    parser = argparse.ArgumentParser(description="Writes the HTML report of a study folder.")
-    parser.add_argument("folder", metavar="DIR", help="a study folder or s3:// address")
-    options = parser.parse_args(arguments)
-    try:
-        print(write_report(options.folder))
-    except store.StoreError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

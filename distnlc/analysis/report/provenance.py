@@ -1,6 +1,7 @@
-"""How a study was run, ready to show: sentences, and tables of its parts, sessions, hardware and odd units.
+"""How a study of any kind was run, ready to show: sentences, and tables of its parts, sessions, hardware, odd units.
 
-In: the tables of a study and its sessions (store.read_sessions). Out: text and pandas frames of strings.
+In: the tables of a study, the answers of its kind and its sessions (store.read_sessions). Out: text and pandas frames
+of strings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.load import Tables
-from distnlc.analysis.nlc.answers import Summary
-from distnlc.records import FAILED, SKIPPED
+from distnlc.analysis.report.model import Answers
+from distnlc.analysis.tables import Tables, row_types_of
+from distnlc.records import FAILED, SKIPPED, quantities
 
 MOST_ROWS = 100
 """of one table; the rest is counted"""
@@ -19,58 +20,68 @@ MOST_ROWS = 100
 Session = Mapping[str, Any]
 
 
-def sentences(whole: Summary, tables: Tables, sessions: Sequence[Session]) -> list[str]:
-    """What ran and how long it took."""
-    architectures = tables.architectures
-    failed = architectures["status"] == FAILED
+def sentences(tables: Tables, answers: Answers, sessions: Sequence[Session]) -> list[str]:
+    """How many units ran, with what result, and how long they took."""
+    units = tables.first
     counted = {
-        "failed": int(failed.sum()),
-        "skipped": int((architectures["status"] == SKIPPED).sum()),
-        "done after more than one attempt": int(((architectures["attempts"] > 1) & ~failed).sum()),
+        "failed": int((units["status"] == FAILED).sum()),
+        "skipped": int((units["status"] == SKIPPED).sum()),
+        "done after more than one attempt": len(_again(units)),
     }
-    units = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count or what == "failed")
-    runs = f"{len(tables.runs):,} training runs, {whole.diverged_runs:,} of them diverged"
-    pruned = f", {whole.pruned_runs:,} pruned before their end" if whole.pruned_runs else ""
+    counts = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count or what == "failed")
     said = [
-        f"{len(architectures):,} units of work, each an architecture with its initial weights: {units}.",
-        f"{runs}{pruned}; {len(tables.epochs):,} epochs.",
-        f"All units one after the other take {text.duration(float(architectures['seconds'].sum()))}.",
+        f"{len(units):,} units of work: {counts}.",
+        *(sentence if sentence.endswith(".") else f"{sentence}." for sentence in answers.work),
+        f"All units one after the other take {text.duration(float(units['seconds'].sum()))}.",
     ]
     if sessions:
         wall_s, done = (sum(_number(session, name) or 0.0 for session in sessions) for name in ("seconds", "units"))
         many = f"{len(sessions)} recorded session{'s' * (len(sessions) > 1)}"
         said.append(f"{done:,.0f} of them were done in {many} of {text.duration(wall_s)} together.")
-    return [*said, "The rows that each figure leaves out stand in the table under it, with the reasons."]
+    return said
 
 
-def frames(whole: Summary, tables: Tables, sessions: Sequence[Session]) -> list[tuple[str, pd.DataFrame]]:
+def frames(tables: Tables, answers: Answers, sessions: Sequence[Session]) -> list[tuple[str, pd.DataFrame]]:
     """(heading, table), without those that have no rows."""
-    rows = tables.architectures
-    again = rows[(rows["attempts"] > 1) & (rows["status"] != FAILED)]
+    units = tables.first
     found = [
-        ("Parts", _parts(whole)),
+        ("Parts", _parts(units) if answers.counts is None else answers.counts),
         ("Sessions", _cut([_session(session) for session in sessions])),
-        ("Hardware that did the units", _hardware(rows)),
-        ("Failed units", _units(rows[rows["status"] == FAILED], {"reason": str})),
-        ("Architectures that were measured but not trained", _units(rows[rows["status"] == SKIPPED], {"reason": str})),
-        ("Units done after more than one attempt", _units(again, {"seconds": text.duration})),
+        ("Hardware that did the units", _hardware(units)),
+        ("Failed units", _units(units[units["status"] == FAILED], {"reason": str})),
+        ("Skipped units", _units(units[units["status"] == SKIPPED], {"reason": str})),
+        ("Units done after more than one attempt", _units(_again(units), {"seconds": text.duration})),
     ]
     return [(heading, frame) for heading, frame in found if len(frame)]
 
 
-def _parts(whole: Summary) -> pd.DataFrame:
+def columns(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
+    """(table, its columns with unit and meaning); of a kind that is not installed, the names alone."""
+    row_types = row_types_of(tables.kind)
+    found = []
+    for name, frame in tables.frames.items():
+        known = quantities(row_types[name]) if name in row_types else {}
+        rows = [
+            {"column": column, "unit": known[column].unit, "meaning": known[column].about or known[column].label}
+            if column in known
+            else {"column": column, "unit": "–", "meaning": "–"}
+            for column in frame
+        ]
+        found.append((f"{name}: {len(frame):,} rows", pd.DataFrame(rows)))
+    return found
+
+
+def _again(units: pd.DataFrame) -> pd.DataFrame:
+    return units[(units["attempts"] > 1) & (units["status"] != FAILED)]
+
+
+def _parts(units: pd.DataFrame) -> pd.DataFrame:
+    """Units by part and status."""
     return pd.DataFrame(
-        {
-            "part": part.title,
-            "architectures": f"{part.architectures:,}",
-            "failed": f"{part.failed:,}",
-            "runs": f"{part.runs:,}",
-            "diverged": f"{part.diverged_runs:,}",
-            "pruned": f"{part.pruned_runs:,}",
-            "parameters (median)": f"{part.parameters:,.0f}",
-            "time of the units": text.duration(part.seconds),
-        }
-        for part in whole.parts
+        {"part": str(part), "units": f"{len(rows):,}"}
+        | {str(status): f"{(rows['status'] == status).sum():,}" for status in sorted(units["status"].unique())}
+        | {"time of the units": text.duration(float(rows["seconds"].sum()))}
+        for part, rows in units.groupby("part", sort=False)
     )
 
 

@@ -1,10 +1,9 @@
 """How strongly two measured quantities go together, with everything that must be said beside the number.
 
-In: two arrays with one value per row (an architecture), missing values as nan. Out: one `Correlation`. A
-quantity plotted in log scale is correlated by its logarithm (section 5: "Plots in log scale use the
-correlation of the logarithms; p-values are two-sided"). Rows that cannot take part are left out and counted
-by reason; input that has no correlation (fewer than three rows, a constant) gives nan and says why, since
-small studies have it.
+In: two arrays with one value per row, missing values as nan. Out: one `Correlation`. A quantity plotted in log scale
+is correlated by its logarithm, as the paper's plots in log scale are (section 4); p-values are two-sided. Rows that
+cannot take part are left out and counted by reason; input that has no correlation (fewer than three rows, a constant)
+gives nan and says why, since small studies have it.
 """
 
 from collections.abc import Mapping
@@ -19,6 +18,10 @@ LEVEL = 0.95
 SEED = 0
 
 Floats = NDArray[np.float64]
+
+
+class TooFewRowsError(ValueError):
+    """The rows are too few, or too much alike, for the statistic; the message says how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +61,19 @@ def correlate(
     *,
     log_x: bool = False,
     log_y: bool = False,
-    failed: ArrayLike | None = None,
-    skipped: ArrayLike | None = None,
     excluded: Mapping[str, ArrayLike] | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> Correlation:
     """Pearson (on logarithms where asked) with p-value and bootstrap interval; Spearman and Kendall.
 
-    x, y: shape (n,), nan where not measured. failed: shape (n,), true for the rows of failed units.
-    skipped: shape (n,), true for the rows of architectures that were not to be trained (`usable_rows`).
-    excluded: reason -> shape (n,), true for further rows that are left out on purpose.
-    names: what the reasons for leaving rows out call x and y. Raises ValueError if the shapes differ.
+    x, y: shape (n,), nan where not measured. excluded: reason -> shape (n,), true for the rows that are left out for
+    it, whatever their values. names: what the reasons for leaving rows out call x and y. Raises ValueError if the
+    shapes differ.
     """
     x_all, y_all = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x_all.ndim != 1 or x_all.shape != y_all.shape:
         raise ValueError(f"correlate: x and y must be of one shape (n,), but got {x_all.shape} and {y_all.shape}")
-    kept, left_out = usable_rows(
-        x_all, y_all, log_x=log_x, log_y=log_y, failed=failed, skipped=skipped, excluded=excluded, names=names
-    )
+    kept, left_out = usable_rows(x_all, y_all, log_x=log_x, log_y=log_y, excluded=excluded, names=names)
     x_kept = np.log(x_all[kept]) if log_x else x_all[kept]
     y_kept = np.log(y_all[kept]) if log_y else y_all[kept]
 
@@ -119,22 +117,11 @@ def usable_rows(
     *,
     log_x: bool,
     log_y: bool,
-    failed: ArrayLike | None = None,
-    skipped: ArrayLike | None = None,
     excluded: Mapping[str, ArrayLike] | None = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Which rows (n,) can be correlated and plotted, and reason -> count for the others.
-
-    A skipped architecture takes part if it has both quantities, as those of the initial network.
-    """
-    checks: list[tuple[str, NDArray[np.bool_]]] = []
-    if failed is not None:
-        checks.append(("unit failed", np.asarray(failed, dtype=bool)))
-    if skipped is not None:
-        unmeasured = np.isnan(x) | np.isnan(y)
-        checks.append(("not trained: skipped by train_if", np.asarray(skipped, dtype=bool) & unmeasured))
-    checks += [(reason, np.asarray(rows, dtype=bool)) for reason, rows in (excluded or {}).items()]
+    """Which rows (n,) can be correlated and plotted, and reason -> count for the others."""
+    checks = [(reason, np.asarray(rows, dtype=bool)) for reason, rows in (excluded or {}).items()]
     for values, log, name in ((x, log_x, names[0]), (y, log_y, names[1])):
         checks.append((f"{name} not measured", np.isnan(values)))
         checks.append((f"{name} not finite", np.isinf(values)))

@@ -79,11 +79,11 @@ class Prediction:
         return predicted, np.clip(low[self.n - place], 0, 1), np.clip(high[place - 1], 0, 1)
 
 
-def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool, failed: ArrayLike | None = None) -> Prediction:
+def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
     """The curve from the metric x, (n,), or joined metrics, (n, p), to the error y, (n,).
 
     log_x: metrics are taken by their logarithms: where they are joined, and where the curve runs straight between
-    two architectures. Rows without a usable value are left out and counted; failed: (n,), true for failed units.
+    two architectures. Rows without a usable value are left out and counted.
     Raises ValueError if the shapes differ or fewer than 3 rows are left.
     """
     given, errors = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -92,9 +92,7 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool, failed: ArrayLike | None = N
     # A joined row is usable if all its metrics are: an unusable one makes the stand-in nan.
     usable = np.isfinite(given) & ((given > 0) | (not log_x))
     stand_in = given if given.ndim == 1 else np.where(usable.all(axis=1), 1.0, np.nan)
-    kept, left_out = usable_rows(
-        stand_in, errors, log_x=log_x, log_y=False, failed=failed, names=("the metric", "the error")
-    )
+    kept, left_out = usable_rows(stand_in, errors, log_x=log_x, log_y=False, names=("the metric", "the error"))
     if kept.sum() < 3:
         raise ValueError(f"fit: expected at least 3 rows with metric and error, found {kept.sum()} of {errors.size}")
     columns, errors = _columns(given[kept], log_x), errors[kept]

@@ -1,85 +1,45 @@
-"""Which initial metric predicts the error best? All metrics of section 3 on the same architectures of one part.
+"""Which of several metrics goes best with an error? All of them on the same rows.
 
-In: a part of a study. Out: a `Ranking`, one `Ranked` per metric and per simple combination of metrics. A value of 0
-or infinity (a diameter below the first step of its walk) is not left out, which would drop the very architectures
-that it says most about: it counts as the smallest or largest finite value of its metric. An architecture that lacks
-a metric is left out for all of them, so that all are compared on the same rows; a metric that half of the
-architectures lack is not ranked. `smallest_rate` is no metric here: it takes an epoch of the optimizer, and sets the
-range of rates that the error comes from.
+In: rows with the metrics' columns and an error. Out: a `Ranking`, one `Ranked` per metric and per combination of
+metrics. A value of 0 or infinity is not left out, which would drop the very rows that its metric says most about: it
+counts as the smallest or largest finite value of its metric. A row that lacks a metric is left out for all of them, so
+that all are compared on the same rows; a metric that half of the rows lack is not ranked.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from distnlc.analysis.drawing.figure import MissingRecordsError, given_by
-from distnlc.analysis.nlc.parts import Part
 from distnlc.analysis.statistics import resampling
-from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.correlations import Floats, TooFewRowsError
 from distnlc.analysis.statistics.prediction import REPEATS, Prediction, fit, folds, join
 
-PRESETS = ("waveform-small", "paper")
-"""that give the records"""
 ENOUGH = 8
-"""architectures; with fewer nothing is ranked"""
+"""rows; with fewer nothing is ranked"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One quantity of the network at initialization, or several that least squares joins."""
+    """One quantity that may tell the error, or several that least squares joins: a combination.
+
+    The value of a combination is the prediction of the fit without the row (10 folds, 5 times), so that more columns
+    do not win by fitting.
+    """
 
     name: str
     columns: tuple[str, ...]
-    """of `metric_values`"""
     log: bool
+    """whether its logarithm is correlated; the columns of a combination are those of metrics, in their scale"""
     expected: int
-    """1: a high value should mean a high error, -1: a low one (section 6 of the paper and what it cites)"""
+    """1: a high value should mean a high error, -1: a low one"""
     data: str
     """what must be known to measure it"""
-    seconds: tuple[str, ...] = ()
-    """columns of the time that it takes; none: it is computed from the architecture's description"""
-
-
-INPUTS, LABELS, NOTHING = "inputs", "inputs and labels", "nothing"
-NLC_SECONDS = ("jacobian_seconds", "outputs_seconds")
-
-
-def _metric(name: str, column: str, data: str, *seconds: str, log: bool = True, expected: int = 1) -> Metric:
-    return Metric(name=name, columns=(column,), log=log, expected=expected, data=data, seconds=seconds)
-
-
-NLC = _metric("NLC", "init_nlc", INPUTS, *NLC_SECONDS)
-DIAMETER = _metric("relative diameter", "init_relative_diameter", INPUTS, "diameter_seconds", expected=-1)
-METRICS = (
-    NLC,
-    _metric("output bias", "init_bias", INPUTS, "outputs_seconds"),
-    DIAMETER,
-    _metric("gradient component size", "init_gradient_component", LABELS, "gradients_seconds"),
-    _metric("gradient length", "init_gradient_length", LABELS, "gradients_seconds"),
-    _metric("Jacobian norm", "init_jacobian_norm", INPUTS, "jacobian_seconds"),
-    _metric("local Lipschitz constant", "init_lipschitz", INPUTS, "lipschitz_seconds"),
-    _metric("change of correlation", "correlation_change", INPUTS, "cosines_seconds", log=False),
-    _metric("depth", "depth", NOTHING, log=False),
-    _metric("activation's NLC", "activation_nlc", NOTHING),
-    _metric("activation's linear error", "activation_linear_error", NOTHING),
-)
-
-
-def _combination(name: str, *columns: str) -> Metric:
-    return Metric(name=name, columns=columns, log=False, expected=1, data=INPUTS, seconds=NLC_SECONDS)
-
-
-COMBINATIONS = (
-    _combination("NLC + bias", "init_nlc", "init_bias"),
-    _combination("NLC + bias + skip connections", "init_nlc", "init_bias", "skips"),
-)
-"""Least squares of the error on log NLC, log bias and whether there are skip connections. A row's value is the
-prediction of the fit without it (10 folds, 5 times), so that more columns do not win by fitting."""
-
-MEASURING = ("jacobian", "outputs", "gradients", "cosines", "lipschitz", "diameter")
-"""the columns NAME_seconds that are no training"""
+    cost: tuple[str, ...] = ()
+    """columns of the time that it takes; none: it takes none"""
 
 
 @dataclass(frozen=True)
@@ -95,21 +55,21 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """One metric of one part, over the rows that all metrics of the part share."""
+    """One metric, over the rows that all metrics share."""
 
     metric: Metric
     at_ends: int
     """rows whose value was 0 or infinite"""
     cost: float
-    """median over the rows of the time to measure it, as a share of the unit's time for all but initial metrics;
-    nan if the study did not record it"""
+    """median over the rows of the time to measure it, as a share of the unit's time for all but metrics; nan if it was
+    not recorded"""
     pearson: Estimate
     spearman: Estimate
     kendall: Estimate
     partial: Estimate
-    """Pearson given depth and log width (depth itself: given log width)"""
+    """Pearson given the controls, those that are the metric itself left out"""
     behind: tuple[float, float, float]
-    """|Spearman| of the NLC minus |Spearman| of this metric, with its interval"""
+    """|Spearman| of the metric that all are compared with minus |Spearman| of this one, with its interval"""
     prediction: Prediction
     values: Floats
     """(n,) in the scale in which they were correlated"""
@@ -117,14 +77,13 @@ class Ranked:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """All metrics of one part, the largest |Spearman| first."""
+    """All metrics, the largest |Spearman| first."""
 
-    part: Part
     rows: list[Ranked]
     used: pd.DataFrame
-    """the architectures that were used"""
+    """the rows that were used"""
     left_out: dict[str, int]
-    """reason -> architectures"""
+    """reason -> rows"""
     unranked: dict[str, str]
     """metric -> why it could not be ranked"""
 
@@ -138,16 +97,31 @@ class Ranking:
         return {row.metric: row for row in self.rows}[metric]
 
 
-def rank(part: Part) -> Ranking:
-    """All metrics of a part. Raises MissingRecordsError if fewer than ENOUGH architectures have NLC and error."""
-    used, scaled, at_ends, left_out, unranked = _shared_rows(part)
-    y = used[part.error].to_numpy(dtype=np.float64)
-    if y.size < ENOUGH or NLC.columns[0] not in scaled or np.ptp(y) == 0:
-        raise MissingRecordsError(
-            f"{part.title}: {y.size} architectures with initial NLC and {part.error_name}, at least "
-            f"{ENOUGH} that differ in both are needed to rank metrics; {given_by(*PRESETS)}"
+def rank(
+    rows: pd.DataFrame,
+    error: str,
+    metrics: Sequence[Metric],
+    *,
+    combinations: Sequence[Metric] = (),
+    against: Metric,
+    controls: Mapping[str, bool],
+    excluded: Mapping[str, ArrayLike],
+) -> Ranking:
+    """All metrics and combinations of them on the rows that have every metric and the error.
+
+    rows: the metrics' columns, those of their cost, the controls', `seconds` of the whole unit, and `error`. against:
+    the metric that the others are compared with. controls: column -> whether its logarithm counts, for the partial
+    correlation. excluded: reason -> (n,) rows to leave out. Raises TooFewRowsError if fewer than ENOUGH rows have
+    error and `against`, or all have the same.
+    """
+    used, scaled, at_ends, left_out, unranked = _shared_rows(rows, error, metrics, combinations, excluded)
+    y = used[error].to_numpy(dtype=np.float64)
+    if y.size < ENOUGH or against.columns[0] not in scaled or np.ptp(y) == 0:
+        raise TooFewRowsError(
+            f"{y.size} rows with {against.name} and {error.replace('_', ' ')}, at least {ENOUGH} that differ in both "
+            "are needed to rank metrics"
         )
-    ranked = [metric for metric in (*METRICS, *COMBINATIONS) if set(metric.columns) <= set(scaled)]
+    ranked = [metric for metric in (*metrics, *combinations) if set(metric.columns) <= set(scaled)]
     xs = np.array([_one_value(scaled[list(metric.columns)].to_numpy(), y) for metric in ranked])
     weights = resampling.resamples(y.size)
 
@@ -158,70 +132,62 @@ def rank(part: Part) -> Ranking:
     pearson = _estimates([tuple(stats.pearsonr(x, y)) for x in xs], resampled(resampling.pearson))
     spearman = _estimates([tuple(stats.spearmanr(x, y)) for x in xs], ranks)
     kendall = _estimates([tuple(stats.kendalltau(x, y)) for x in xs], resampled(resampling.kendall))
-    partial = _partials(ranked, used, weights, xs, y)
+    partial = _partials(ranked, {name: _control(used[name], log) for name, log in controls.items()}, weights, xs, y)
     strengths = ranks * np.sign([[estimate.value] for estimate in spearman])  # |Spearman| of all rows, resampled
-    behind = strengths[ranked.index(NLC)] - strengths
-    of_nlc = abs(spearman[ranked.index(NLC)].value)
-    rows = [
+    behind = strengths[ranked.index(against)] - strengths
+    size = abs(spearman[ranked.index(against)].value)
+    measuring = sorted({column for metric in metrics for column in metric.cost})
+    found = [
         Ranked(
             metric=metric,
             at_ends=sum(at_ends.get(column, 0) for column in metric.columns),
-            cost=_cost(used, metric),
+            cost=_cost(used, metric, measuring),
             pearson=pearson[i],
             spearman=spearman[i],
             kendall=kendall[i],
             partial=partial[i],
-            behind=(of_nlc - abs(spearman[i].value), *resampling.interval(behind[i])),
+            behind=(size - abs(spearman[i].value), *resampling.interval(behind[i])),
             prediction=fit(scaled[list(metric.columns)], y, log_x=False),
             values=xs[i],
         )
         for i, metric in enumerate(ranked)
     ]
-    rows.sort(key=lambda row: -abs(row.spearman.value))
-    return Ranking(part=part, rows=rows, used=used, left_out=left_out, unranked=unranked)
+    found.sort(key=lambda row: -abs(row.spearman.value))
+    return Ranking(rows=found, used=used, left_out=left_out, unranked=unranked)
 
 
-def metric_values(rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns that METRICS and COMBINATIONS name, of rows of `architectures`, as floats.
-
-    Correlation preservation is taken by what it loses: how far the mean cosine of two outputs is from that of the
-    inputs. Inputs have a mean cosine near 0, so that it is nearly the size of the outputs' cosine.
-    """
-    derived = rows.assign(
-        correlation_change=(rows["init_output_cosine"] - rows["init_input_cosine"]).abs(),
-        skips=rows["skip_strength"] > 0,
-    )
-    named = dict.fromkeys(column for metric in (*METRICS, *COMBINATIONS) for column in metric.columns)
-    return derived[list(named)].astype(np.float64)
-
-
-def _shared_rows(part: Part) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int], dict[str, int], dict[str, str]]:
+def _shared_rows(
+    rows: pd.DataFrame,
+    error: str,
+    metrics: Sequence[Metric],
+    combinations: Sequence[Metric],
+    excluded: Mapping[str, ArrayLike],
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int], dict[str, int], dict[str, str]]:
     """The rows used; their metrics in the scale of the correlations, without those that cannot be ranked; column ->
     values that were 0 or infinite; reason -> rows left out; metric -> why it is not ranked."""
-    no_error = part.rows[part.error].isna()
-    reasons = {
-        "unit failed": part.failed,
-        "not trained: skipped by train_if": part.skipped,
-        f"{part.error_name} not measured": no_error & ~part.failed & ~part.skipped,
-    }
-    finished = part.rows[~(no_error | part.failed | part.skipped)]
-    values, unranked = metric_values(finished), dict[str, str]()
-    for metric in METRICS:
+    kept, left_out = np.ones(len(rows), dtype=bool), dict[str, int]()
+    for reason, wrong in {**excluded, "the error not measured": rows[error].isna()}.items():
+        left_out[reason] = int((kept & np.asarray(wrong, dtype=bool)).sum())
+        kept &= ~np.asarray(wrong, dtype=bool)
+    finished, unranked = rows[kept], dict[str, str]()
+    named = dict.fromkeys(column for metric in (*metrics, *combinations) for column in metric.columns)
+    values = finished[list(named)].astype(np.float64)
+    for metric in metrics:
         measured = int(values[metric.columns[0]].notna().sum())
         if 2 * measured <= len(values):
             values = values.drop(columns=metric.columns[0])
-            unranked[metric.name] = f"measured in {measured} of {len(finished)} architectures"
+            unranked[metric.name] = f"measured in {measured} of {len(finished)}"
     whole = values.notna().all(axis=1)
-    left_out = {reason: int(rows.sum()) for reason, rows in reasons.items()} | {"a metric not measured": (~whole).sum()}
+    left_out["a metric not measured"] = int((~whole).sum())
     scaled, at_ends = values[whole].copy(), dict[str, int]()
-    for metric in METRICS:
+    for metric in metrics:
         column = metric.columns[0]
         if column in scaled:
             scaled[column], at_ends[column] = _scaled(scaled[column].to_numpy(), metric.log)
             if np.ptp(scaled[column]) == 0:
                 scaled = scaled.drop(columns=column)
-                unranked[metric.name] = f"the same in all {whole.sum()} architectures"
-    return finished[whole], scaled, at_ends, {reason: int(n) for reason, n in left_out.items() if n}, unranked
+                unranked[metric.name] = f"the same in all {whole.sum()}"
+    return finished[whole], scaled, at_ends, {reason: count for reason, count in left_out.items() if count}, unranked
 
 
 def _scaled(values: Floats, log: bool) -> tuple[Floats, int]:
@@ -246,7 +212,7 @@ def _one_value(columns: Floats, y: Floats) -> Floats:
 
 
 def _estimates(found: list[tuple[float, float]], resampled: Floats) -> list[Estimate]:
-    """Of (coefficient, p) of each metric, and its coefficients in all resamples, (m, resamples)."""
+    """Estimates from (coefficient, p) of each metric and its coefficients in all resamples, (m, resamples)."""
     p = np.array([p for _, p in found])
     q, known = np.full(p.size, np.nan), ~np.isnan(p)
     if known.any():
@@ -258,16 +224,20 @@ def _estimates(found: list[tuple[float, float]], resampled: Floats) -> list[Esti
     ]
 
 
+def _control(values: "pd.Series[float]", log: bool) -> Floats:
+    plain = np.asarray(values, dtype=np.float64)
+    return np.log(plain) if log else plain
+
+
 def _partials(
-    ranked: list[Metric], used: pd.DataFrame, weights: resampling.Counts, xs: Floats, y: Floats
+    ranked: Sequence[Metric], controls: Mapping[str, Floats], weights: resampling.Counts, xs: Floats, y: Floats
 ) -> list[Estimate]:
-    """Pearson given depth and log width; depth itself given log width alone."""
-    size = np.array([used["depth"], np.log(used["width"])], dtype=np.float64)
+    """Pearson given the controls; a metric that is one of them, given the others."""
     found, resampled = [], np.empty((len(ranked), len(weights)))
     for i, metric in enumerate(ranked):
-        controls = size[1:] if metric.columns == ("depth",) else size
-        found.append(partial_correlation(xs[i], y, controls))
-        moments = resampling.partial_on(controls)
+        others = np.reshape([each for name, each in controls.items() if metric.columns != (name,)], (-1, y.size))
+        found.append(partial_correlation(xs[i], y, others))
+        moments = resampling.partial_on(others)
         resampled[i] = resampling.coefficients(resampling.resampled(moments, weights, xs[i : i + 1], y))[0]
     return _estimates(found, resampled)
 
@@ -288,9 +258,8 @@ def partial_correlation(x: Floats, y: Floats, controls: Floats) -> tuple[float, 
     return value, float(2 * stats.t.sf(abs(t), freedom))
 
 
-def _cost(used: pd.DataFrame, metric: Metric) -> float:
-    if not metric.seconds:
+def _cost(used: pd.DataFrame, metric: Metric, measuring: Sequence[str]) -> float:
+    if not metric.cost:
         return 0.0
-    measuring = used[[f"{name}_seconds" for name in MEASURING]].sum(axis=1, skipna=False)
-    own = used[list(metric.seconds)].sum(axis=1, skipna=False)
-    return float((own / (used["seconds"] - measuring)).median())
+    own, all_metrics = (used[list(columns)].sum(axis=1, skipna=False) for columns in (metric.cost, measuring))
+    return float((own / (used["seconds"] - all_metrics)).median())

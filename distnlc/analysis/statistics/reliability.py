@@ -1,8 +1,8 @@
 """The noise ceiling: how well can any initial metric predict the error, given that the error itself is noisy?
 
-In: the rows of one part in which architectures were trained from several initial weights (`initialization` 0, 1,
-...). Out: a `Ceiling`. Two trainings of one architecture differ by chance (initial weights, order of the data), and
-what depends on the architecture alone cannot follow that; they share the test set, so that its chance does not count.
+In: rows in which architectures were trained from several initial weights. Out: a `Ceiling`. Two trainings of one
+architecture differ by chance (initial weights, order of the data), and what depends on the architecture alone cannot
+follow that; they share the test set, so that its chance does not count.
 By the formula for attenuation (Spearman 1904) no metric of the architecture correlates with the error by more than
 sqrt(reliability), the reliability being the correlation of two trainings of one architecture. A metric measured on
 the initial weights themselves could pass it, by as much as those weights and not only the architecture decide the
@@ -15,28 +15,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from distnlc.analysis.drawing.figure import MissingRecordsError, given_by
-from distnlc.analysis.nlc.parts import Part
-from distnlc.analysis.statistics.correlations import Correlation, Floats, correlate
+from distnlc.analysis.statistics.correlations import Correlation, Floats, TooFewRowsError, correlate
 from distnlc.analysis.statistics.resampling import interval, resamples
-from distnlc.records import OK
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ceiling:
-    """How reliable the error and the NLC of an architecture are; intervals by resampling architectures."""
+    """How reliable the error and a metric of an architecture are; intervals by resampling architectures."""
 
     architectures: int
     """with two initializations or more"""
     trainings: int
-    left_out: int
-    """architectures of the part with fewer finished initializations"""
     error: float
     error_interval: tuple[float, float]
     """ICC of the error"""
-    nlc: float
-    nlc_interval: tuple[float, float]
-    """ICC of the logarithm of the initial NLC"""
+    metric: float
+    metric_interval: tuple[float, float]
+    """ICC of the metric's logarithm"""
     value: float
     interval: tuple[float, float]
     """sqrt of the error's ICC: the largest correlation that a metric of the architecture can have with the error"""
@@ -44,33 +39,28 @@ class Ceiling:
     """of the errors of initializations 0 and 1, the direct check"""
 
 
-def ceiling(architectures: pd.DataFrame, part: Part) -> Ceiling:
-    """The ceiling of one part; `architectures` is the study's whole table.
+def ceiling(rows: pd.DataFrame, *, error: str, metric: str, architecture: str, initialization: str) -> Ceiling:
+    """The ceiling over rows that have the error and a positive metric; the names are those of columns.
 
-    Raises MissingRecordsError if fewer than three architectures were trained from two initial weights.
+    Raises TooFewRowsError if fewer than three architectures have two initializations.
     """
-    rows = architectures[architectures["part"] == part.rows["part"].iloc[0]]
-    rows = rows[(rows["status"] == OK) & rows[part.error].notna() & (rows["init_nlc"] > 0)]
-    counts = rows.groupby("index").size()
-    repeated = rows[rows["index"].isin(counts.index[counts >= 2])]
-    found = repeated["index"].nunique()
+    rows = rows[rows[error].notna() & (rows[metric] > 0)]
+    counts = rows.groupby(architecture).size()
+    repeated = rows[rows[architecture].isin(counts.index[counts >= 2])]
+    found = repeated[architecture].nunique()
     if found < 3:
-        raise MissingRecordsError(
-            f"{part.title}: {found or 'no'} architectures with repeated initializations, so no noise ceiling; "
-            + given_by("paper-small")
-        )
-    error, error_values = reliability(repeated[part.error], repeated["index"])
-    nlc, nlc_values = reliability(np.log(repeated["init_nlc"]), repeated["index"])
-    first = repeated.pivot(index="index", columns="initialization", values=part.error).reindex(columns=[0, 1])
+        raise TooFewRowsError(f"{found or 'no'} architectures with repeated initializations, so no noise ceiling")
+    of_error, error_values = reliability(repeated[error], repeated[architecture])
+    of_metric, metric_values = reliability(np.log(repeated[metric]), repeated[architecture])
+    first = repeated.pivot(index=architecture, columns=initialization, values=error).reindex(columns=[0, 1])
     return Ceiling(
         architectures=found,
         trainings=len(repeated),
-        left_out=part.rows["index"].nunique() - found,
-        error=error,
+        error=of_error,
         error_interval=interval(error_values),
-        nlc=nlc,
-        nlc_interval=interval(nlc_values),
-        value=float(np.sqrt(max(error, 0))),
+        metric=of_metric,
+        metric_interval=interval(metric_values),
+        value=float(np.sqrt(max(of_error, 0))),
         interval=interval(np.sqrt(np.maximum(error_values, 0))),
         first_two=correlate(first[0], first[1], names=("error of initialization 0", "error of initialization 1")),
     )

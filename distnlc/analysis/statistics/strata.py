@@ -1,23 +1,23 @@
-"""Does a metric predict the error among architectures of one kind, or does it only tell the kinds apart?
+"""Does a metric predict the error among rows of one sort, or does it only tell the sorts apart?
 
-In: a `Ranking` and some of its metrics. Out: their Pearson and Spearman correlations with the error within each
-stratum (one normalization, one activation function, with or without skip connections), and pooled over the strata of
-one property: Pearson of the deviations from the strata's means, and of the ranks within strata, each stratum counting
-by its size. Intervals by resampling within every stratum.
+In: metrics, an error, and properties that sort the rows. Out: the metrics' Pearson and Spearman correlations with the
+error within each stratum (such as one activation function), and pooled over the strata of one property: Pearson of the
+deviations from the strata's means, and of the ranks within strata, each stratum counting by its size. Intervals by
+resampling within every stratum.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from distnlc.analysis.statistics import resampling
 from distnlc.analysis.statistics.correlations import Floats
-from distnlc.analysis.statistics.ranking import Metric, Ranking
 from distnlc.analysis.statistics.resampling import Triple
 
 ENOUGH = 8
-"""architectures that a stratum needs to stand alone; smaller ones are pooled in one row"""
+"""rows that a stratum needs to stand alone; smaller ones are pooled in one row"""
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,15 @@ class Stratum:
     name: str
     n: int
     metrics: list[Within]
-    """as they were asked for"""
+    """in the order of xs"""
 
 
-def strata(ranking: Ranking, metrics: Sequence[Metric]) -> dict[str, list[Stratum]]:
-    """Property -> its strata, the small ones pooled, and last all of them pooled."""
-    used = ranking.used
-    kinds = {
-        "normalization": used["normalization"],
-        "activation": used["activation"],
-        "skip connections": np.where(used["skip_strength"] > 0, "with", "without"),
-    }
-    xs = np.array([ranking.of(metric).values for metric in metrics])
-    y = used[ranking.part.error].to_numpy(dtype=np.float64)
-    return {kind: _of_property(np.asarray(names, dtype=str), xs, y) for kind, names in kinds.items()}
+def strata(xs: Floats, y: Floats, properties: Mapping[str, ArrayLike]) -> dict[str, list[Stratum]]:
+    """Property -> its strata, the small ones pooled, and last all of them pooled.
+
+    xs: (m, n) metrics, in the scale in which they are correlated; y: (n,); properties: name -> (n,) texts.
+    """
+    return {name: _of_property(np.asarray(values, dtype=str), xs, y) for name, values in properties.items()}
 
 
 def _of_property(names: np.ndarray, xs: Floats, y: Floats) -> list[Stratum]:
@@ -71,7 +66,7 @@ def _of_property(names: np.ndarray, xs: Floats, y: Floats) -> list[Stratum]:
 
 
 def _triples(xs: Floats, y: Floats, seed: int) -> tuple[Triple, Triple]:
-    """Of Pearson and of Spearman: all rows first, then every resample; strata must not share their draws."""
+    """Triples of Pearson and Spearman: all rows first, then every resample; strata must not share their draws."""
     everything = np.ones((1, y.size), dtype=np.float32)
     weights = np.concatenate([everything, resampling.resamples(y.size, seed)])
     pearson, spearman = (

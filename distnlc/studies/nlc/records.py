@@ -174,7 +174,7 @@ class RunRow:
         swept("run", unit="count", about="index of the starting rate in the geometric series, 0 is the smallest"),
         required=True,
     )
-    start_rate: float = column(swept("start rate", unit="rate", about="at which it began"), required=True)
+    start_rate: float = column(swept("starting rate", unit="rate", log=True, about="at which it began"), required=True)
     status: str = column(
         swept(
             "status",
@@ -218,11 +218,12 @@ class EpochRow:
     architecture_id: str = column(swept("architecture id", unit="text", about="as there"), required=True)
     run: int = column(swept("run", unit="count", about="the row of `runs`"), required=True)
     epoch: int = column(swept("epoch", unit="count", about="from 1"), required=True)
-    rate: float = column(swept("rate", unit="rate", about="in this epoch"), required=True)
+    rate: float = column(swept("rate", unit="rate", log=True, about="in this epoch"), required=True)
     train_loss: float = column(
         swept(
-            "train loss",
+            "training loss",
             unit="loss",
+            log=True,
             about="mean over the epoch's minibatches, while they were trained on; nan once it is not finite",
         ),
         required=True,

@@ -1,7 +1,7 @@
-"""What one can do to a network and its data without changing how well it learns (section 6 of the NLC study).
+"""What one can do to a network and its data without changing how well it learns (section 6 of the NLC paper).
 
 In: a `Case`, an initialized network with its dataset. Out: another one that computes the same function of the data,
-but for the output's scale. `nlc_confounders.py` measures which metrics move when that is done.
+but for the output's scale. `unit.py` measures which metrics move when that is done.
 """
 
 import copy
@@ -19,7 +19,7 @@ from distnlc.networks.mlp import MLP
 from distnlc.training.spec import TrainingSpec
 
 FACTOR = 10.0
-"""that inputs and outputs are multiplied by; also the constant that is added to every feature, of variance 1"""
+"""inputs and outputs are multiplied by it; also the constant that is added to every feature, of variance 1"""
 COPIES = 4
 """of every feature"""
 
@@ -42,7 +42,7 @@ class Case:
 
 def make_case(architecture: Architecture, dataset: Dataset) -> Case:
     """An architecture as the study initializes it. Raises ValueError for one that cannot be trained."""
-    network = architecture.build().requires_grad_(False)
+    network = architecture.build().requires_grad_(False).to(dataset.train_inputs.device)
     scale = loss_scale(network, dataset.train_inputs, batch_size=TrainingSpec().batch_size)
     return Case(architecture, network, dataset, scale)
 
@@ -88,7 +88,7 @@ def duplicate_features(case: Case) -> Case:
     """
     weight = case.linear(0).weight
     cosine, sine = math.cos(math.pi / 3), math.sin(math.pi / 3)
-    turn = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=weight.dtype)
+    turn = weight.new_tensor([[cosine, -sine], [sine, cosine]])
     turns = torch.block_diag(*[turn] * (weight.shape[1] // 2))
     left, right = weight @ turns / 2, weight @ turns.T / 2
     return _duplicated(case, [left, left, right, right])

@@ -1,101 +1,135 @@
-"""Tables 1 and 2 put measured values beside the stated ones."""
+"""Tables 1 and 2 and the sphere pictures put what the study measured beside what the paper states."""
 
-import json
 import math
+import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing import table as tables
-from distnlc.analysis.drawing.table import MeasuredError, read_measured, written
-from distnlc.analysis.nlc_initial.table1 import ACTIVATIONS, LABELS, STATED, table1, tabulate
-from distnlc.analysis.nlc_initial.table2 import STATED as STATED2
-from distnlc.analysis.nlc_initial.table2 import table2
-from tests.helpers.synthetic import architecture_row, write_study
+from distnlc.analysis import EXAMPLES
+from distnlc.analysis.drawing.missing import MissingRecordsError
+from distnlc.analysis.nlc_initial import table1, table2
+from distnlc.analysis.nlc_initial.parts import PRESETS
+from distnlc.analysis.nlc_initial.report import REPORT, shipped
+from distnlc.analysis.nlc_initial.spheres import picture
+from distnlc.analysis.tables import Tables, load
+from distnlc.studies import presets
+
+STEADY = [name for name in table1.ACTIVATIONS if name not in table1.UNSTABLE]
+"""the paper: little variation between initializations "except for 49-layer networks with square or odd square" """
+EARLIER = {
+    "B": (1.28966, 1.10092, 1.14464, 1.08024, 2.42792, 1.66048, 1.53000, 1.25650),
+    "D": (7256.41, 7.39502, 62.5485, 3.24533, 5.11831e17, 3.89513e9, 3.94549e12, 9.58377e11),
+}
+"""what the programs measured that came before this kind of study, with the same seeds"""
+EARLIER2 = (1.28026, 2.35297, 6.13301, 15.3799, 37.9926, 95.0919, 9494.79)
 
 
-def test_table1_of_the_stated_values_has_ratio_one() -> None:
-    frame = table1({"table1": {row: list(STATED[row]) for row in "ABDE"}})
-    for row in "ABDE":
-        assert frame.loc[(LABELS[row], "ratio")].tolist() == pytest.approx([1.0] * 8)
-        assert tuple(frame.loc[(LABELS[row], "paper")]) == STATED[row]
-    assert tuple(frame.columns) == ACTIVATIONS
+def test_the_stated_values_have_ratio_one() -> None:
+    frame = table1.table1({row: list(values) for row, values in table1.STATED.items()})
+    for row, stated in table1.STATED.items():
+        assert frame.loc[(table1.LABELS[row], "ratio")].tolist() == pytest.approx([1.0] * 8)
+        assert tuple(frame.loc[(table1.LABELS[row], "paper")]) == stated
+    assert list(frame.columns) == list(table1.ACTIVATIONS.values())
 
 
-def test_row_c_is_the_48th_power_of_row_a() -> None:
-    frame = table1({"table1": {"A": [1.211, 1, 2, 1, 1, 1, math.sqrt(2), 1]}})
-    measured = frame.loc[(LABELS["C"], "measured")]
-    assert measured["tanh"] == 2.0**48
-    assert measured["square"] == pytest.approx(2.0**24)
-    # the stated powers come from unrounded row A, so they agree to the digits that row A shows
-    assert frame.loc[(LABELS["C"], "ratio"), "ReLU"] == pytest.approx(1, abs=0.02)
+def test_the_example_is_near_the_paper(example: Tables) -> None:
+    measured = table1.measured(example)
+    for row, stated in table1.STATED.items():
+        values = dict(zip(table1.ACTIVATIONS, zip(measured[row], stated, strict=True), strict=True))
+        for name in STEADY if row == "D" else values:
+            assert values[name][0] == pytest.approx(values[name][1], rel=0.15), f"row {row}, {name}"
+    assert list(table2.measured(example).values()) == pytest.approx(list(table2.STATED.values()), rel=0.15)
 
 
-def test_rows_not_measured_are_empty() -> None:
-    frame = table1({"table1": {"B": None, "A": [1.2, None, 1, 1, 1, 1, 1, 1]}})
-    assert frame.loc[(LABELS["B"], "measured")].isna().all()
-    assert frame.loc[(LABELS["D"], "ratio")].isna().all()
-    assert frame[frame.columns[1]].loc[(LABELS["C"], "measured")] != 0
-    assert written(frame).loc[(LABELS["C"], "measured"), "SELU"] == "–"
+def test_the_example_has_the_values_that_were_measured_before_there_was_an_engine(example: Tables) -> None:
+    measured = table1.measured(example)
+    for row, values in EARLIER.items():
+        assert measured[row] == pytest.approx(values, rel=1e-4)
+    assert list(table2.measured(example).values()) == pytest.approx(EARLIER2, rel=1e-4)
 
 
-def test_a_row_of_wrong_length_is_refused() -> None:
-    with pytest.raises(MeasuredError, match=r"row B: .*expected 8 values \(ReLU, .*got 3"):
-        table1({"table1": {"B": [1, 2, 3]}})
+def test_table_1_says_why_two_rows_differ(example: Tables) -> None:
+    shallow, deep = table1.tabulate(example).remarks
+    assert "Row B is 1.04 to 1.09 times row A, the paper's 1.00 to 1.05 times" in shallow
+    assert "same networks give 1.00 to 1.01 times row A" in shallow
+    assert shallow.endswith("is unexplained.")
+    assert "2.2e+11 to 3.7e+13 over the initializations; with 10 batches alone" in deep
+    assert deep.endswith("the number of batches matters, and not the width, which the paper does not state.")
 
 
-def test_table2_has_one_column_per_depth() -> None:
-    frame = table2({"table2": {depth: 2 * value for depth, value in STATED2.items() if depth != "50"}})
-    assert list(frame.columns) == [f"depth {depth}" for depth in (2, 5, 10, 15, 20, 25, 50)]
-    assert frame.loc[("NLC", "ratio")].tolist()[:-1] == pytest.approx([2.0] * 6)
-    assert math.isnan(frame.loc[("NLC", "measured")].iloc[-1])
+def test_captions_say_what_was_measured(example: Tables) -> None:
+    caption = table1.tabulate(example).caption
+    assert "about 1,000,000 parameters: width 1582 at depth 2, 139 at depth 49" in caption
+    assert "40,000 training inputs of cifar10" in caption
+    assert "621 features (the paper has 810), 10 outputs" in caption
+    assert "100 batches per Jacobian norm; medians over initializations (10)" in caption
 
 
-def test_the_file_of_measured_values_is_checked(tmp_path: Path) -> None:
-    path = tmp_path / "measured.json"
-    with pytest.raises(MeasuredError, match="not measured yet"):
-        read_measured(path)
-    for said, complaint in (("{", "not readable as JSON"), ("[]", "expected a mapping"), ("{}", "'table1'")):
-        path.write_text(said)
-        with pytest.raises(MeasuredError, match=complaint):
-            read_measured(path)
-    good = {"table1": {}, "table2": {"2": 1.2}, "settings": {"width": 100}}
-    path.write_text(json.dumps(good))
-    assert read_measured(path) == good
+def test_the_quick_study_fills_every_table_and_picture(tiny: Path) -> None:
+    tables = load(tiny)
+    for shown in REPORT.tables:
+        for heading, frame in shown.tabulate(tables).sections:
+            gaps = (frame == "–").to_numpy().any()
+            assert not gaps, f"{shown.name} {heading}"
+    (figure,) = REPORT.figures
+    said = [text.get_text() for axes in figure.draw(tables).figure.axes for text in [axes.title, *axes.texts]]
+    assert [text for text in said if text.startswith(("key", "depth"))] == [
+        "key",
+        *(f"depth {depth}" for depth in table2.STATED),
+    ]
+    assert len(REPORT.answers(tables).overview) == 3
 
 
-def test_a_table_runs_alone_on_any_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tables.main(tabulate, [str(write_study(tmp_path / "study", [architecture_row(0)]))]) == 0
-    said = capsys.readouterr().out
-    assert "9793" in said
-    assert "odd square" in said
-    assert tables.main(tabulate, [str(tmp_path)]) == 2
-    assert "not a study folder" in capsys.readouterr().err
+def test_a_study_of_some_parts_says_which_are_missing_and_answers_for_the_others(example: Tables) -> None:
+    networks = example.networks[example.networks["part"] == "table-2"]
+    some = Tables(example.kind, {**example.frames, "networks": networks})
+    with pytest.raises(MissingRecordsError, match="parts depth-2, depth-49"):
+        table1.tabulate(some)
+    assert [sentence[:7] for sentence in REPORT.answers(some).overview] == ["table 2"]
+    assert set(PRESETS) <= presets()["nlc-initial"].keys()
 
 
-def test_a_table_without_measured_values_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("analysis.tables.table1.read_measured", lambda: read_measured(Path("nowhere.json")))
-    assert tables.main(tabulate, []) == 1
-    assert "not measured yet" in capsys.readouterr().err
+def test_a_network_that_was_not_measured_leaves_a_gap(example: Tables) -> None:
+    networks = example.networks
+    failed = (networks["part"] == "table-2") & (networks["depth"] == 50)
+    some = Tables(
+        example.kind, {**example.frames, "networks": networks.assign(status=networks["status"].mask(failed, "failed"))}
+    )
+    ((_, frame),) = table2.tabulate(some).sections
+    assert frame.loc[("NLC", "measured"), "depth 50"] == "–"
+    assert math.isnan(table2.measured(some)[50])
 
 
-def test_table1_says_why_two_rows_differ() -> None:
-    measured = read_measured()
-    first, second = tabulate(None).remarks
-    ratios = [value / alone for value, alone in zip(measured["table1"]["B"], measured["table1"]["A"], strict=True)]
-    assert f"{min(ratios):.2f} to {max(ratios):.2f} times row A" in first
-    for low, high in measured["ranges"]["D"][-2:]:
-        assert f"{text.number(low, 2)} to {text.number(high, 2)} over the initializations" in second
-    # isotropic inputs explain row B only if they give row A, and nearly the paper's row B
-    for isotropic, alone, stated in zip(
-        measured["checks"]["isotropic B"], measured["table1"]["A"], STATED["B"], strict=True
-    ):
-        assert isotropic == pytest.approx(alone, rel=0.01)
-        assert isotropic == pytest.approx(stated, rel=0.05)
-    # and the number of batches explains row D only if it, and not the width, makes orders of magnitude
-    for name, median in zip(("square", "odd-square"), measured["table1"]["D"][-2:], strict=True):
-        few = measured["checks"]["D by width"][name].values()
-        assert max(few) < 5 * min(few) < median
+def test_a_picture_is_white_outside_its_disc() -> None:
+    disc = [(row, column) for row in range(4) for column in range(4) if {row, column} & {1, 2}]
+    rows = pd.DataFrame(
+        {"pixel": [4 * row + column for row, column in disc], "red": 1, "green": 2, "blue": range(len(disc))}
+    )
+    image = picture(rows)
+    assert image.shape == (4, 4, 3)
+    assert image[0, 0].tolist() == [255, 255, 255]
+    assert image[0, 1].tolist() == [1, 2, 0]
+    assert np.count_nonzero(image[..., 0] == 1) == len(disc)
+
+
+def test_other_kinds_show_the_shipped_study_and_say_so(example: Tables) -> None:
+    (figure,), (first, *_) = (shipped(each) for each in (REPORT.figures, REPORT.tables))
+    table = first.tabulate(Tables("another kind", {}))
+    assert table.sections[0][1].equals(table1.tabulate(example).sections[0][1])
+    for caption in (table.caption, figure.draw(Tables("another kind", {})).caption):
+        assert "the study of kind nlc-initial that ships with distnlc" in caption
+
+
+def test_the_example_is_small_and_holds_nothing_of_the_machine() -> None:
+    files = [path for path in (EXAMPLES / "nlc_initial").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 5_000_000
+    assert {path.name for path in files if path.suffix != ".parquet"} == {
+        "study.yaml",
+        "manifest",
+        "sessions",
+        "data.json",
+    }
+    assert not any(re.search(rb"/(tmp|home|root|work)/", path.read_bytes()) for path in files)

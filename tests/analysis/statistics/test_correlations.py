@@ -60,7 +60,7 @@ def test_every_row_left_out_is_counted_under_one_reason() -> None:
     x = [1, 2, 4, 8, NAN, INF, 0, -3, NAN, 5, 6]
     y = [1, 3, 2, 4, 1, 1, 1, 1, NAN, NAN, -INF]
     failed = [False] * 8 + [True] + [False] * 2
-    c = correlate(x, y, log_x=True, failed=failed, names=("NLC", "error"))
+    c = correlate(x, y, log_x=True, excluded={"unit failed": failed}, names=("NLC", "error"))
     assert c.left_out == {
         "unit failed": 1,
         "NLC not measured": 1,
@@ -73,9 +73,9 @@ def test_every_row_left_out_is_counted_under_one_reason() -> None:
     assert c.pearson == pytest.approx(correlate([1, 2, 4, 8], [1, 3, 2, 4], log_x=True).pearson)
 
 
-def test_a_failed_unit_is_left_out_even_with_values() -> None:
+def test_an_excluded_row_is_left_out_even_with_values() -> None:
     x, y = [1, 2, 3, 1000], [1, 2, 3, -1000]
-    assert correlate(x, y, failed=[False, False, False, True]).pearson == pytest.approx(1)
+    assert correlate(x, y, excluded={"unit failed": [False, False, False, True]}).pearson == pytest.approx(1)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2])

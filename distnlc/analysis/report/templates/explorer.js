@@ -1,10 +1,10 @@
-// The report's explorer: a scatter plot of the study's architectures, and of one of them its sweep and curves.
-// In: the JSON in #explorer-data, which analysis/explorer.py makes, and the form. Out: three plots and their words.
+// The report's explorer: a scatter plot of a study's points, and of one of them its marks and lines.
+// In: the JSON in #explorer-data, which report/explorer.py makes, and the form. Out: three plots and their words.
 // Strings of the data come from records that anybody may have written: they become text nodes, or pass `plain`
 // on their way into plotly, which reads some HTML.
 
 const data = JSON.parse(document.getElementById("explorer-data").textContent);
-const { columns, quantities, parts, groups, sweeps } = data;
+const { columns, axes, parts, groups, words, details } = data;
 const place = (name) => document.getElementById(`explorer-${name}`);
 const form = place("form");
 
@@ -20,7 +20,7 @@ const FONT = { family: "system-ui, 'Helvetica Neue', Arial, sans-serif", size: 1
 const CONFIG = { responsive: true, displayModeBar: false };
 const TOUCH = matchMedia("(pointer: coarse)").matches; // there, dragging is for scrolling the page
 
-let chosen = null; // the architecture whose sweep is shown, as its place in the columns
+let chosen = null; // the point whose details are shown, as its place in the columns
 
 // ---- numbers and words
 
@@ -33,13 +33,13 @@ function number(value) {
 
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
 function description(row) {
-  const strength = columns.skip_strength[row];
-  return [
-    `depth ${columns.depth[row]}, width ${columns.width[row]}, ${columns.activation[row]}`,
-    `normalization: ${columns.normalization[row]}; skip connections: ${strength ? number(strength) : "none"}`,
-  ];
+  return Object.entries(data.described).map(([name, label]) => `${label} ${number(columns[name][row])}`).join(", ");
 }
+
+const named = (row) => `${data.noun} ${columns.index[row]}, ${parts[data.part[row]]}`;
 
 function pearson(xs, ys) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -59,19 +59,19 @@ function asked() {
   const choices = new FormData(form);
   const part = choices.get("part") ?? "";
   const ticked = data.filters.map((name) => [name, choices.getAll(name)]).filter(([, values]) => values.length);
-  const wanted = columns.part
+  const wanted = data.part
     .map((_, row) => row)
-    .filter((row) => part === "" || columns.part[row] === Number(part))
+    .filter((row) => part === "" || data.part[row] === Number(part))
     .filter((row) => ticked.every(([name, values]) => values.includes(String(columns[name][row]))));
   const [x, y] = [choices.get("x"), choices.get("y")];
-  const has = (row, name) => columns[name][row] !== null && (!quantities[name].log || columns[name][row] > 0);
+  const has = (row, name) => columns[name][row] !== null && (!axes[name].log || columns[name][row] > 0);
   const rows = wanted.filter((row) => has(row, x) && has(row, y));
   return { x, y, rows, wanted, apart: part === "" && parts.length > 1 };
 }
 
 // ---- the scatter plot
 
-function axis(label, log) {
+function axis({ label, log }) {
   return {
     title: { text: plain(label), standoff: 8 },
     type: log ? "log" : "linear",
@@ -100,9 +100,9 @@ function layout(height, more) {
 function draw() {
   const { x, y, rows, wanted, apart } = asked();
   const kinds = apart
-    ? parts.map((part, i) => ({ label: part.title, colour: PART_COLOURS[i % 6], symbol: PART_SYMBOLS[i % 6] }))
+    ? parts.map((title, i) => ({ label: title, colour: PART_COLOURS[i % 6], symbol: PART_SYMBOLS[i % 6] }))
     : groups;
-  const kind = apart ? columns.part : columns.group;
+  const kind = apart ? data.part : data.group;
   const traces = kinds.map(({ label, colour, symbol }, i) => {
     const members = rows.filter((row) => kind[row] === i);
     return {
@@ -117,8 +117,8 @@ function draw() {
     };
   });
   traces.push({ mode: "markers", x: [], y: [], hoverinfo: "skip", name: "chosen below", marker: CHOSEN });
-  const axes = { xaxis: axis(quantities[x].label, quantities[x].log), yaxis: axis(quantities[y].label, quantities[y].log) };
-  Plotly.react(place("points"), traces, layout(480, { ...axes, uirevision: `${x} ${y}` }), CONFIG);
+  const shown = { xaxis: axis(axes[x]), yaxis: axis(axes[y]), uirevision: `${x} ${y}` };
+  Plotly.react(place("points"), traces, layout(480, shown), CONFIG);
   say(x, y, rows, wanted);
   list(x, y, rows);
   choose(rows.includes(chosen) ? chosen : (Number(place("chosen").value || NaN)));
@@ -126,21 +126,21 @@ function draw() {
 
 function hover(row, x, y) {
   const lines = [
-    `architecture ${columns.index[row]}, ${parts[columns.part[row]].title}`,
-    ...description(row),
-    `${quantities[x].label} ${number(columns[x][row])}, ${quantities[y].label} ${number(columns[y][row])}`,
+    named(row),
+    description(row),
+    `${axes[x].label} ${number(columns[x][row])}, ${axes[y].label} ${number(columns[y][row])}`,
   ].map(plain);
   return [`<b>${lines[0]}</b>`, ...lines.slice(1)].join("<br>");
 }
 
 function say(x, y, rows, wanted) {
-  const scaled = (name) => rows.map((row) => (quantities[name].log ? Math.log(columns[name][row]) : columns[name][row]));
+  const scaled = (name) => rows.map((row) => (axes[name].log ? Math.log(columns[name][row]) : columns[name][row]));
   const r = pearson(scaled(x), scaled(y));
-  const named = (name) => (quantities[name].log ? "log " : "") + quantities[name].label;
-  const [filtered, without] = [columns.part.length - wanted.length, wanted.length - rows.length];
+  const label = (name) => (axes[name].log ? "log " : "") + axes[name].label;
+  const [filtered, without] = [data.part.length - wanted.length, wanted.length - rows.length];
   place("numbers").textContent =
     (r === null ? "no correlation" : `r = ${r.toFixed(2)}`) +
-    ` (Pearson, ${named(x)} and ${named(y)}), n = ${rows.length}` +
+    ` (Pearson, ${label(x)} and ${label(y)}), n = ${rows.length}` +
     (without ? `; ${without} without a value to show` : "") +
     (filtered ? `; ${filtered} filtered out` : "");
 }
@@ -150,13 +150,13 @@ function list(x, y, rows) {
   const options = byValue.map((row) => {
     const option = document.createElement("option");
     option.value = row;
-    option.textContent = `${columns.index[row]}: ${quantities[y].label} ${number(columns[y][row])}, ${description(row)[0]}`;
+    option.textContent = `${columns.index[row]}: ${axes[y].label} ${number(columns[y][row])}, ${description(row)}`;
     return option;
   });
   place("chosen").replaceChildren(...options);
 }
 
-// ---- one architecture
+// ---- one point
 
 function choose(row) {
   chosen = Number.isNaN(row) ? null : row;
@@ -165,14 +165,13 @@ function choose(row) {
   const { x, y } = asked();
   const at = (name) => [chosen === null ? [] : [columns[name][chosen]]];
   Plotly.restyle(points, { x: at(x), y: at(y) }, [points.data.length - 1]);
-  drawSweep();
-  drawCurves();
+  drawMarks();
+  drawLines();
   place("about").replaceChildren(...(chosen === null ? [] : facts(chosen)));
 }
 
 function facts(row) {
-  const labels = { ...data.drawn, ...Object.fromEntries(Object.entries(quantities).map(([name, { label }]) => [name, label])) };
-  return Object.entries(labels).map(([name, label]) => {
+  return Object.entries(data.facts).map(([name, label]) => {
     const [entry, term, value] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
     term.textContent = label;
     value.textContent = number(columns[name][row]);
@@ -181,73 +180,77 @@ function facts(row) {
   });
 }
 
-function drawSweep() {
-  const sweep = sweeps[chosen];
-  if (!sweep?.run.length) {
-    place("sweep-says").textContent = chosen === null ? "No architecture is shown." : absent(sweep);
-    Plotly.purge(place("sweep"));
+function drawMarks() {
+  const detail = details[chosen];
+  if (!detail?.key.length) {
+    place("marks-say").textContent = chosen === null ? `No ${data.noun} is shown.` : absent(detail);
+    Plotly.purge(place("marks"));
     return;
   }
-  const error = parts[columns.part[chosen]].error;
-  const best = sweep.run.indexOf(columns.best_run?.[chosen]);
-  const runs = sweep.run.map((_, i) => i);
+  const judged = words.judged[data.part[chosen]];
+  const best = detail.key.indexOf(columns[words.chosen]?.[chosen]);
+  const marks = detail.key.map((_, i) => i);
   const traces = Object.entries(STATUS).map(([status, { colour, symbol, label }]) => {
-    const members = runs.filter((i) => sweep.status[i] === status);
+    const members = marks.filter((i) => detail.status[i] === status);
+    const says = (i) => [
+      `${words.noun} ${detail.key[i]}, ${label}`,
+      `${words.across.label} ${number(detail.across[i])}`,
+      `${judged.label} ${number(detail.judged[i])}`,
+    ];
     return {
       mode: "markers",
       name: label,
-      x: members.map((i) => sweep.start_rate[i]),
-      y: members.map((i) => sweep.error[i]),
-      text: members.map((i) => `run ${sweep.run[i]}, ${label}<br>starting rate ${number(sweep.start_rate[i])}<br>${error} ${number(sweep.error[i])}`),
+      x: members.map((i) => detail.across[i]),
+      y: members.map((i) => detail.judged[i]),
+      text: members.map((i) => says(i).map(plain).join("<br>")),
       hovertemplate: "%{text}<extra></extra>",
       marker: { color: colour, symbol, size: 8, line: { color: colour, width: 1.5 } },
     };
   });
-  traces.push({ mode: "markers", x: [sweep.start_rate[best]], y: [sweep.error[best]], hoverinfo: "skip", name: "chosen run", marker: CHOSEN });
-  const axes = { xaxis: axis("starting rate", true), yaxis: { ...axis(error, false), rangemode: "nonnegative" } };
-  Plotly.react(place("sweep"), traces.filter((trace) => trace.x.length), layout(420, { ...axes, showlegend: true }), CONFIG);
-  const count = (status) => sweep.status.filter((each) => each === status).length;
-  place("sweep-says").textContent =
-    `The search of architecture ${columns.index[chosen]}, ${parts[columns.part[chosen]].title}: ${sweep.run.length} runs, ` +
-    `${count("diverged")} diverged, ${count("pruned")} pruned.`;
+  const ring = { x: [detail.across[best]], y: [detail.judged[best]], name: `chosen ${words.noun}` };
+  traces.push({ mode: "markers", ...ring, hoverinfo: "skip", marker: CHOSEN });
+  const shown = { xaxis: axis(words.across), yaxis: { ...axis(judged), rangemode: "nonnegative" }, showlegend: true };
+  Plotly.react(place("marks"), traces.filter((trace) => trace.x.length), layout(420, shown), CONFIG);
+  const counts = Object.keys(STATUS).map((status) => `${detail.status.filter((each) => each === status).length} ${status}`);
+  place("marks-say").textContent = `${capital(named(chosen))}: ${detail.key.length} ${words.noun}s, ${counts.join(", ")}.`;
 }
 
-function drawCurves() {
-  const sweep = sweeps[chosen];
-  if (!sweep?.epochs) {
-    place("curves-say").textContent = "";
-    Plotly.purge(place("curves"));
+function drawLines() {
+  const detail = details[chosen];
+  if (!detail?.count) {
+    place("lines-say").textContent = "";
+    Plotly.purge(place("lines"));
     return;
   }
-  const error = parts[columns.part[chosen]].error;
-  const first = sweep.rates.epoch[0];
-  const epochs = sweep.loss_curve.map((_, i) => first + i);
-  const last = epochs.at(-1);
-  const losses = sweep.loss_curve.filter((loss) => loss > 0);
-  const decades = Math.log10(Math.max(...losses) / Math.min(...losses));
-  const curve = (y, yaxis, name, more) => ({ mode: "lines", x: epochs, y, yaxis, name, line: { color: "#0b5394", width: 1.6, ...more } });
+  const judged = words.judged[data.part[chosen]];
+  const first = detail.below.over[0];
+  const over = detail.above.map((_, i) => first + i);
+  const positive = detail.above.filter((value) => value > 0);
+  const decades = Math.log10(Math.max(...positive) / Math.min(...positive));
+  const line = (y, yaxis, name, more) => ({ mode: "lines", x: over, y, yaxis, name, line: { color: "#0b5394", width: 1.6, ...more } });
+  const steps = line([...detail.below.value, detail.below.value.at(-1)], "y3", words.below.label, { shape: "hv" });
   const traces = [
-    curve(sweep.loss_curve, "y", "training loss"),
-    curve(sweep.error_curve, "y2", error),
-    { ...curve([...sweep.rates.rate, sweep.rates.rate.at(-1)], "y3", "rate", { shape: "hv" }), x: [...sweep.rates.epoch, last] },
+    line(detail.above, "y", words.above.label),
+    line(detail.middle, "y2", judged.label),
+    { ...steps, x: [...detail.below.over, over.at(-1)] },
   ];
   const stacked = {
-    xaxis: { ...axis("epoch", false), anchor: "y3" },
-    yaxis: { ...axis("training loss", true), domain: [0.7, 1], dtick: decades < 2 ? "D2" : undefined },
-    yaxis2: { ...axis(error, false), rangemode: "nonnegative", domain: [0.35, 0.65], nticks: 4 },
-    yaxis3: { ...axis("rate", true), domain: [0, 0.3], nticks: 4 },
+    xaxis: { ...axis(words.over), anchor: "y3" },
+    yaxis: { ...axis(words.above), domain: [0.7, 1], dtick: decades < 2 ? "D2" : undefined },
+    yaxis2: { ...axis(judged), rangemode: "nonnegative", domain: [0.35, 0.65], nticks: 4 },
+    yaxis3: { ...axis(words.below), domain: [0, 0.3], nticks: 4 },
     hovermode: "x",
     showlegend: false,
   };
-  Plotly.react(place("curves"), traces, layout(420, stacked), CONFIG);
-  place("curves-say").textContent =
-    `Its chosen run, number ${columns.best_run[chosen]}, epoch by epoch: ${epochs.length} epochs from the starting rate ` +
-    `${number(sweep.rates.rate[0])}.`;
+  Plotly.react(place("lines"), traces, layout(420, stacked), CONFIG);
+  place("lines-say").textContent =
+    `Its chosen ${words.noun}, number ${columns[words.chosen][chosen]}: ${detail.count} ${words.over.label}s; ` +
+    `${words.below.label} at first ${number(detail.below.value[0])}.`;
 }
 
-function absent(sweep) {
-  const found = sweep ? "was not trained" : "has its sweep in the study's tables, but not in this page";
-  return `Architecture ${columns.index[chosen]} ${found}.`;
+function absent(detail) {
+  const found = detail ? `has no ${words.noun}s` : `has more in the study's tables, but not in this page`;
+  return `${capital(data.noun)} ${columns.index[chosen]} ${found}.`;
 }
 
 // ---- the controls

@@ -1,0 +1,86 @@
+"""The initial metrics that are ranked: the NLC, its competitors in the paper's section 6, and simple combinations.
+
+Labels, scales and costs are those of the rows. `smallest_rate` is no metric here: it takes an epoch of the optimizer,
+and sets the range of rates that the error comes from.
+"""
+
+import numpy as np
+import pandas as pd
+
+from distnlc.analysis.nlc.parts import Part
+from distnlc.analysis.statistics.ranking import Metric, Ranking, rank
+from distnlc.records import quantities
+from distnlc.studies.nlc.records import ArchitectureRow
+
+INPUTS, LABELS, NOTHING = "inputs", "inputs and labels", "nothing"
+COLUMNS = quantities(ArchitectureRow)
+
+
+def _metric(column: str, data: str, expected: int = 1) -> Metric:
+    one = COLUMNS[column]
+    return Metric(name=one.label, columns=(column,), log=one.log, expected=expected, data=data, cost=one.cost)
+
+
+NLC = _metric("init_nlc", INPUTS)
+BIAS = _metric("init_bias", INPUTS)
+DIAMETER = _metric("init_relative_diameter", INPUTS, expected=-1)
+DEPTH = _metric("depth", NOTHING)
+CHANGE = Metric(
+    name="change of correlation",
+    columns=("correlation_change",),
+    log=False,
+    expected=1,
+    data=INPUTS,
+    cost=COLUMNS["init_output_cosine"].cost,
+)
+METRICS = (
+    NLC,
+    BIAS,
+    DIAMETER,
+    _metric("init_gradient_component", LABELS),
+    _metric("init_gradient_length", LABELS),
+    _metric("init_jacobian_norm", INPUTS),
+    _metric("init_lipschitz", INPUTS),
+    CHANGE,
+    DEPTH,
+    _metric("activation_nlc", NOTHING),
+    _metric("activation_linear_error", NOTHING),
+)
+
+
+def _combination(name: str, *columns: str) -> Metric:
+    return Metric(name=name, columns=columns, log=False, expected=1, data=INPUTS, cost=NLC.cost)
+
+
+COMBINATIONS = (
+    _combination("NLC + bias", "init_nlc", "init_bias"),
+    _combination("NLC + bias + skip connections", "init_nlc", "init_bias", "skips"),
+)
+"""Least squares of the error on log NLC, log bias and whether there are skip connections."""
+
+
+def rank_metrics(part: Part) -> Ranking:
+    """All metrics of a part. Raises TooFewRowsError."""
+    rows = with_derived(part.rows)
+    excluded = part.left_out(part.error) | {f"{part.error_name} not measured": rows[part.error].isna()}
+    return rank(
+        rows,
+        part.error,
+        METRICS,
+        combinations=COMBINATIONS,
+        against=NLC,
+        controls={"depth": False, "width": True},
+        excluded=excluded,
+    )
+
+
+def with_derived(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `architectures` with the columns that only metrics have.
+
+    Correlation preservation is taken by what it loses: how far the mean cosine of two outputs is from that of the
+    inputs. Inputs have a mean cosine near 0, so that it is nearly the size of the outputs' cosine.
+    """
+    return rows.assign(
+        correlation_change=(rows["init_output_cosine"] - rows["init_input_cosine"]).abs(),
+        skips=np.where(rows["skip_strength"] > 0, 1.0, 0.0),
+    )

@@ -1,0 +1,75 @@
+"""The networks of tables 1 and 2 and of the sine experiment, and the exact NLC of one without activation function."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distnlc.networks.activations import make_activation
+from distnlc.networks.architecture import Architecture
+from distnlc.networks.initialization import Parameters
+from distnlc.networks.mlp import MLP
+
+
+def orthogonal_network(activation: str, *, depth: int, width: int, d_in: int, d_out: int, seed: int) -> MLP:
+    """A batch-norm network as the NLC study initializes it: orthogonal, zero biases, tau scaled to Q = 1, no skips."""
+    sizes: dict[str, Any] = {"d_in": d_in, "d_out": d_out, "depth": depth, "width": width}
+    return Architecture(index=0, seed=seed, **sizes, activation=activation, normalization="batch").build()
+
+
+def gaussian_network(*, depth: int, width: int, d_in: int, d_out: int, seed: int) -> MLP:
+    """A batch-norm ReLU network with independent Gaussian weights of variance 2 / fan-in and zero biases.
+
+    Batch norm undoes the weights' scale, so only their independence tells this from `orthogonal_network`.
+    """
+    generator = np.random.default_rng(seed)
+    widths = [d_in, *[width] * (depth - 1), d_out]
+    weights = [
+        torch.from_numpy(generator.standard_normal((fan_out, fan_in))) * (2 / fan_in) ** 0.5
+        for fan_in, fan_out in pairwise(widths)
+    ]
+    biases = [torch.zeros(fan_out, dtype=torch.float64) for fan_out in widths[1:]]
+    return MLP(
+        Parameters(weights, biases, projection=None),
+        activation=make_activation("relu"),
+        normalization="batch",
+        skip_strength=0.0,
+        skip_start="none",
+    )
+
+
+def sine_network(
+    k: float, *, depth: int, width: int, d_in: int, d_out: int, seed: int, device: str = "cpu"
+) -> Callable[[Tensor], Tensor]:
+    """A network without normalization with tau(s) = 1 + sin(k s) / k, initialized as the NLC study's are."""
+    sizes: dict[str, Any] = {"d_in": d_in, "d_out": d_out, "depth": depth, "width": width}
+    plain = Architecture(index=0, seed=seed, **sizes, activation="relu").build().requires_grad_(False)
+    *hidden, last = plain.to(device).linears
+
+    def network(signal: Tensor) -> Tensor:
+        for linear in hidden:
+            signal = 1 + torch.sin(k * linear(signal)) / k
+        outputs: Tensor = last(signal)
+        return outputs
+
+    return network
+
+
+def nlc_without_activation(network: MLP, covariance: Tensor) -> float:
+    """The NLC of a depth-2 batch-norm network if its activation function were the identity: of a linear map, exactly.
+
+    `covariance` (d_in, d_in) is the inputs'; batch norm divides by the standard deviation over all of them.
+    """
+    first, last = (value.detach() for value in network.parameters() if value.ndim == 2)  # not the biases
+    deviations = ((first @ covariance) * first).sum(1).sqrt()
+    matrix = (last / deviations) @ first
+    variance = ((matrix @ covariance) * matrix).sum()
+    return float((matrix.square().sum() * covariance.trace() / (len(covariance) * variance)).sqrt())
+
+
+def gaussian_inputs(points: int, d_in: int, seed: int) -> Tensor:
+    """Isotropic unit Gaussian inputs (points, d_in), float64."""
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((points, d_in)))

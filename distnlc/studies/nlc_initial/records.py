@@ -1,0 +1,114 @@
+"""The rows of a study of networks at initialization; `unit_id` joins the tables."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from distnlc.metrics import catalog
+from distnlc.records import ATTEMPTS, DEVICE, INDEX, PART, REASON, SECONDS, STATUS, UNIT_ID, Quantity, column
+
+drawn = partial(Quantity, group="drawn")
+DEPTH = drawn("depth", unit="count", about="linear operations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRow:
+    """One unit: what fixes its network, and what was measured of it; an experiment fills the columns it needs."""
+
+    unit_id: str = column(UNIT_ID, required=True)
+    part: str = column(PART, required=True)
+    index: int = column(INDEX, required=True)
+    status: str = column(STATUS, required=True)
+    reason: str | None = column(REASON)
+    attempts: int = column(ATTEMPTS, default=1)
+    seconds: float = column(SECONDS, required=True)
+    device: str | None = column(DEVICE)
+    # what fixes the network and the value
+    experiment: str = column(drawn("experiment", unit="text", about="what the part measures (spec.py)"), required=True)
+    inputs: str | None = column(
+        drawn("inputs", unit="text", about="the dataset; `isotropic` and `gaussian`: unit Gaussian inputs"), lead=3
+    )
+    points: int | None = column(drawn("points", unit="count", about="inputs that the network is measured on"))
+    batches: int | None = column(drawn("batches", unit="count", about="random batches of 250 per Jacobian norm"))
+    d_in: int | None = column(drawn("input features", unit="count", about="input features"))
+    d_out: int | None = column(drawn("outputs", unit="count", about="outputs, the classes"))
+    architecture: int | None = column(
+        drawn("architecture", unit="count", about="the number of a drawn architecture in the study's sequence")
+    )
+    initialization: int | None = column(
+        drawn("initialization", unit="count", about="which of its initial weights, from 0")
+    )
+    seed: int = column(
+        drawn("seed", unit="number", about="of the weights; a whole number below 2^63; 0: there are none"), default=0
+    )
+    activation: str | None = column(
+        drawn("activation", unit="text", about="the activation function, `none` or `sine`"), lead=2
+    )
+    frequency: int | None = column(drawn("frequency k", unit="number", about="k of 1 + sin(k s) / k"))
+    depth: int | None = column(DEPTH, lead=4)
+    width: int | None = column(drawn("width", unit="count", log=True, about="neurons of every hidden layer"), lead=5)
+    parameters: int | None = column(drawn("parameters", unit="count", log=True, about="weights and biases"))
+    normalization: str | None = column(drawn("normalization", unit="text", about="`none`, `batch` or `layer`"))
+    absorbs: bool | None = column(
+        drawn("absorbs", unit="yes/no", about="whether batch norm undoes any scale of, and constant added to, inputs")
+    )
+    # what was measured
+    init_nlc: float | None = column(catalog.INITIAL_NLC, lead=1)
+    init_jacobian_norm: float | None = column(catalog.JACOBIAN_NORM)
+    init_gradient_component: float | None = column(catalog.GRADIENT_COMPONENT)
+    output_spread: float | None = column(
+        Quantity(
+            "spread of the outputs",
+            unit="output",
+            group="initial",
+            log=True,
+            about="quadratic mean over the outputs of their standard deviations",
+        )
+    )
+    activation_nlc: float | None = column(catalog.ACTIVATION_NLC)
+    activation_linear_error: float | None = column(catalog.ACTIVATION_LINEAR_ERROR)
+    directions: float | None = column(
+        Quantity(
+            "directions of the inputs",
+            group="initial",
+            about="(sum of variances)^2 / sum of squared variances: so many equal ones are as uneven as the inputs'",
+        )
+    )
+
+
+METRICS = {
+    "init_nlc": catalog.INITIAL_NLC,
+    "init_bias": catalog.INITIAL_BIAS,
+    "init_relative_diameter": catalog.RELATIVE_DIAMETER,
+    "init_gradient_component": catalog.GRADIENT_COMPONENT,
+    "init_gradient_length": catalog.GRADIENT_LENGTH,
+    "init_jacobian_norm": catalog.JACOBIAN_NORM,
+    "init_lipschitz": catalog.LIPSCHITZ,
+    "init_input_cosine": catalog.INPUT_COSINE,
+    "init_output_cosine": catalog.OUTPUT_COSINE,
+    "depth": DEPTH,
+}
+"""what is measured before and after every change, by the columns of the NLC study's `architectures`"""
+
+moved = partial(Quantity, group="result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovementRow:
+    """One metric before and after one change that does not matter to training."""
+
+    unit_id: str = column(UNIT_ID, required=True)
+    change: str = column(moved("change", unit="text", about="a name of changes.CHANGES, or `width`"), required=True)
+    metric: str = column(moved("metric", unit="text", about="a column of the NLC study"), required=True)
+    before: float | None = column(moved("before", about="of the architecture as it was drawn"), required=True)
+    after: float | None = column(moved("after", about="of the changed network"), required=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelRow:
+    """One pixel of a sphere picture; those outside the disc have no row."""
+
+    unit_id: str = column(UNIT_ID, required=True)
+    pixel: int = column(moved("pixel", unit="count", about="row by row from the top left, from 0"), required=True)
+    red: int = column(moved("red", unit="count", about="0 to 255, grows with output 1"), required=True)
+    green: int = column(moved("green", unit="count", about="0 to 255, grows with output 2"), required=True)
+    blue: int = column(moved("blue", unit="count", about="0 to 255, grows with output 3"), required=True)
