@@ -82,21 +82,21 @@ class Script(Watcher):
 def test_workers_come_and_go_with_the_nodes_and_a_study_without_any_waits_and_says_so(
     cluster: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    nodes: list[Any] = []
+    nodes, stop = list[Any](), threading.Event()
     script = Script(
         (lambda now: now.workers == 0, lambda: nodes.append(cluster.add_node(num_cpus=1))),
         (lambda now: now.workers == 1 and now.done, lambda: nodes.append(cluster.add_node(num_cpus=2))),
         (lambda now: now.workers == 3 and now.running == 3, lambda: kill(cluster, *nodes)),
         (lambda now: now.workers == 0 and len(caplog.messages) == 3, lambda: cluster.add_node(num_cpus=2)),
+        (lambda _: len(caplog.messages) == 4, stop.set),
     )
     store = MemoryStore()
     work = partial(mishap, "slow", False, tmp_path)
     with caplog.at_level(logging.WARNING, logger="distnlc"):
-        outcome = run_units(
-            units([1] * 20), executor=RayExecutor(work), store=store, kind=KIND, spec=SPEC, retries=0, sinks=[script]
-        )
+        settings = {"kind": KIND, "spec": SPEC, "retries": 0, "sinks": [script], "stop": stop}
+        outcome = run_units(units([1] * 1000), executor=RayExecutor(work), store=store, **settings)
     assert script.steps == [], "not all steps were come to"
-    assert (outcome.done, outcome.failed) == (20, 0)
+    assert (outcome.interrupted, outcome.failed) == (True, 0)
     assert max(state.workers for state in script.states) == 3
     assert script.states[-1].workers == 0, "the executor is closed"
     assert caplog.messages == [

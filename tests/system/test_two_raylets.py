@@ -68,7 +68,8 @@ def cluster() -> Iterator[Cluster]:
     head = _start([str(NODE), "head", "--port", port, *SMALL], folder / "head", environment)
     cluster = Cluster(head, f"127.0.0.1:{port}", environment | {"RAY_AUTH_MODE": "token"}, folder)
     try:
-        wait_for(lambda: "Ray runtime started" in cluster.words("head"), "head", log=lambda: cluster.words("head"))
+        wait_for(lambda: "Ray runtime started" in cluster.words("head") or head.poll() is not None, "head")
+        assert head.poll() is None, cluster.words("head")
         yield cluster
     finally:
         _kill(head)
