@@ -1,33 +1,43 @@
 # make run    install, then run the two-minute study
-# make test   install what the tests need, then lint, type-check and test
+# make check  lint, types, and the tests that need no Ray, no server and no browser
+# make test   all tests
 # make chaos  real studies under hundreds of real faults; an hour or two, a table at the end
 # make audit  known vulnerabilities of the pinned packages; asks pypi.org
 
-PYTHON ?= python3.11
+# the newest Python from 3.11 on that there is and starts
+PYTHON ?= $(shell for each in python3.15 python3.14 python3.13 python3.12 python3.11 python3; \
+	do $$each -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+WAITING := tests/system tests/chaos
 
-.PHONY: run test chaos audit clean
+.PHONY: run check test chaos audit clean
 
 run: .venv/installed
 	$(BIN)/distnlc run quick
 
-test: .venv/installed-for-tests
+check: .venv/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 $(WAITING:%=--ignore=%)
+
+# what waits for Ray, servers and kills goes beside what computes
+test: check
+	$(BIN)/pytest -n 2 $(WAITING)
 
 .venv/installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "distnlc needs Python 3.11 or newer, and found none"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(PIP) .
 	touch $@
 
 .venv/installed-for-tests: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	$(PIP) ".[test]"
 	touch $@
 
 chaos: .venv/installed-for-tests
-	CHAOS=full $(BIN)/pytest -s tests/chaos tests/store tests/tracking
+	CHAOS=full $(BIN)/pytest -s tests/chaos tests/store tests/tracking tests/system
 
 # --strict: without it, an index that does not answer passes for "nothing found"
 audit: .venv/installed-for-tests

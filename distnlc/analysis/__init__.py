@@ -15,8 +15,8 @@ EXAMPLE = EXAMPLES / "nlc"
 _HOME = {
     "Correlation": "distnlc.analysis.statistics.correlations",
     "correlate": "distnlc.analysis.statistics.correlations",
-    "Tables": "distnlc.analysis.load",
-    "load": "distnlc.analysis.load",
+    "Tables": "distnlc.analysis.tables",
+    "load": "distnlc.analysis.tables",
 }
 
 __all__ = ["EXAMPLE", "EXAMPLES", *_HOME]  # noqa: PLE0604 (names of the map above)

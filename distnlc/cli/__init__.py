@@ -11,14 +11,12 @@ message and no traceback. Whatever is slow to import is imported where it is use
 
 import signal
 import sys
+from collections.abc import Callable
 
 import typer
 
 from distnlc.bench.command import bench
-from distnlc.cli import show
-from distnlc.cli.plan import plan
-from distnlc.cli.run import run
-from distnlc.cli.status import status
+from distnlc.cli import plan, run, show, status
 from distnlc.cli.words import USAGE
 from distnlc.engine.executor import EngineError
 from distnlc.measuring.command import measure
@@ -34,10 +32,13 @@ app = typer.Typer(
     help="Which property of a neural network, measured before training, predicts how well it will generalize?",
     epilog="Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interrupted.",
 )
-for command in (run, plan, status, show.report, show.figure, show.table, show.export, show.presets, show.kinds):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(run.run, plan.plan, status.status),
+    *(show.report, show.figure, show.table, show.export, show.presets, show.kinds),
+    *(measure, bench),
+)
+for command in COMMANDS:
     app.command()(command)
-app.command()(measure)
-app.command()(bench)
 
 
 def main() -> None:

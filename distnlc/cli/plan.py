@@ -13,7 +13,7 @@ from distnlc.engine.executor import best_device, one_thread
 from distnlc.plugins import Kind, Work, kind_of, loaded
 from distnlc.records import columns_of
 from distnlc.sinks.console import duration, say
-from distnlc.spec import StudySpec, Unit, to_yaml
+from distnlc.spec import SpecError, StudySpec, Unit, to_yaml
 
 UNIT_ROW_BYTES = {"str": 8.0, "int": 4.0, "float": 8.0, "bool": 0.5}
 """of a value in the first table, compacted: nearly all of them differ"""
@@ -31,7 +31,9 @@ def plan(
     """Says what a study would do and how long it would take here, after a short calibration; does no unit."""
     study = study_of(spec, assignments, plugin)
     kind = kind_of(study.kind)
-    units, device = units_of(kind, study), device or _this_device()
+    if device == "cuda" and best_device() != "cuda":
+        raise SpecError("--device cuda: this machine has no GPU that torch can use; plan on the machine that will run it")
+    units, device = units_of(kind, study), device or ("cuda" if best_device() == "cuda" else "cpu")
     workers = workers or (1 if device == "cuda" else os.cpu_count() or 1)
     say(to_yaml(study).rstrip(), style="dim")
     seconds = _seconds(kind, study, units, device)
@@ -46,10 +48,6 @@ def plan(
     say(f"about {', '.join(f'{count:,} {name}' for name, count in rows.items())}; {size / 1e6:.1f} MB on disk")
     study_s = max(*seconds, sum(seconds) / workers)
     say(f"about {duration(study_s)} with {workers} worker{'s' if workers > 1 else ''} on {device}")
-
-
-def _this_device() -> Literal["cpu", "cuda"]:
-    return "cuda" if best_device() == "cuda" else "cpu"
 
 
 def _seconds(kind: Kind[Any], study: StudySpec, units: Sequence[Unit], device: str) -> list[float]:

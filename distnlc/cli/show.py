@@ -1,11 +1,12 @@
 """The commands that show what there is: a study's report, figures, tables and rows; the presets and the kinds."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from distnlc.cli.words import FolderArgument, PluginOption
+from distnlc.cli.words import FolderArgument, PluginOption, SetOption, study_of
 from distnlc.plugins import kind_of, use_plugins
 from distnlc.plugins import kinds as all_kinds
 from distnlc.sinks.console import say
@@ -72,11 +73,15 @@ def presets(plugin: PluginOption = None) -> None:
 
 def kinds(
     check: Annotated[
-        str | None, typer.Option("--check", metavar="NAME", help="tries whether this kind keeps what every kind must")
+        str | None,
+        typer.Option(
+            "--check", metavar="SPEC", help="a small study, by which its kind is tried; its folder is deleted"
+        ),
     ] = None,
+    assignments: SetOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Lists the kinds of study; with --check tries one on its smallest preset, in a folder that is deleted."""
+    """Lists the kinds of study; with --check tries whether a kind keeps what every kind must."""
     use_plugins(plugin or ())
     if check is None:
         for name in all_kinds():
@@ -84,7 +89,8 @@ def kinds(
             about = (kind.spec.__doc__ or "").strip().partition("\n")[0]
             say(f"{name:<16} {about} Tables: {', '.join(kind.tables)}")
         return
-    from distnlc.engine.contract import check_kind
+    from distnlc.cli.contract import check_kind
 
-    for line in check_kind(kind_of(check)):
-        say(line)
+    with tempfile.TemporaryDirectory() as folder:
+        for line in check_kind(study_of(check, assignments, None), Path(folder)):
+            say(line)

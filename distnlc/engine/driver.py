@@ -182,12 +182,12 @@ class _Ledger:
         reason = self._why_give_up(result)
         if reason is None:
             return None
+        reason = reason.encode(errors="backslashreplace").decode()  # names of files can hold what is no text
         traceback = f"\n{result.traceback}" if result.traceback else ""
         log.warning("unit %s (%s) failed: %s%s", unit.unit_id, unit.label, reason, traceback)
         self.failed += 1
         attempts = self._failures[unit.unit_id] + len(self._losses[unit.unit_id])
-        storable = reason.encode(errors="backslashreplace").decode()  # names of files can hold what is no text
-        records = self._give_up(unit, storable, self._seconds[unit.unit_id], attempts)
+        records = self._give_up(unit, reason, self._seconds[unit.unit_id], attempts)
         self._close(unit)
         return unit, FAILED, records
 

@@ -30,8 +30,9 @@ def failed_records(
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
     values = {name: None if columns[name].endswith("?") else NEUTRAL[columns[name]] for name in required}
+    values["index"] = unit.index
     values |= {name: value for name, value in known.items() if name in columns}
-    values |= {"unit_id": unit.unit_id, "part": unit.part, "index": unit.index, "status": FAILED}
+    values |= {"unit_id": unit.unit_id, "part": unit.part, "status": FAILED}
     values |= {"reason": reason, "attempts": attempts, "seconds": seconds}
     rows = {kind.first: [kind.row(**values)]}
     return rows | {table: [] for table in kind.tables if table != kind.first}

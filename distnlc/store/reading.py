@@ -68,6 +68,8 @@ def read_records(
     place, left = place_of(folder), set(wanted)
     while left:
         manifest = read_manifest(place)
+        if (first := next(iter(tables))) not in manifest.tables:
+            raise StoreError(f"{place}: no table {first!r}; tables: {', '.join(manifest.tables)}")
         held = [table for table in tables if table in manifest.tables]  # a younger distnlc has more
         try:
             for chunk, units in manifest.owned():

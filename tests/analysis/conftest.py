@@ -1,11 +1,15 @@
-"""Study folders that several tests read."""
+"""Studies that several tests read, and their figures, each drawn once."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from distnlc.analysis.load import Tables, load
-from tests.helpers.synthetic import failed_row, realistic_rows, write_study
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.nlc.report import REPORT
+from distnlc.analysis.tables import Tables, load
+from tests.helpers.synthetic import failed_row, paper_rows, realistic_rows, write_study
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,16 @@ def two_datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tables(two_datasets: Path) -> Tables:
     return load(two_datasets)
+
+
+@pytest.fixture(scope="session")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """All five parts of the paper, 25 architectures each, a few of them failed."""
+    return load(write_study(tmp_path_factory.mktemp("paper") / "study", paper_rows(25)))
+
+
+@pytest.fixture(scope="session")
+def drawn(paper: Tables) -> Callable[[str], Drawing]:
+    """A figure of the study `paper` by its name."""
+    figures = {figure.name: figure for figure in REPORT.figures}
+    return cache(lambda name: figures[name].draw(paper))

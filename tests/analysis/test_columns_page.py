@@ -1,42 +1,44 @@
 """analysis/README.md explains every column and nothing else, its examples run, and what it says of exports is true."""
 
 import re
+import runpy
 from contextlib import redirect_stdout
-from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from distnlc.plugins import kind_of, kinds
+from distnlc.records import columns_of, quantities
 from distnlc.store import export
-from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from tests.helpers.synthetic import realistic_rows, write_study
 
-PAGE = (Path(__file__).parents[2] / "analysis" / "README.md").read_text()
-UNITS = {
-    str: {"text"},
-    bool: {"yes/no"},
-    int: {"count", "number"},
-    float: {"number", "fraction", "factor", "rate", "s", "loss", "output", "loss / input", "output / input"},
-}
+FOLDER = Path(__file__).parents[2] / "analysis"
+PAGE = (FOLDER / "README.md").read_text()
 
 
 def blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("table", "row_type"), [("architectures", ArchitectureRow), ("runs", RunRow), ("epochs", EpochRow)]
-)
-def test_every_column_has_its_line_with_a_unit_and_a_meaning(table: str, row_type: type) -> None:
-    section = PAGE.split(f"## `{table}`")[1].split("\n## ")[0]
-    lines = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]{6,}) \|$", section, flags=re.MULTILINE)
-    assert [name for name, _, _ in lines] == [field.name for field in fields(row_type)]
-    assert len(lines) == section.count("\n| ") - 1  # without the heading
-    for (name, unit, _), field in zip(lines, fields(row_type), strict=True):
-        kinds = [kind for kind in UNITS if kind in getattr(field.type, "__args__", (field.type,))]
-        assert unit in UNITS[kinds[0]], name
+def test_its_tables_are_the_declared_columns() -> None:
+    printed = runpy.run_path(str(FOLDER / "columns.py"))["page"]("nlc")
+    assert printed in PAGE
+    assert re.findall(r"^## `(\w+)`", PAGE, flags=re.MULTILINE) == ["architectures", "runs", "epochs"]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_column_of_every_kind_has_a_unit_that_its_type_can_have_and_a_meaning(kind: str) -> None:
+    for table, row_type in kind_of(kind).tables.items():
+        declared, types = quantities(row_type), columns_of(row_type)
+        assert list(declared) == list(types), f"{table}: a column without a quantity"
+        for name, quantity in declared.items():
+            held = types[name].rstrip("?")
+            assert (quantity.unit == "text") == (held == "str"), name
+            assert (quantity.unit == "yes/no") == (held == "bool"), name
+            assert quantity.unit != "count" or held == "int", name
+            assert len(quantity.about or quantity.label) > 5, name
 
 
 def test_the_two_questions_are_answered_from_the_example_study() -> None:
@@ -72,4 +74,4 @@ def test_exports_read_as_the_page_says(tmp_path: Path, monkeypatch: pytest.Monke
 def test_every_linked_file_exists() -> None:
     links = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert links
-    assert [link for link in links if not (Path(__file__).parents[2] / "analysis" / link).exists()] == []
+    assert [link for link in links if not (FOLDER / link).exists()] == []

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from distnlc import analysis, data
-from distnlc.analysis.nlc.answers import summary
+from distnlc import analysis
+from distnlc.analysis.nlc.answers import summarize
+from distnlc.data.dataset import load
 from distnlc.metrics.nlc import nlc as nlc_of
 from distnlc.networks.architecture import Architecture
 from distnlc.search import wave_sizes
 from distnlc.spec import derive_seed, spec_id
 from distnlc.store import read_spec_fields
 from distnlc.studies import from_fields, resolve
-from distnlc.studies.nlc import unit as nlc
+from distnlc.studies.nlc.spec import Spec
+from distnlc.studies.nlc.units import units
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 PRESET = "paper-small"
@@ -37,7 +39,7 @@ def test_it_is_the_preset(tables: analysis.Tables) -> None:
 
 def test_every_architecture_has_all_its_runs_and_every_run_its_epochs(tables: analysis.Tables) -> None:
     study = resolve(PRESET)
-    assert isinstance(study, nlc.Spec)
+    assert isinstance(study, Spec)
     runs = tables.runs.groupby("unit_id").run.nunique()
     for part, rows in tables.architectures.groupby("part"):
         assert set(runs[rows.unit_id]) == {sum(wave_sizes(study.part(str(part)).search))}
@@ -59,7 +61,7 @@ def test_the_chosen_run_has_the_lowest_error_of_the_criterion_and_the_lowest_rat
 
 
 def test_its_ids_are_those_of_todays_code(tables: analysis.Tables) -> None:
-    assert {unit.unit_id for unit in nlc.units(resolve(PRESET))} == set(tables.architectures.unit_id)
+    assert {unit.unit_id for unit in units(resolve(PRESET))} == set(tables.architectures.unit_id)
     for row in tables.architectures.itertuples():
         assert drawn(row).architecture_id == row.architecture_id
         assert drawn(row).parameters == row.parameters
@@ -70,9 +72,9 @@ def test_its_initial_nlc_is_measured_again(
 ) -> None:
     monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path))
     study = resolve(PRESET)
-    assert isinstance(study, nlc.Spec)
+    assert isinstance(study, Spec)
     part = study.part("waveform")
-    inputs = data.load(part.data, part.seed).train_inputs
+    inputs = load(part.data, part.seed).train_inputs
     rows = tables.architectures[tables.architectures.part == "waveform"]
     for row in rows.sort_values(["depth", "index", "initialization"]).head(3).itertuples():
         seed = derive_seed("metrics", row.seed, "nlc")
@@ -80,8 +82,8 @@ def test_its_initial_nlc_is_measured_again(
         assert again == pytest.approx(row.init_nlc, rel=1e-6)
 
 
-def test_the_readme_states_its_correlation() -> None:
-    parts = {part.title: part for part in summary(analysis.EXAMPLE).parts}
+def test_the_readme_states_its_correlation(tables: analysis.Tables) -> None:
+    parts = {part.title: part for part in summarize(tables)}
     stated = re.search(r"correlation of log NLC with test error is (\d\.\d\d)", README)
     assert stated
     assert float(stated[1]) == round(parts["waveform-noise (SGD)"].correlation.pearson, 2)

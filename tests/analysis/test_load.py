@@ -1,6 +1,6 @@
-"""Loading gives every committed row, with the columns of records.py, and says what is wrong with a folder."""
+"""Loading gives every committed row of any kind, with the kind's columns, and says what is wrong with a folder."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,8 @@ from distnlc import analysis
 from distnlc.spec import StudySpec
 from distnlc.store import Store, StoreError
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
-from tests.helpers.synthetic import architecture_row, failed_row, write_study
+from distnlc.studies.rehearsal import RehearsalRow
+from tests.helpers.synthetic import architecture_row, failed_row, invented, write_study
 
 
 def test_columns_are_those_of_the_records(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_rows_do_not_depend_on_the_order_of_commits(tmp_path: Path) -> None:
 
 
 def test_an_older_study_has_todays_columns() -> None:
-    frame = analysis.load(Path(__file__).parent.parent / "data" / "store_v1").architectures
+    frame = analysis.load(Path(__file__).parents[1] / "store" / "assets" / "store_v1").architectures
     assert list(frame.columns) == [field.name for field in fields(ArchitectureRow)]
     assert frame["initialization"].tolist() == [0, 0]
     assert frame["jacobian_seconds"].dtype == float
@@ -58,8 +59,48 @@ def test_a_folder_that_is_no_study_is_refused_by_name(tmp_path: Path) -> None:
             analysis.load(folder)
 
 
-def test_a_study_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with Store.create_or_open(tmp_path / "s", StudySpec(kind="other"), {"measurements": ArchitectureRow}):
+@dataclass
+class Odd:
+    """No row of a kind there is."""
+
+    unit_id: str
+    init_nlc: str
+
+
+def test_a_study_that_is_not_of_the_kind_it_says_is_refused(tmp_path: Path) -> None:
+    for number, (tables, said) in enumerate(
+        (
+            ({"measurements": ArchitectureRow}, "expected a study of kind nlc, but its tables are measurements"),
+            ({"architectures": Odd}, "expected a column init_nlc of type float[?], found str"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        with Store.create_or_open(folder, StudySpec(kind="nlc"), tables):
+            pass
+        with pytest.raises(StoreError, match=said):
+            analysis.load(folder)
+
+
+def test_a_kind_that_is_not_installed_is_loaded_as_its_folder_says(tmp_path: Path) -> None:
+    with Store.create_or_open(tmp_path / "s", StudySpec(kind="other"), {"units": RehearsalRow, "long": RunRow}) as s:
+        for index in (1, 0):
+            unit = f"u{index}"
+            row = invented(RehearsalRow, unit_id=unit, part="a", index=index, status="ok", value=None)
+            runs = [invented(RunRow, unit_id=unit, architecture_id="a", run=run) for run in (2, 0)]
+            s.commit([(unit, "ok", {"units": [row], "long": runs})])
+    tables = analysis.load(tmp_path / "s")
+    units, long = tables
+    assert (tables.kind, list(tables.frames)) == ("other", ["units", "long"])
+    assert tables["units"] is tables.units is tables.first is units
+    assert list(units["index"]) == [0, 1]
+    assert list(zip(long["unit_id"], long["run"], strict=True)) == [("u0", 0), ("u0", 2), ("u1", 0), ("u1", 2)]
+    assert list(long.columns) == [field.name for field in fields(RunRow)]
+    with pytest.raises(AttributeError, match="no table 'runs'; tables: units, long"):
+        _ = tables.runs
+
+
+def test_a_table_that_is_younger_than_the_study_is_empty(tmp_path: Path) -> None:
+    with Store.create_or_open(tmp_path / "s", StudySpec(kind="nlc"), {"architectures": ArchitectureRow}):
         pass
-    with pytest.raises(StoreError, match="expected a study with the tables architectures, runs, epochs"):
-        analysis.load(tmp_path / "s")
+    epochs = analysis.load(tmp_path / "s").epochs
+    assert (len(epochs), list(epochs.columns)) == (0, [field.name for field in fields(EpochRow)])

@@ -1,12 +1,11 @@
 """A true but tiny study, run once for all tests that only read it; the command as a user types it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import distnlc.analysis.report.page
-from distnlc.analysis.nlc import figure2
-from distnlc.analysis.nlc_initial import table1
+from distnlc.analysis.report import study
 from distnlc.sinks import mirror
 from tests.helpers.typed import TINY, distnlc, no_mlflow
 
@@ -50,12 +49,14 @@ def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def full_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that need the report drawn, which takes a second even with one figure and one table."""
-    monkeypatch.setattr(analysis.report, "FIGURES", (figure2,))
-    monkeypatch.setattr(analysis.report, "TABLES", (table1,))
+    from distnlc.analysis.nlc import report
+
+    few = replace(report.REPORT, figures=report.REPORT.figures[:1], tables=report.REPORT.tables[:1])
+    monkeypatch.setattr(report, "REPORT", few)
 
 
 @pytest.fixture(autouse=True)
 def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere nothing is drawn."""
     if "full_report" not in request.fixturenames:
-        monkeypatch.setattr(analysis.report, "write_report", lambda folder: f"{folder}/report/index.html")
+        monkeypatch.setattr(study, "write_report", lambda folder, tables=None: f"{folder}/report/index.html")

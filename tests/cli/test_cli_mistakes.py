@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-import distnlc.studies.nlc as kind
 from distnlc.store import Store, StoreError, read_statuses
 from distnlc.studies import presets, resolve
+from distnlc.studies.nlc import KIND
 from tests.helpers.typed import Answer, content, distnlc, rows
+
+PRESETS = [name for named in presets().values() for name in named]
 
 
 def assert_refused(answer: Answer, *said: str) -> None:
@@ -23,7 +25,7 @@ def assert_refused(answer: Answer, *said: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run nothing-like-it", ["no preset named 'nothing-like-it'", *presets()]),
+        ("run nothing-like-it", ["no preset named 'nothing-like-it'", *PRESETS]),
         ("run no-such-file.yaml", ["no-such-file.yaml: cannot read the study file: No such file"]),
         ("run tiny.yaml --set foo=1", ["tiny.yaml: unknown field 'foo'; known here: data, dtype"]),
         ("run tiny.yaml --set data.points=1", ["unknown field 'data.points'; known here: name, root"]),
@@ -35,6 +37,8 @@ def assert_refused(answer: Answer, *said: str) -> None:
         ("run tiny.yaml --set data.name=mnist --set data.root=gone", ["mnist: files not found", "gone"]),
         ("run tiny.yaml --unit 0123", ["--unit 0123", "no such unit"]),
         ("run tiny.yaml --out tiny.yaml/study", ["tiny.yaml/study", "Not a directory"]),
+        ("run tiny.yaml --part other", ["--part other: this study has no such part; parts: tiny"]),
+        ("figure gone", ["gone: not a study folder"]),
         ("plan tiny.yaml --set kind=other", ["unknown study kind 'other'; there are: nlc"]),
         ("status gone", ["gone: not a study folder"]),
         ("export gone", ["gone: not a study folder"]),
@@ -78,7 +82,7 @@ def test_a_folder_with_other_things_is_left_alone(home: Path) -> None:
 
 
 def test_a_second_writer_is_refused(home: Path) -> None:
-    with Store.create_or_open(home / "busy", resolve("tiny.yaml"), kind.TABLES):
+    with Store.create_or_open(home / "busy", resolve("tiny.yaml"), KIND.tables):
         assert_refused(
             distnlc("run", "tiny.yaml", "--executor", "serial", "--out", "busy"), "another writer is at work"
         )
@@ -115,6 +119,6 @@ def test_a_disk_that_takes_no_more_loses_nothing(home: Path, monkeypatch: pytest
 
 
 def test_a_bug_is_not_taken_for_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kind, "units", lambda spec: 1 // 0)  # noqa: ARG005
+    monkeypatch.setattr("distnlc.studies.nlc.calibration.seconds", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         distnlc("plan", "tiny.yaml")

@@ -14,15 +14,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import distnlc.studies.nlc as kind
-from distnlc import cli
-from distnlc.analysis.nlc.answers import summary
+from distnlc.analysis import correlate
 from distnlc.engine import driver
+from distnlc.plugins import Work
+from distnlc.progress import NOTHING_YET
 from distnlc.records import Records
 from distnlc.sinks import console
 from distnlc.spec import Unit
 from distnlc.store import read_sessions, read_statuses
 from distnlc.studies import presets
+from distnlc.studies.nlc import unit as kind
 from tests.helpers.typed import Answer, assert_same_rows, distnlc, rows
 
 RUN = ("run", "tiny.yaml", "--out", "study", "--executor", "serial")
@@ -41,18 +42,19 @@ def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the unit after so many is worked on."""
     done: list[Unit] = []
 
-    def run(spec: Any, unit: Unit, device: str, checkpoint_folder: Path) -> Records:
+    def run(spec: Any, unit: Unit, work: Work) -> Records:
         done.append(unit)
         if len(done) > count:
             raise KeyboardInterrupt
-        return do_unit(spec, unit, device, checkpoint_folder)
+        return do_unit(spec, unit, work)
 
     monkeypatch.setattr(kind, "run", run)
 
 
 def test_the_summary_answers_the_question(finished_study: tuple[Path, str]) -> None:
     folder, said = finished_study
-    found = summary(folder).parts[0].correlation
+    table = rows(folder)["architectures"]
+    found = correlate(table["init_nlc"], table["test_error"], log_x=True)
     assert "3 of 3 units to do" in said
     assert "3 architectures (0 failed), 12 training runs" in said
     assert (
@@ -109,7 +111,7 @@ def test_ctrl_c_while_the_workers_start_is_an_interruption_too(monkeypatch: pyte
     def start(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_executor", start)
+    monkeypatch.setattr("distnlc.cli.run._executor", start)
     answer = distnlc(*RUN)
     assert answer.code == 130
     assert f"0 of 3 units are kept; go on: distnlc {shlex.join(RUN)}\n" in answer.out
@@ -118,10 +120,10 @@ def test_ctrl_c_while_the_workers_start_is_an_interruption_too(monkeypatch: pyte
 def test_a_failed_unit_is_shown_with_its_reason_and_done_again_by_the_command_shown(
     home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(spec: Any, unit: Unit, device: str, checkpoint_folder: Path) -> Records:
+    def run(spec: Any, unit: Unit, work: Work) -> Records:
         if unit.index in {1, 2}:
             raise MemoryError(f"no room for number {unit.index}")
-        return do_unit(spec, unit, device, checkpoint_folder)
+        return do_unit(spec, unit, work)
 
     with monkeypatch.context() as patch:
         patch.setattr(kind, "run", run)
@@ -146,9 +148,9 @@ def test_a_failed_unit_is_shown_with_its_reason_and_done_again_by_the_command_sh
 def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def run(spec: Any, unit: Unit, device: str, checkpoint_folder: Path) -> Records:
+    def run(spec: Any, unit: Unit, work: Work) -> Records:
         seen.append(distnlc("status", "study").out)
-        return do_unit(spec, unit, device, checkpoint_folder)
+        return do_unit(spec, unit, work)
 
     monkeypatch.setattr(kind, "run", run)
     for module, setting in (console, "PROGRESS_FILE_S"), (console, "WRITING_SHARE"), (driver, "PROGRESS_S"):
@@ -169,7 +171,7 @@ def test_status_from_another_shell_while_the_study_runs(monkeypatch: pytest.Monk
 
 def leave_progress(folder: Path, pid: int, workers: int) -> None:
     """What a driver with this number says of itself."""
-    facts = asdict(replace(console.NOTHING_YET, workers=workers))
+    facts = asdict(replace(NOTHING_YET, workers=workers))
     who = {"host": os.uname().nodename, "pid": pid, "written_at": 2e9}
     (folder / "progress.json").write_text(json.dumps(facts | who))
 
@@ -228,7 +230,9 @@ def test_presets_and_help_are_there_at_once() -> None:
         assert typed.stdout.splitlines()[-1] == "[]"
 
 
-def test_presets_are_listed_one_a_line() -> None:
-    lines = distnlc("presets").out.splitlines()
-    assert [line.split()[0] for line in lines] == list(presets())
-    assert all(summary in line for line, summary in zip(lines, presets().values(), strict=True))
+def test_presets_are_listed_by_kind_one_a_line() -> None:
+    said = distnlc("presets").out
+    for kind_name, named in presets().items():
+        lines = said.partition(f"{kind_name}\n")[2].splitlines()
+        for line, (name, about) in zip(lines, named.items(), strict=False):
+            assert line == f"  {name:<24} {about}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import distnlc.analysis.report.page
+from distnlc.analysis.report import study
 from distnlc.sinks import mirror
 from distnlc.store import place_of, read_statuses
 from tests.helpers.typed import assert_same_rows, distnlc, rows
@@ -31,7 +31,7 @@ def test_a_dead_server_costs_one_warning(
     assert "running the study again completes it" in warnings[0]
 
 
-def one_line_report(folder: str) -> str:
+def one_line_report(folder: str, tables: object = None) -> str:  # noqa: ARG001
     place_of(folder).write("report/index.html", b"the report")
     return f"{folder}/report/index.html"
 
@@ -42,7 +42,7 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     units = set(read_statuses(finished))
     assert distnlc(*run, "--unit", min(units)).code == 0
     monkeypatch.setattr(mirror, "find_spec", find_spec)
-    monkeypatch.setattr(analysis.report, "write_report", one_line_report)
+    monkeypatch.setattr(study, "write_report", one_line_report)
     answer = distnlc(*run)
     assert answer.code == 0
     uri = f"sqlite:///{home}/study/mlflow.db"

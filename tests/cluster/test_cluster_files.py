@@ -154,7 +154,7 @@ def test_cloud_file_fits_the_schema_of_the_installed_ray() -> None:
 
 
 def test_no_file_names_a_preset_that_is_not_there() -> None:
-    presets = {path.stem for path in (ROOT / "distnlc" / "studies" / "presets").glob("*.yaml")}
+    presets = {path.stem for path in (ROOT / "distnlc" / "studies").glob("*/presets/*.yaml")}
     files = [path for path in CLUSTER.iterdir() if path.is_file()]
     named = {name for path in files for name in re.findall(r"distnlc run ([a-z][a-z-]*)", path.read_text())}
     assert {"paper", "rehearsal"} <= named <= presets

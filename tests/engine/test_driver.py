@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 
@@ -110,29 +109,6 @@ def test_the_reason_can_be_stored_whatever_it_holds() -> None:
     script: Script = lambda unit, _: [Finished(unit, error="OSError: no file a\udcff")]  # noqa: E731
     drive(ScriptedExecutor(script), units([1]), store)
     assert store.rows["u0"].reason == "OSError: no file a\\udcff"
-
-
-def test_a_unit_that_cannot_even_be_recorded_as_failed_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    def failed(spec: object, unit: Unit, *about: object) -> Records:
-        if unit.index == 1:
-            raise FileNotFoundError("the data are gone")
-        return KIND.failed(spec, unit, *about)  # type: ignore[no-any-return]
-
-    def script(unit: Unit, _: int) -> list[Finished]:
-        return [Finished(unit, error="E: no") if unit.index else good(unit)]
-
-    store, executor = MemoryStore(), ScriptedExecutor(script)
-    with pytest.raises(EngineError, match=r"^1 of the units that failed could not be recorded.* same command tries"):
-        run_units(
-            units([1, 9, 1]),
-            executor=executor,
-            store=store,
-            kind=SimpleNamespace(failed=failed),
-            spec=SPEC,  # type: ignore[arg-type]
-        )
-    assert (set(store.rows), set(store.failed())) == ({"u0", "u2"}, {"u2"})
-    assert executor.closed == 1
-    assert "unit u1 cannot be recorded as failed: FileNotFoundError: the data are gone" in caplog.messages
 
 
 def test_a_hanging_unit_is_cancelled_and_counts_as_failed_attempts() -> None:

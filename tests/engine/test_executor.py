@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 
 import distnlc.engine.executor as executor_module
 from distnlc.engine.executor import REASON_CHARACTERS, SerialExecutor, attempt, study_work
+from distnlc.plugins import Work
 from distnlc.records import Records
 from distnlc.spec import StudySpec, Unit
-from tests.helpers.toys import row, units
+from tests.helpers.toys import KIND, row, units
 
 (UNIT,) = units([1])
 
@@ -58,20 +60,15 @@ def test_work_that_gives_no_records_is_an_error() -> None:
 
 
 def test_a_study_goes_out_as_plain_data_and_is_rebuilt_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Kind:
-        Spec = StudySpec
-
-        @staticmethod
-        def run(spec: StudySpec, unit: Unit, device: str, checkpoint_folder: Path | None) -> Records:
-            return {"toys": [spec, unit, device, checkpoint_folder]}
-
-    monkeypatch.setattr(executor_module, "kind_of", lambda name: {"toy": Kind}[name])
+    kind = replace(KIND, run=lambda spec, unit, work: {"toys": [spec, unit, work]})
+    monkeypatch.setattr(executor_module, "kind_of", lambda name: {"toy": kind}[name])
     monkeypatch.setattr(executor_module, "from_fields", lambda fields, where: StudySpec.parse(fields, where=where))
     spec = StudySpec(kind="toy", seed=5)
     sent = pickle.dumps(study_work(spec, Path("/study/checkpoints")))
     assert b"StudySpec" not in sent
-    assert pickle.loads(sent)(UNIT, "cpu") == {"toys": [spec, UNIT, "cpu", Path("/study/checkpoints/u0")]}
-    assert study_work(spec)(UNIT, "cpu") == {"toys": [spec, UNIT, "cpu", None]}
+    place = Work("cpu", Path("/study/checkpoints/u0"))
+    assert pickle.loads(sent)(UNIT, "cpu") == {"toys": [spec, UNIT, place]}
+    assert study_work(spec)(UNIT, "cpu") == {"toys": [spec, UNIT, Work("cpu", None)]}
 
 
 def test_the_serial_engine_works_where_ray_and_mlflow_are_not_installed() -> None:

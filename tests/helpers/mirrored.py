@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distnlc.tracking.view import View
-
 from distnlc.spec import StudySpec, spec_id
 from distnlc.tracking import Tracker
+from distnlc.tracking.view import View
 
 
 def view(name: str, **changes: Any) -> View:

@@ -1,25 +1,33 @@
-"""Invented studies that look like real ones: rows of records.py, for tests that need no training."""
+"""Invented studies that look like real ones: rows of any kind from its columns, and NLC studies, without training."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from distnlc.records import DIVERGED, FAILED, OK
+from distnlc.plugins import kind_of
+from distnlc.records import DIVERGED, FAILED, OK, columns_of, quantities
 from distnlc.spec import StudySpec
 from distnlc.store import Store
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 
 ACTIVATIONS = ("relu", "selu", "tanh", "sigmoid", "even-tanh", "gaussian", "square", "odd-square")
-CHOSEN = ("runs", "diverged_runs", "epochs", "best_run", "best_rate", "best_at_edge")
-ERRORS = ("val_error", "test_error", "train_error")
-INITIAL = (
-    *("init_nlc", "init_bias", "init_loss_scale", "init_jacobian_norm", "init_gradient_component"),
-    *("init_gradient_length", "init_lipschitz", "init_input_cosine", "init_output_cosine", "init_relative_diameter"),
-)
-TRAINED = ("trained_nlc", "trained_nlc_test", "trained_bias", "trained_perturbation")
-NOT_MEASURED = (*INITIAL, *CHOSEN, *ERRORS, *TRAINED)
-CLASSES = {"waveform-noise": 3, "mnist": 10, "cifar10": 10}
+SIZES = {"waveform-noise": (40, 3), "mnist": (334, 10), "cifar10": (810, 10)}
+"""dataset -> features and classes"""
+MEASURED = ("initial", "cost", "sweep", "trained", "result")
+"""groups of the columns that a failed unit has not"""
+
+
+def invented(row_type: type, **fields: Any) -> Any:
+    """A row of any type; what is not given is what a column of its type and unit may hold, costs and reasons None."""
+    for name, kind in columns_of(row_type).items():
+        quantity = quantities(row_type)[name]
+        if quantity.group == "cost" or (quantity.group == "status" and kind.endswith("?")):
+            continue
+        by_type: dict[str, Any] = {"str": name, "int": 1, "bool": False, "float": 1.5}
+        value = 0.2 if quantity.unit == "fraction" else by_type[kind.rstrip("?")]
+        fields.setdefault(name, value)
+    return row_type(**fields)
 
 
 def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
@@ -29,7 +37,9 @@ def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
         "architecture_id": f"arch{index:04d}",
         "part": "waveform",
         "index": index,
+        "initialization": 0,
         "dataset": "waveform-noise",
+        "train_points": None,
         "optimizer": "sgd",
         "criterion": "validation-error",
         "seed": 7 + index,
@@ -39,46 +49,25 @@ def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
         "width": 50,
         "parameters": 10_000,
         "activation": ACTIVATIONS[index % 8],
-        "dilation": 1.0,
-        "shift": 0.0,
-        "debiased": False,
-        "bias_variance": 0.0,
-        "initial_scale": 1.0,
         "normalization": ("none", "batch", "layer")[index % 3],
         "skip_strength": 0.0,
-        "skip_start": "linear",
         "status": OK,
         "seconds": 12.5,
-        "init_nlc": 1.5,
-        "init_bias": 0.4,
-        "init_loss_scale": 1.0,
-        "init_jacobian_norm": 2.0,
-        "init_gradient_component": 0.01,
-        "init_gradient_length": 0.05,
-        "init_lipschitz": 1.4,
-        "init_input_cosine": 0.1,
-        "init_output_cosine": 0.4,
-        "init_relative_diameter": 0.6,
+        "activation_nlc": None,
+        "activation_linear_error": None,
         "runs": 3,
-        "diverged_runs": 1,
         "epochs": 120,
-        "best_run": 1,
-        "best_rate": 0.01,
-        "best_at_edge": False,
-        "val_error": 0.2,
         "test_error": 0.21,
-        "train_error": 0.15,
-        "trained_nlc": 1.8,
-        "trained_nlc_test": 1.9,
-        "trained_bias": 0.3,
-        "trained_perturbation": 0.5,
     }
-    return ArchitectureRow(**(fields | changes))
+    row: ArchitectureRow = invented(ArchitectureRow, **(fields | changes))
+    return row
 
 
 def failed_row(index: int, **changes: Any) -> ArchitectureRow:
     """An architecture whose unit was given up: drawn, never measured."""
-    empty: dict[str, Any] = dict.fromkeys(NOT_MEASURED)
+    empty: dict[str, Any] = {
+        name: None for name, quantity in quantities(ArchitectureRow).items() if quantity.group in MEASURED
+    }
     reason = "out of memory; rerun: distnlc run study.yaml --unit <unit>"
     return architecture_row(index, **(empty | {"status": FAILED, "reason": reason, "attempts": 3} | changes))
 
@@ -86,16 +75,13 @@ def failed_row(index: int, **changes: Any) -> ArchitectureRow:
 def run_rows(row: ArchitectureRow) -> list[RunRow]:
     """The runs that belong to a finished architecture, the last of them diverged."""
     return [
-        RunRow(
+        invented(
+            RunRow,
             unit_id=row.unit_id,
             architecture_id=row.architecture_id,
             run=run,
             start_rate=1e-3 * 3.0**run,
             status=DIVERGED if run >= (row.runs or 0) - (row.diverged_runs or 0) else OK,
-            epochs=40,
-            best_epoch=30,
-            divisions=10,
-            diverged_epochs=0,
             val_error=row.val_error,
             test_error=row.test_error,
             train_error=row.train_error,
@@ -106,16 +92,19 @@ def run_rows(row: ArchitectureRow) -> list[RunRow]:
 
 def epoch_row(run: RunRow) -> EpochRow:
     """The first epoch of a run."""
-    return EpochRow(
+    loss = float("nan") if run.status == DIVERGED else 1.1
+    row: EpochRow = invented(
+        EpochRow,
         unit_id=run.unit_id,
         architecture_id=run.architecture_id,
         run=run.run,
         epoch=0,
         rate=run.start_rate,
-        train_loss=float("nan") if run.status == DIVERGED else 1.1,
+        train_loss=loss,
         val_error=run.val_error,
         train_error=None,
     )
+    return row
 
 
 def realistic_rows(
@@ -130,7 +119,8 @@ def realistic_rows(
 ) -> list[ArchitectureRow]:
     """`count` architectures whose quantities go together about as in the paper; a fraction failed."""
     generator = np.random.default_rng(seed)
-    guessing = 1 - 1 / CLASSES[dataset]
+    d_in, d_out = SIZES[dataset]
+    guessing = 1 - 1 / d_out
     floor = {"waveform-noise": 0.14, "mnist": 0.02, "cifar10": 0.42}[dataset]
     by_training = criterion == "training-error"
 
@@ -155,8 +145,8 @@ def realistic_rows(
             "dataset": dataset,
             "optimizer": optimizer,
             "criterion": criterion,
-            "d_in": {"waveform-noise": 40, "mnist": 334, "cifar10": 810}[dataset],
-            "d_out": CLASSES[dataset],
+            "d_in": d_in,
+            "d_out": d_out,
             "depth": int(generator.integers(1, 25)) * 2 + 1,
             "width": int(10 ** generator.uniform(1.3, 2.5)),
             "activation": str(generator.choice(ACTIVATIONS)),
@@ -203,9 +193,8 @@ def paper_rows(count: int) -> list[ArchitectureRow]:
 
 def write_study(folder: Path, rows: list[ArchitectureRow], spec: StudySpec | None = None, **fields: Any) -> Path:
     """A study folder with these architectures, their runs and one epoch a run, as the engine leaves it."""
-    tables = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
     spec = spec or StudySpec(**({"kind": "nlc", "name": "synthetic"} | fields))
-    with Store.create_or_open(folder, spec, tables) as store:
+    with Store.create_or_open(folder, spec, kind_of("nlc").tables) as store:
         commits = []
         for row in rows:
             runs = run_rows(row)

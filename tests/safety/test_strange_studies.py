@@ -20,10 +20,10 @@ from pyarrow import parquet
 
 from distnlc.analysis import load
 from distnlc.cli import main
-from distnlc.records import RehearsalRow
 from distnlc.sinks import mirror
 from distnlc.store import Store, StoreError, arrow_schema
-from distnlc.studies import from_fields, kind_of
+from distnlc.studies import from_fields
+from distnlc.studies.rehearsal import KIND, RehearsalRow
 
 FIELDS = {"kind": "rehearsal", "name": "strange", "count": 3, "seconds": 0.0}
 COMMANDS = "to a terminal: \x1b]0;owned\x07 \x1b[2J \x9b31m \u202egnorw\rover"
@@ -61,7 +61,7 @@ def distnlc(*words: str) -> tuple[int, str]:
 def study(folder: Path, units: Mapping[str, str], **changes: object) -> Path:
     """A rehearsal's folder with rows of these units, unit id -> status."""
     spec = from_fields(FIELDS | changes, where="test")
-    with Store.create_or_open(folder, spec, kind_of("rehearsal").TABLES) as store:
+    with Store.create_or_open(folder, spec, KIND.tables) as store:
         rows = [RehearsalRow(unit_id=each, index=0, status=units[each], reason=COMMANDS, seconds=0.0) for each in units]
         store.commit([(row.unit_id, row.status, {"units": [row]}) for row in rows])
     return folder

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console as Terminal
 
-from distnlc.progress import Progress
+from distnlc.progress import Progress, Tally
 from distnlc.sinks import console
 from distnlc.sinks.console import Console, duration, say
 from distnlc.spec import Unit
@@ -55,10 +55,9 @@ class Headline:
 
 def on(terminal: Terminal, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
     monkeypatch.setattr(console, "terminal", terminal)
-    kind: Any = SimpleNamespace(Headline=Headline)
-    return Console(
-        kind, 10, [Row("u0", "ok")], place_of(folder), lambda *options: " ".join(["distnlc again", *options])
-    )
+    kind: Any = SimpleNamespace(headline=Headline)
+    tally = Tally(kind, 10, [Row("u0", "ok")])
+    return Console(tally, place_of(folder), lambda *options: " ".join(["distnlc again", *options]))
 
 
 def test_a_quiet_line_every_half_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from typing import cast
 import pyarrow as pa
 import pytest
 
-from distnlc.records import SCHEMA_VERSION, Records
+from distnlc.records import Records
 from distnlc.store import Store, StoreError, arrow_schema, read_table
+from distnlc.store.manifest import FORMAT_VERSION
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from tests.helpers.store_samples import SPEC, TABLES, StepRow, UnitRow, contents, entry, expected
 
@@ -60,7 +61,7 @@ def test_the_schema_follows_from_the_row_type() -> None:
         ("good", pa.bool_(), False),
         ("value", pa.float64(), True),
     ]
-    assert schema.metadata == {b"schema_version": str(SCHEMA_VERSION).encode()}
+    assert schema.metadata == {b"schema_version": str(FORMAT_VERSION).encode()}
 
 
 def test_a_unit_committed_again_supersedes_its_rows(folder: Path) -> None:

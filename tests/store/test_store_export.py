@@ -9,7 +9,7 @@ import pytest
 from distnlc.store import StoreError, export, read_spec_fields, read_statuses, read_table, read_tables
 from tests.helpers import store_samples
 
-DATA = Path(__file__).parents[1] / "data"
+ASSETS = Path(__file__).parent / "assets"
 
 
 def test_export_writes_one_file_per_table(tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         read_table(tmp_path / "study", "epochs")
 
 
-def test_the_store_of_schema_version_1_is_read() -> None:
-    """Written by data/make_store.py when SCHEMA_VERSION was 1; never to be written again."""
-    folder = DATA / "store_v1"
+def test_the_store_of_file_format_1_is_read() -> None:
+    """Written by assets/make_store.py when the file format was 1; never to be written again."""
+    folder = ASSETS / "store_v1"
     assert read_spec_fields(folder)["name"] == "tiny"
     assert read_statuses(folder) == {"u0": "ok", "u1": "failed"}
     tables = read_tables(folder)
@@ -67,9 +67,9 @@ def test_the_store_of_schema_version_1_is_read() -> None:
     assert tables["epochs"].schema.metadata == {b"schema_version": b"1"}
 
 
-def test_the_store_of_schema_version_2_is_read() -> None:
-    """Written by data/make_store.py when SCHEMA_VERSION was 2, which brought initializations and costs."""
-    folder = DATA / "store_v2"
+def test_the_store_of_file_format_2_is_read() -> None:
+    """Written by assets/make_store.py when the file format was 2, which brought initializations and costs."""
+    folder = ASSETS / "store_v2"
     assert read_statuses(folder) == {"u0": "ok", "u1": "failed", "u2": "skipped"}
     first, _, third = read_tables(folder)["architectures"].to_pylist()
     assert (first["initialization"], first["jacobian_seconds"], first["device"]) == (1, 0.25, "a processor")

@@ -10,13 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from distnlc.records import SCHEMA_VERSION
 from distnlc.spec import StudySpec
-from distnlc.store import Store, StoreError, read_spec_fields, read_statuses, read_table
+from distnlc.store import Store, StoreError, read_spec_fields, read_statuses, read_table, read_tables
 from distnlc.store.address import place_of
+from distnlc.store.manifest import FORMAT_VERSION
 from distnlc.store.reading import read_manifest
 from tests.helpers import store_samples
-from tests.helpers.store_samples import BEFORE, SPEC, STATES, TABLES, SmallSpec, UnitRow, contents, entry, expected
+from tests.helpers.store_samples import (
+    BEFORE,
+    SPEC,
+    STATES,
+    TABLES,
+    SmallSpec,
+    StepRow,
+    UnitRow,
+    contents,
+    entry,
+    expected,
+)
 
 
 @pytest.fixture
@@ -111,27 +122,41 @@ def test_a_file_system_without_locks_is_refused(folder: Path, monkeypatch: pytes
 
 
 def rewrite_version(folder: Path, version: int) -> None:
-    (folder / "manifest").write_bytes(replace(read_manifest(place_of(folder)), schema_version=version).text())
+    (folder / "manifest").write_bytes(replace(read_manifest(place_of(folder)), format_version=version).text())
 
 
-def test_other_schema_versions(folder: Path) -> None:
+def test_other_file_formats(folder: Path) -> None:
     store_samples.begin(folder)
-    rewrite_version(folder, SCHEMA_VERSION - 1)
+    rewrite_version(folder, FORMAT_VERSION - 1)
     assert contents(folder) == STATES[0]  # an older one can be read
-    refuse(folder, f"schema version {SCHEMA_VERSION - 1}", "not continued", "another --out")
-    rewrite_version(folder, SCHEMA_VERSION + 1)
+    refuse(folder, f"file format {FORMAT_VERSION - 1}", "not continued", "another --out")
+    rewrite_version(folder, FORMAT_VERSION + 1)
     for use in (read_statuses, lambda folder: Store.create_or_open(folder, SPEC, TABLES)):
-        with pytest.raises(StoreError, match=f"schema version {SCHEMA_VERSION + 1}, but .* up to version"):
+        with pytest.raises(StoreError, match=f"file format {FORMAT_VERSION + 1}, but .* up to"):
             use(folder)
 
 
-def test_changed_columns_are_refused(folder: Path) -> None:
-    @dataclass(frozen=True, kw_only=True)
-    class WiderRow(UnitRow):
-        more: int
+@dataclass(frozen=True, kw_only=True)
+class WiderRow(UnitRow):
+    more: int = 0
 
+
+def test_a_study_goes_on_with_the_columns_and_tables_that_it_began_with(folder: Path) -> None:
     store_samples.begin(folder)
-    refuse(folder, "the columns of units differ", tables={**TABLES, "units": WiderRow})
+    younger = {"units": WiderRow, "steps": StepRow, "extras": StepRow}
+    with Store.create_or_open(folder, SPEC, younger) as store:
+        row = WiderRow(unit_id="c", part="p", index=0, good=True, value=1.0, more=3)
+        store.commit([("c", "ok", {"units": [row], "extras": [StepRow(unit_id="c", step=0, loss=1.0)]})])
+        store.compact()
+    assert set(read_tables(folder)) == set(TABLES)
+    assert read_table(folder, "units").schema.names == list(UnitRow.__dataclass_fields__)
+    assert read_statuses(folder)["c"] == "ok"
+
+
+def test_a_study_with_columns_that_this_distnlc_lacks_is_not_continued(folder: Path) -> None:
+    with Store.create_or_open(folder, SPEC, {**TABLES, "units": WiderRow}):
+        pass
+    refuse(folder, "the columns of units are not among this distnlc's")
 
 
 def test_rows_without_a_manifest_are_not_taken_for_an_empty_study(folder: Path) -> None:

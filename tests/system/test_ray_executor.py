@@ -17,11 +17,14 @@ import ray
 from ray.cluster_utils import Cluster
 
 from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
-from distnlc.engine.executor import EngineError, Finished, SerialExecutor, Work, one_thread
+from distnlc.engine.executor import EngineError, Finished, SerialExecutor, UnitWork, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
+from distnlc.plugins import Work
 from distnlc.records import Records
 from distnlc.spec import Unit
-from distnlc.studies import from_fields, kind_of
+from distnlc.studies import from_fields
+from distnlc.studies.nlc.unit import run
+from distnlc.studies.nlc.units import units as nlc_units
 from distnlc.training.checkpoint import Checkpoints
 from tests.helpers.listening import descendants
 from tests.helpers.toys import (
@@ -53,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
         cluster.shutdown()
 
 
-def on_ray(work: Work, todo: list[Unit], store: MemoryStore, **settings: Any) -> Outcome:
+def on_ray(work: UnitWork, todo: list[Unit], store: MemoryStore, **settings: Any) -> Outcome:
     executor = RayExecutor(work, workers=2)
     return run_units(todo, executor=executor, store=store, kind=KIND, spec=SPEC, **settings)
 
@@ -185,13 +188,13 @@ LONG = {
 def test_a_unit_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind, spec = kind_of("nlc"), from_fields(LONG, where="test")
-    (unit,) = kind.units(spec)
+    spec = from_fields(LONG, where="test")
+    (unit,) = nlc_units(spec)
     offers: list[object] = []
     with monkeypatch.context() as patch, one_thread():
         patch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
         patch.setattr(Checkpoints, "offer", lambda _, state: offers.append(state))
-        undisturbed = kind.run(spec, unit, "cpu")
+        undisturbed = run(spec, unit, Work())
 
     (tmp_path / "study").mkdir()
     executor = RayExecutor(partial(dies_once_with_a_checkpoint, LONG, tmp_path), workers=1)

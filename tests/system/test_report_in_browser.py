@@ -3,16 +3,16 @@
 import math
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from distnlc.analysis.nlc import figure2
-from distnlc.analysis.nlc_initial import table1
-from distnlc.analysis.report import page as report
+from distnlc.analysis.nlc.report import REPORT
+from distnlc.analysis.report.page import write_page
 from distnlc.analysis.statistics.correlations import correlate
+from distnlc.analysis.tables import load
 from distnlc.records import SKIPPED
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
@@ -79,10 +79,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = write_study(tmp_path_factory.mktemp("seen") / "study", [*ROWS, *OTHERS, UNTRAINED, failed_row(91)])
-    with pytest.MonkeyPatch.context() as patch:  # a browser shows all figures alike
-        patch.setattr(report, "FIGURES", (figure2,))
-        patch.setattr(report, "TABLES", (table1,))
-        return Path(report.write_report(folder)).resolve().as_uri()
+    short = replace(REPORT, figures=REPORT.figures[1:2], tables=REPORT.tables[:1])  # a browser shows all alike
+    return Path(write_page(folder, load(folder), short)).resolve().as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +111,7 @@ def test_pointing_at_a_point_shows_its_architecture(opened: Opened) -> None:
     opened.page.mouse.move(*opened.at(5))
     label = opened.page.locator("#explorer-points .hoverlayer")
     playwright.expect(label).to_contain_text("architecture 5, waveform-noise (SGD)")
-    for said in ("depth 13, width 50", EVIL, "normalization: layer; skip connections: 0.5", "initial NLC 243", "0.2"):
+    for said in ("depth 13, width 50", EVIL, "normalization layer, skip strength 0.5", "initial NLC 243", "0.2"):
         playwright.expect(label).to_contain_text(said)
 
 
@@ -145,13 +143,13 @@ def test_a_click_draws_the_sweep_and_the_chosen_runs_curves(opened: Opened) -> N
     page = opened.page
     for index in (7, 10):
         page.mouse.click(*opened.at(index))
-        playwright.expect(page.locator("#explorer-sweep-says")).to_have_text(
-            f"The search of architecture {index}, waveform-noise (SGD): 4 runs, 1 diverged, 0 pruned."
+        playwright.expect(page.locator("#explorer-marks-say")).to_have_text(
+            f"Architecture {index}, waveform-noise (SGD): 4 runs, 3 ok, 0 pruned, 1 diverged."
         )
-        playwright.expect(page.locator("#explorer-curves-say")).to_contain_text(f"Its chosen run, number {index % 2}")
-        assert opened.points("sweep") == 4
-        assert page.locator("#explorer-sweep .points path").count() == 4 + 1  # and the ring
-        loss, error, rate = page.evaluate("document.getElementById('explorer-curves').data.map((t) => t.y)")
+        playwright.expect(page.locator("#explorer-lines-say")).to_contain_text(f"Its chosen run, number {index % 2}")
+        assert opened.points("marks") == 4
+        assert page.locator("#explorer-marks .points path").count() == 4 + 1  # and the ring
+        loss, error, rate = page.evaluate("document.getElementById('explorer-lines').data.map((t) => t.y)")
         assert (loss, error) == ([1.1], [0.2])
         assert all(math.isclose(each, 1e-3 * 3 ** (index % 2)) for each in rate)
     page.get_by_text("All that was drawn and measured").click()
@@ -166,7 +164,7 @@ def test_other_quantities_and_the_list_do_as_a_click_does(opened: Opened) -> Non
     assert page.get_by_label("Across (x)").input_value() == "init_nlc"
     assert opened.points() == len(ROWS) + 1  # the untrained one was measured
     page.locator("#explorer-chosen").select_option(value=page.locator("option", has_text="90: ").get_attribute("value"))
-    playwright.expect(page.locator("#explorer-sweep-says")).to_have_text("Architecture 90 was not trained.")
+    playwright.expect(page.locator("#explorer-marks-say")).to_have_text("Architecture 90 has no runs.")
 
 
 def test_nothing_of_the_page_is_wider_than_a_phone(opened: Opened) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distnlc.tracking.view import View
 
 from distnlc.tracking import default_uri
 from distnlc.tracking import tracker as mirror
+from distnlc.tracking.view import View
 from tests.helpers.mirrored import Study, view
 
 pytestmark = [

@@ -6,101 +6,59 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from distnlc.analysis import load
 
-ROOT = Path(__file__).parent.parent
-FILES = [
-    path.relative_to(ROOT).as_posix()
-    for room in ("distnlc", "analysis")
-    for path in sorted(ROOT.glob(f"{room}/**/*.py"))
-]
+ROOT = Path(__file__).parents[2]
+FILES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("distnlc/**/*.py"))]
 
-WORDS = {"spec", "records", "versions"}
+WORDS = {"spec", "records", "progress", "files", "plugins", "versions"}
 MATTER = {"data", "networks"}
 SCIENCE = {"metrics", "training"}
 EDGES = {"store", "tracking"}
-ALL = (
-    WORDS
-    | MATTER
-    | SCIENCE
-    | EDGES
-    | {*("search", "studies", "engine", "console", "mirror", "sessions", "analysis", "bench", "measuring")}
-)
+DOOR = {"cli", "measuring", "bench"}
+STUDIES = WORDS | MATTER | SCIENCE | {"search", "studies"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),  # a contents page: everything is imported when it is first used
-    **{room: set() for room in WORDS},
-    **dict.fromkeys(MATTER, WORDS),
-    **dict.fromkeys(SCIENCE, WORDS | MATTER),
+    **dict.fromkeys(WORDS, WORDS),
+    **dict.fromkeys(MATTER, WORDS | MATTER),
+    **dict.fromkeys(SCIENCE, WORDS | MATTER | SCIENCE),
     "search": WORDS,
-    "studies": WORDS | MATTER | SCIENCE | {"search"},
+    "studies": STUDIES,
     **dict.fromkeys(EDGES, WORDS),
-    "engine": WORDS | {"studies"},
-    "console": ALL,
-    "mirror": ALL,
-    "sessions": ALL,
-    "cli": ALL,
-    "bench": ALL | {"cli"},  # the engine is measured with the sinks that `run` gives it
-    "measuring": ALL,  # the user's network comes in at the door, and is measured as a study's
-    "analysis": {"records", "store"},
+    "engine": WORDS | {"studies"} | EDGES,
+    "sinks": WORDS | {"studies", "engine"} | EDGES,
+    **dict.fromkeys(DOOR, STUDIES | EDGES | DOOR | {"engine", "sinks", "analysis"}),
+    "analysis": WORDS | {"store", "studies", "metrics"},
 }
 """room -> the other rooms that it may import, at any place in its files"""
+PARTS_OF_STUDIES = {"distnlc.studies", "records", "spec"}
+"""what the analysis may import of studies, and of metrics the catalog alone: nothing that needs torch"""
 
 CONFINED: dict[str, list[str]] = {
-    "pydantic": ["distnlc/spec.py"],
-    "torch": ["distnlc/data", "distnlc/networks", "distnlc/metrics", "distnlc/training"],
-    "numpy": ["distnlc/data", "distnlc/networks"],
-    "optuna": ["distnlc/search.py"],
-    "pyarrow": ["distnlc/store", "distnlc/data/images.py"],
-    "mlflow": ["distnlc/tracking"],
-    "ray": ["distnlc/engine"],
-    "typer": ["distnlc/cli.py", "distnlc/console.py", "distnlc/bench", "distnlc/measuring/command.py"],
-    "rich": ["distnlc/cli.py", "distnlc/console.py", "distnlc/bench"],
-    "pandas": ["analysis"],
-    "scipy": ["analysis"],
-    "matplotlib": ["analysis"],
-    "plotly": ["analysis"],
-    "jinja2": ["analysis"],
+    "pydantic": ["spec.py", "search.py", "/spec.py", "studies"],
+    "yaml": ["spec.py"],
+    "torch": ["data", "networks", "metrics", "training", "studies", "measuring", "bench", "engine/executor.py"],
+    "numpy": ["data", "networks", "metrics", "training", "studies", "measuring", "bench", "analysis"],
+    "PIL": ["data/images.py"],
+    "optuna": ["search.py"],
+    "pyarrow": ["store", "data/images.py"],
+    "mlflow": ["tracking"],
+    "sqlalchemy": ["tracking/address.py"],
+    "ray": ["engine/ray_", "sinks/ray_metrics.py"],
+    "typer": ["cli", "measuring/command.py", "bench"],
+    "rich": ["cli", "sinks/console.py", "measuring", "bench"],
+    **dict.fromkeys(("pandas", "scipy", "matplotlib", "plotly", "jinja2"), ["analysis"]),
 }
-"""library -> the files and folders it is confined to"""
-
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("yaml", "distnlc/spec.py"): "study files are YAML, and the spec reads and writes them",
-    ("PIL", "distnlc/data/images.py"): "the hub's CIFAR10 holds encoded images",
-    ("numpy", "analysis"): "correlations and figures work on arrays",
-    ("numpy", "distnlc/bench"): "what the fast program is measured against",
-    ("torch", "distnlc/bench"): "what the fast program is measured against",
-    ("numpy", "distnlc/studies/nlc_view.py"): "the running correlation that is shown while a study runs",
-    ("numpy", "distnlc/training/checkpoint.py"): "plain arrays in a file that cannot run code",
-    ("numpy", "distnlc/training/population.py"): "reproducible shuffles, and the arrays of the schedule",
-    ("numpy", "distnlc/training/schedule.py"): "the schedule decides on the host, once an epoch",
-    ("torch", "distnlc/studies/nlc.py"): "a unit carries tensors from room to room",
-    ("torch", "distnlc/studies/nlc_cost.py"): "the calibration times a population",
-    ("torch", "distnlc/studies/nlc_tables.py"): "tables 1 and 2 measure networks",
-    ("numpy", "distnlc/studies/nlc_tables.py"): "the Gaussian initialization of table 2's networks",
-    ("torch", "distnlc/measuring"): "the user's network is a torch module",
-    ("numpy", "distnlc/measuring/own.py"): "the user's inputs are in files of numpy's",
-    ("torch", "distnlc/studies/nlc_changes.py"): "weights and inputs are changed by hand",
-    ("torch", "distnlc/studies/nlc_confounders.py"): "networks with a sine for an activation function",
-    ("torch", "distnlc/studies/nlc_pictures.py"): "the pictures of table 2 show networks",
-    ("numpy", "distnlc/studies/nlc_pictures.py"): "pictures are arrays",
-    ("PIL", "distnlc/studies/nlc_pictures.py"): "and become a PNG file",
-    ("sqlalchemy", "distnlc/tracking/address.py"): "what a database's address says; MLflow goes through it",
-    ("torch", "distnlc/engine/executor.py"): "the device and one thread per unit; imported when first used",
-}
-"""(library, file or folder) -> why it stands there too"""
+"""library -> where it may be imported: the beginnings of paths in distnlc/, or with a slash the ends"""
 
 
 def room_of(file: str) -> str:
-    first, *rest = file.removesuffix(".py").split("/")
-    return "analysis" if first == "analysis" else rest[0]
-
-
-def inside(file: str, place: str) -> bool:
-    return file == place or file.startswith(place + "/")
+    return file.removeprefix("distnlc/").removesuffix(".py").split("/")[0]
 
 
 def imports(file: str) -> Iterator[tuple[str, bool]]:
@@ -108,7 +66,6 @@ def imports(file: str) -> Iterator[tuple[str, bool]]:
 
     What only the type checker reads (`if TYPE_CHECKING:`) is left out.
     """
-    package = list(Path(file).parent.parts)
     todo: list[tuple[ast.AST, bool]] = [(ast.parse((ROOT / file).read_text()), True)]
     while todo:
         node, at_once = todo.pop()
@@ -117,44 +74,57 @@ def imports(file: str) -> Iterator[tuple[str, bool]]:
         if isinstance(node, ast.Import):
             yield from ((alias.name, at_once) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*above, *([node.module] if node.module else [])])
-            rooms = module in {"distnlc", "analysis"}  # `from distnlc import store` imports a room
-            yield from ((f"{module}.{alias.name}" if rooms else module, at_once) for alias in node.names)
+            assert node.module, f"{file}: a relative import"
+            for alias in node.names:  # `from distnlc.data import dataset` imports a module, `import name` its module
+                inner = f"{node.module}.{alias.name}"
+                yield (inner if is_module(inner) else node.module), at_once
         later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         todo += [(child, at_once and not later) for child in ast.iter_child_nodes(node)]
 
 
-def third_party(file: str) -> set[str]:
-    return {name.split(".")[0] for name, _ in imports(file)} - sys.stdlib_module_names - {"distnlc", "analysis"}
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
-def test_every_room_has_its_place_in_the_table() -> None:
-    assert {room_of(file) for file in FILES} <= MAY_IMPORT.keys()
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_a_file_imports_only_the_rooms_that_it_may(file: str) -> None:
-    ours = [name.split(".") for name, _ in imports(file) if name.split(".")[0] in {"distnlc", "analysis"}]
-    rooms = {"analysis" if name[0] == "analysis" else name[1] for name in ours}
-    assert rooms - {room_of(file)} <= MAY_IMPORT[room_of(file)]
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_a_library_stands_only_where_it_is_confined(file: str) -> None:
-    for library in third_party(file):
-        confined = any(inside(file, place) for place in CONFINED.get(library, []))
-        excepted = any(library == other and inside(file, place) for other, place in EXCEPTIONS)
-        assert confined or excepted, f"{file} imports {library}"
-
-
-def test_every_exception_is_still_needed() -> None:
-    unused = [
-        (library, place)
-        for library, place in EXCEPTIONS
-        if not any(inside(file, place) and library in third_party(file) for file in FILES)
+def test_a_room_imports_only_the_rooms_that_it_may() -> None:
+    wrong = [
+        f"{file} imports {name}"
+        for file in FILES
+        for name, _ in imports(file)
+        if name.startswith("distnlc.") and name.split(".")[1] not in MAY_IMPORT[room_of(file)] | {room_of(file)}
     ]
-    assert unused == []
+    assert wrong == []
+
+
+def test_the_analysis_takes_words_and_columns_of_a_kind_and_no_more() -> None:
+    ours = [(file, name) for file in FILES if room_of(file) == "analysis" for name, _ in imports(file)]
+    wrong = [
+        f"{file} imports {name}"
+        for file, name in ours
+        if (name.startswith("distnlc.studies.") and name.split(".")[-1] not in PARTS_OF_STUDIES)
+        or (name.startswith("distnlc.metrics") and name != "distnlc.metrics.catalog")
+    ]
+    assert wrong == []
+
+
+def test_a_library_stands_only_where_it_is_confined() -> None:
+    wrong = []
+    for file in FILES:
+        libraries = {name.split(".")[0] for name, _ in imports(file)} - sys.stdlib_module_names - {"distnlc"}
+        inside = file.removeprefix("distnlc/")
+        for library in libraries:
+            places = CONFINED.get(library, [])
+            if not any(inside.endswith(each) if each.startswith("/") else inside.startswith(each) for each in places):
+                wrong.append(f"{file} imports {library}")
+    assert wrong == []
+
+
+def test_no_file_needs_itself_to_be_imported() -> None:
+    """Imports within functions count too: a circle is a circle. A package's contents page counts as what it names."""
+    names = {file.removesuffix(".py").removesuffix("/__init__").replace("/", "."): file for file in FILES}
+    graph = {name: {other for other, _ in imports(file) if other in names} - {name} for name, file in names.items()}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize(
@@ -177,8 +147,8 @@ def python(program: str, *arguments: str, **environment: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("module", ["distnlc", "distnlc.spec", "distnlc.records", "distnlc.studies"])
-def test_importing_the_words_does_no_work(module: str) -> None:
+@pytest.mark.parametrize("module", ["distnlc", "distnlc.analysis", "distnlc.studies"])
+def test_importing_a_contents_page_does_no_work(module: str) -> None:
     done = python(f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))")
     assert done.returncode == 0, done.stderr
     heavy = {"torch", "numpy", "ray", "mlflow", "optuna", "pyarrow", "pandas", "typer"}

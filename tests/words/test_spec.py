@@ -23,8 +23,8 @@ from distnlc.spec import (
     to_yaml,
 )
 from distnlc.studies import from_fields, resolve
-from distnlc.studies.nlc.spec import SamplingSpec
-from distnlc.studies.nlc.unit import Spec, units
+from distnlc.studies.nlc.spec import SamplingSpec, Spec
+from distnlc.studies.nlc.units import units
 from distnlc.training.spec import TrainingSpec
 
 HOW_FIELDS = {"name", "summary", "data.root"}
@@ -65,7 +65,7 @@ CHANGED = {
     "parts": {"a": {"data": {"name": "mnist"}}},
 }
 """another value for every field that fixes the result (those with a single possible value left out)"""
-SINGLE_VALUED = {"kind", "search.selection"}
+SINGLE_VALUED = {"kind", "search.selection", "version"}
 
 
 def changed(path: str, value: Any) -> Spec:
@@ -94,7 +94,7 @@ def message(fields: dict[str, Any]) -> str:
 def test_an_unknown_field_is_answered_with_those_there_are() -> None:
     assert message({"dataa": 1}) == (
         "study.yaml: unknown field 'dataa'; known here: data, dtype, kind, metrics, name, parts, sampling, search, "
-        "seed, summary, train_if, training"
+        "seed, summary, train_if, training, version"
     )
     assert message({"data": {"nmae": "mnist"}}) == (
         "study.yaml: unknown field 'data.nmae'; known here: name, root, test, train, validation"
@@ -367,5 +367,5 @@ def test_a_study_of_parts_is_named_by_what_its_parts_come_to() -> None:
 
 
 def test_parts_that_would_do_the_same_units_are_refused() -> None:
-    with pytest.raises(SpecError, match=r"parts \['a', 'b'\] would train the same architectures"):
+    with pytest.raises(SpecError, match=r"parts \['a', 'b'\] would do the same work"):
         resolve("quick", ["parts={a: {}, b: {sampling: {count: 30}}}"])

@@ -1,4 +1,4 @@
-"""What is raised where a study has no records for a figure or a table."""
+"""The error of a figure or table for which a study has no records."""
 
 from collections.abc import Sequence
 

@@ -58,12 +58,12 @@ class Line:
     slope: float
     factor: float = 1.0
     note: str = ""
-    """what stands of it above the panel"""
+    """a sentence above the panel"""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """What one panel shows."""
+    """The rows and values of one panel."""
 
     title: str
     rows: pd.DataFrame

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc.comparison import compared
 from distnlc.analysis.nlc.paper import GOOD_NLC, STATED_NLC
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.statistics.correlations import Correlation, correlate, usable_rows
+from distnlc.analysis.tables import Tables
 from distnlc.records import DIVERGED, FAILED, PRUNED, SKIPPED
 
 
@@ -176,7 +176,7 @@ def sentences(part: PartSummary) -> list[str]:
 
 
 def overview(parts: Sequence[PartSummary]) -> list[str]:
-    """What several parts say together of the test error, in a few sentences; nothing where there is only one."""
+    """The answers of all parts together on the test error, in a few sentences; none where there is only one part."""
     known = [part for part in parts if part.by_test_error and part.correlation.undefined is None]
     if len(parts) < 2 or not known:
         return []

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc.metrics import DIAMETER, NLC, rank_metrics
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.report import TableOf
@@ -21,6 +20,7 @@ from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, TooFewRow
 from distnlc.analysis.statistics.ranking import Estimate, Ranked, Ranking
 from distnlc.analysis.statistics.reliability import Ceiling, ceiling
 from distnlc.analysis.statistics.strata import Within, strata
+from distnlc.analysis.tables import Tables
 from distnlc.records import OK
 
 COMPETITORS = 2

@@ -1,4 +1,4 @@
-"""What a finished study says of a network that it does not hold: where its metrics lie, and the error to expect.
+"""The place of a new network among those of a finished study: where its metrics lie, and the error to expect.
 
 In: a study folder, and a metric's value of the network. Out: the share of the study's architectures with a lower
 value, and the error that `prediction` expects from the initial NLC and the output bias, with its 90% interval. (With
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from distnlc.analysis.load import load
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.prediction import fit
+from distnlc.analysis.tables import load
 from distnlc.store import StoreError
 
 FEWEST = 9
@@ -59,8 +59,8 @@ def percentile(part: Part, metric: str, value: float) -> float | None:
 
 
 def expected_error(part: Part, nlc: float, bias: float) -> Expected | None:
-    """What the part's architectures say of a network with this initial NLC and output bias; None if there is nothing
-    to be expected: one of them has no logarithm, or fewer than FEWEST architectures have both and an error."""
+    """The error to expect of a network with this initial NLC and output bias; None if one of them has no logarithm, or
+    fewer than FEWEST of the part's architectures have both and an error."""
     columns = part.rows[["init_nlc", "init_bias"]].to_numpy(dtype=float)
     usable = np.isfinite(columns).all(axis=1) & (columns > 0).all(axis=1) & part.rows[part.error].notna().to_numpy()
     if usable.sum() < FEWEST or not (0 < nlc < math.inf and 0 < bias < math.inf):

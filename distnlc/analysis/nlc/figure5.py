@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.load import Tables
+from distnlc.analysis.tables import Tables
 
 DOMAIN = (0.0, 4 * np.pi)
 CO_DOMAIN = (-1.0, 1.0)

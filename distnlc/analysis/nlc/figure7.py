@@ -16,11 +16,11 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc.paper import ENDS, VALIDATION
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.report import Figure
 from distnlc.analysis.statistics.correlations import usable_rows
+from distnlc.analysis.tables import Tables
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.scatter import Cloud, Line, axis, plotted
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc import paper
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.nlc.scatters import Scatter
+from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc.records import ArchitectureRow
 
 NLC, RATE = axis(ArchitectureRow, "init_nlc"), axis(ArchitectureRow, "best_rate")

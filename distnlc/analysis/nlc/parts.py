@@ -38,7 +38,7 @@ class Part:
 
     @property
     def error_name(self) -> str:
-        """What people call that error."""
+        """The label of that error."""
         return quantities(ArchitectureRow)[self.error].label
 
     @property

@@ -1,15 +1,20 @@
-"""What the report of an NLC study answers, shows and offers to explore."""
+"""The report of an NLC study: its answers, figures, tables and explorer."""
 
 import re
 
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
+<<<<<<< HEAD
 from distnlc.analysis.nlc_initial.report import SHIPPED_FIGURES, SHIPPED_TABLES
 from distnlc.analysis.report import Details, Points, PointsPart, Report
+=======
+from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
+from distnlc.analysis.report import Details, Figure, Points, PointsPart, Report, TableOf
+from distnlc.analysis.tables import Tables
+>>>>>>> answers
 from distnlc.studies.nlc.records import ArchitectureRow
 
 

@@ -1,4 +1,4 @@
-"""What the NLC saves: training left out because of a high initial NLC, against what the best network then loses.
+"""Training saved by the NLC: what is left out because of a high initial NLC, against what the best network loses.
 
 In: a finished study, which trained every architecture. Out: a curve per part, and a table. Architectures are trained
 in the order of their initial NLC, the lowest first, up to a threshold. Saved: the epochs of all runs of the others,
@@ -21,10 +21,10 @@ from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats, usable_rows
 from distnlc.analysis.statistics.resampling import interval
+from distnlc.analysis.tables import Tables
 
 NAMED = (1.0, 5.0)
 """the range of the remarks, named before any result: the paper finds its best networks between 1 and 3"""
@@ -62,7 +62,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What resampled architectures lose, percentage points, (RESAMPLES, ...)."""
+    """The percentage points that resampled architectures lose, (RESAMPLES, ...)."""
 
     by_nlc: Floats
     """at SHARES, the lowest NLC trained first"""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.scatter import Axis, Cloud, Group, Line, axis, plotted, scatter
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc import paper
 from distnlc.analysis.nlc.comparison import compared, outside
 from distnlc.analysis.nlc.paper import EVERY, TRAINING, VALIDATION
 from distnlc.analysis.nlc.parts import Part, of_own_networks, parts_of, pooled
 from distnlc.analysis.report import Figure
+from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc.records import ArchitectureRow
 
 GROUPS = (

@@ -1,4 +1,4 @@
-"""What a cheaper search costs: the share of the grid's epochs that it trains, against the test error that it loses.
+"""The cost of a cheaper search: the share of the grid's epochs that it trains, against the test error that it loses.
 
 In: the folder of a study that tried every rate (the grid), and those of studies of the same architectures by other
 searches. Out: a `Tradeoff` for each, and a figure. Architectures are joined by `architecture_id`, since unit ids depend
@@ -19,8 +19,8 @@ from scipy import stats
 
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import load
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, SEED, Floats
+from distnlc.analysis.tables import load
 from distnlc.records import FAILED
 from distnlc.store import StoreError, read_spec_fields
 
@@ -93,7 +93,7 @@ def compare(grid_folder: Path, folder: Path) -> Tradeoff:
 
 
 def _conditions(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for a comparison, one entry per field."""
+    """The fields that must be equal for a comparison, with their values."""
     flat = {
         f"{section}.{name}": value
         for section in ("data", "sampling", "training", "search")

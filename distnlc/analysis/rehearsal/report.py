@@ -1,7 +1,7 @@
-"""What a rehearsal says when it ends: how many units there were, and which machine did how many of them."""
+"""The closing words of a rehearsal: how many units there were, and which machine did how many of them."""
 
-from distnlc.analysis.load import Tables
 from distnlc.analysis.report import Answers, Report
+from distnlc.analysis.tables import Tables
 from distnlc.records import FAILED
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.scatter import Group
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables
+from distnlc.analysis.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class TableOf:
 
 @dataclass(frozen=True)
 class PartAnswers:
-    """What there is to say of one part."""
+    """The answers about one part."""
 
     title: str
     summary: str
@@ -50,7 +50,7 @@ class PartAnswers:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a study says in words; the command line says it at the end of a study, the page at its top."""
+    """A study's answers in words: the command line says them at its end, the page shows them at its top."""
 
     facts: Sequence[tuple[str, str]] = ()
     """(value, label): a few numbers for the head of the page"""
@@ -76,8 +76,8 @@ class PointsPart:
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """What a click on a point shows: its rows of one table as marks, and the rows of another table that belong to the
-    chosen mark as lines over each other."""
+    """The display that a click on a point opens: the point's rows of one table as marks, and the rows of another table
+    that belong to the chosen mark as lines."""
 
     marks: str
     """the table of the marks, which has a `status`"""
@@ -101,7 +101,7 @@ class Details:
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """What the explorer shows: the rows of the first table as points, in any two of its quantities."""
+    """The explorer's content: the rows of the first table as points, in any two of its quantities."""
 
     noun: str
     """what one row is: `architecture`"""
@@ -128,7 +128,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Report:
-    """What a kind of study answers, shows and offers to explore."""
+    """The answers, figures, tables and explorer of a kind of study."""
 
     answers: Callable[[Tables], Answers]
     figures: Sequence[Figure] = ()

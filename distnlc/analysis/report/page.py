@@ -22,10 +22,10 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables
 from distnlc.analysis.report import provenance
 from distnlc.analysis.report.explorer import explorer
 from distnlc.analysis.report.model import Figure, PartAnswers, Report, TableOf
+from distnlc.analysis.tables import Tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGE_SVG = 300_000
@@ -173,7 +173,7 @@ def _page(
 
 
 def _further(part: PartAnswers, shown: Sequence[ShownTable]) -> list[str]:
-    """What the tables say of a part."""
+    """The tables' remarks on a part."""
     remarks = [remark for one in shown for remark in one.table.part_remarks.get(part.title, ())]
     return [remark[0].upper() + remark[1:] for remark in remarks]
 

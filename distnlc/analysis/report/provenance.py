@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.load import Tables, row_types_of
 from distnlc.analysis.report.model import Answers
+from distnlc.analysis.tables import Tables, row_types_of
 from distnlc.records import FAILED, SKIPPED, quantities
 
 MOST_ROWS = 100
@@ -21,7 +21,7 @@ Session = Mapping[str, Any]
 
 
 def sentences(tables: Tables, answers: Answers, sessions: Sequence[Session]) -> list[str]:
-    """What ran and how long it took."""
+    """How many units ran, with what result, and how long they took."""
     units = tables.first
     counted = {
         "failed": int((units["status"] == FAILED).sum()),

@@ -12,9 +12,9 @@ from distnlc import store
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing import table as tabulation
 from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
-from distnlc.analysis.load import Tables, load, row_types_of
 from distnlc.analysis.report.model import Answers, Figure, Report, TableOf
 from distnlc.analysis.report.page import write_page
+from distnlc.analysis.tables import Tables, load, row_types_of
 from distnlc.plugins import kind_of, loaded
 from distnlc.records import FAILED
 from distnlc.spec import SpecError

@@ -212,7 +212,7 @@ def _one_value(columns: Floats, y: Floats) -> Floats:
 
 
 def _estimates(found: list[tuple[float, float]], resampled: Floats) -> list[Estimate]:
-    """Of (coefficient, p) of each metric, and its coefficients in all resamples, (m, resamples)."""
+    """Estimates from (coefficient, p) of each metric and its coefficients in all resamples, (m, resamples)."""
     p = np.array([p for _, p in found])
     q, known = np.full(p.size, np.nan), ~np.isnan(p)
     if known.any():

@@ -71,12 +71,12 @@ def interval(values: Floats) -> tuple[float, float]:
 
 
 def pearson(weights: Counts, xs: Floats, y: Floats) -> Triple:
-    """Of values as they are."""
+    """Triples of Pearson's correlation."""
     return partial_on(np.empty((0, y.size)))(weights, xs, y)
 
 
 def partial_on(controls: Floats) -> Moments:
-    """Of what remains of x and y after least squares on controls (k, n) and a constant."""
+    """Triples of Pearson's correlation of the residuals of x and y on controls (k, n) and a constant."""
 
     def moments(weights: Counts, xs: Floats, y: Floats) -> Triple:
         standard_y, spread_y = _standard(y)
@@ -100,7 +100,7 @@ def partial_on(controls: Floats) -> Moments:
 
 
 def spearman(weights: Counts, xs: Floats, y: Floats) -> Triple:
-    """Of mid-ranks as fractions of the number of rows, so that strata count by their size when they are added up."""
+    """Triples of mid-ranks as fractions of the number of rows, so that strata count by their size when added up."""
     c, vx, vy = np.zeros((len(xs), len(weights))), np.zeros((len(xs), len(weights))), np.zeros((1, len(weights)))
     for columns in _column_blocks(y.size):
         drawn = weights[:, columns]
@@ -116,7 +116,7 @@ def spearman(weights: Counts, xs: Floats, y: Floats) -> Triple:
 
 
 def kendall(weights: Counts, xs: Floats, y: Floats) -> Triple:
-    """tau-b. Copies of one row tie with each other in x and in y."""
+    """Triples of tau-b. Copies of one row tie with each other in x and in y."""
     c = np.zeros((len(xs), len(weights)))
     for columns in _column_blocks(y.size):
         signs_y = _signs(y, columns)

@@ -66,7 +66,7 @@ def _of_property(names: np.ndarray, xs: Floats, y: Floats) -> list[Stratum]:
 
 
 def _triples(xs: Floats, y: Floats, seed: int) -> tuple[Triple, Triple]:
-    """Of Pearson and of Spearman: all rows first, then every resample; strata must not share their draws."""
+    """Triples of Pearson and Spearman: all rows first, then every resample; strata must not share their draws."""
     everything = np.ones((1, y.size), dtype=np.float32)
     weights = np.concatenate([everything, resampling.resamples(y.size, seed)])
     pearson, spearman = (

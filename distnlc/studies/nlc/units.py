@@ -62,7 +62,6 @@ def drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]:
         "unit_id": unit.unit_id,
         "architecture_id": architecture.architecture_id,
         "part": unit.part,
-        "index": unit.index,
         "initialization": unit.index % part.sampling.initializations,
         "dataset": part.data.name,
         "train_points": part_sizes(part.data)[0],

@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from distnlc.analysis.drawing.figure import MissingRecordsError
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc import best_metric
+from distnlc.analysis.nlc.metrics import NLC, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
-from distnlc.analysis.statistics.ranking import rank
+from distnlc.analysis.statistics.ranking import Ranking
+from distnlc.analysis.tables import Tables, load
 from tests.helpers.synthetic import realistic_rows, write_study
 
 
@@ -30,6 +31,12 @@ def table(tables: Tables) -> Table:
     return best_metric.tabulate(tables)
 
 
+@pytest.fixture(scope="module")
+def ranking(tables: Tables) -> Ranking:
+    """The ranking of waveform-noise."""
+    return rank_metrics(next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise"))
+
+
 def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(table: Table) -> None:
     headings = [heading for heading, _ in table.sections]
     assert [heading.partition(":")[0] for heading in headings] == ["CIFAR10 (SGD)"] * 3 + ["waveform-noise (SGD)"] * 4
@@ -37,13 +44,14 @@ def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(tabl
     assert headings[5:] == ["waveform-noise (SGD): within strata", "waveform-noise (SGD): noise ceiling"]
     for _, frame in table.sections:
         assert frame.map(lambda cell: isinstance(cell, str)).all(axis=None)
-    assert any("MNIST (SGD): 5 architectures" in remark for remark in table.remarks)
-    assert any("a metric of the architecture could reach a |Pearson| of 1.000" in remark for remark in table.remarks)
-    assert not any("no noise ceiling" in remark for remark in table.remarks)  # a part has one
+    assert any("MNIST (SGD): 5 rows" in remark for remark in table.all_remarks)
+    assert any(
+        "a metric of the architecture could reach a |Pearson| of 1.000" in remark for remark in table.all_remarks
+    )
+    assert not any("no noise ceiling" in remark for remark in table.all_remarks)  # a part has one
 
 
-def test_numbers_are_those_of_the_ranking(tables: Tables, table: Table) -> None:
-    ranking = rank(next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise"))
+def test_numbers_are_those_of_the_ranking(ranking: Ranking, table: Table) -> None:
     frame = pd.concat([table.sections[3][1], table.sections[4][1]], axis=1)
     assert list(frame.index) == [row.metric.name for row in ranking.rows]
     for row in ranking.rows:
@@ -54,15 +62,14 @@ def test_numbers_are_those_of_the_ranking(tables: Tables, table: Table) -> None:
         # Both initializations have the same errors here, so the ceiling is 1.
         assert shown["of the ceiling"] == f"{abs(row.pearson.value):.0%}"
     assert frame.loc["depth", "cost"] == "none"
-    assert frame.loc["NLC", "cost"] == "–"  # the rows do not say how long measuring took
-    assert any("activation's NLC: measured in 0 of 40 architectures" in remark for remark in table.remarks)
+    assert frame.loc[NLC.name, "cost"] == "–"  # the rows do not say how long measuring took
+    assert any("NLC of the activation function: measured in 0 of 40" in remark for remark in table.all_remarks)
 
 
-def test_the_remarks_answer_the_question(tables: Tables, table: Table) -> None:
-    ranking = rank(next(part for part in parts_of(tables.architectures) if part.key[0] == "waveform-noise"))
-    first, second, third = [remark for remark in table.remarks if remark.startswith("waveform-noise (SGD): ")][:3]
+def test_the_remarks_answer_the_question(ranking: Ranking, table: Table) -> None:
+    first, second, third = table.part_remarks["waveform-noise (SGD)"][:3]
     assert f"{ranking.single[0].metric.name} has the largest |Spearman| with test error" in first
-    other = next(row for row in ranking.single if row.metric.name != "NLC")
+    other = next(row for row in ranking.single if row.metric is not NLC)
     low, high = other.behind[1:]
     assert f"[{low:+.2f}, {high:+.2f}]" in first
     assert "percentage points on average" in second
@@ -70,10 +77,10 @@ def test_the_remarks_answer_the_question(tables: Tables, table: Table) -> None:
 
 
 def test_a_study_without_repetitions_says_which_preset_has_them(tmp_path: Path) -> None:
-    remarks = best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(12, failures=0)))).remarks
+    remarks = best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(12, failures=0)))).all_remarks
     assert any("so no noise ceiling; the preset paper-small gives them" in remark for remark in remarks)
 
 
 def test_a_study_with_nothing_to_rank_says_so(tmp_path: Path) -> None:
-    with pytest.raises(MissingRecordsError, match=r"5 architectures .* are needed to rank metrics"):
+    with pytest.raises(MissingRecordsError, match=r"5 rows .* are needed to rank metrics"):
         best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(5, failures=0))))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc import expectation as reference
 from distnlc.analysis.nlc.expectation import expected_error, find_part, percentile
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.prediction import fit
+from distnlc.analysis.tables import Tables
 from distnlc.store import StoreError
 from tests.helpers.synthetic import failed_row, realistic_rows, write_study
 

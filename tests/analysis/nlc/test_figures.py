@@ -1,9 +1,8 @@
-"""Figures show the right points and numbers, write their files, and say which records are missing."""
+"""Every figure of the paper shows the right rows in the right panels, with its numbers, beside the stated values."""
 
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -11,29 +10,57 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
-from distnlc.analysis.drawing import figure as drawing
-from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.load import Tables, load
-from distnlc.analysis.nlc import figure2, figure3a
+from distnlc.analysis.drawing.figure import Drawing, encoded
+from distnlc.analysis.nlc import figure7
 from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.nlc.scatters import SCATTERS
 from distnlc.analysis.statistics.correlations import correlate
-from tests.helpers.synthetic import architecture_row, failed_row, write_study
+from distnlc.analysis.tables import Tables, load
+from tests.helpers.synthetic import architecture_row, write_study
 
+SGD = ("CIFAR10 (SGD)", "MNIST (SGD)", "waveform-noise (SGD)")
+ADAM, TRAINING = "waveform-noise (Adam)", "waveform-noise (SGD, chosen by training error)"
+PARTS = {
+    **{title: f"{name}-sgd" for title, name in zip(SGD, ("cifar10", "mnist", "waveform-noise"), strict=True)},
+    ADAM: "waveform-noise-adam",
+    TRAINING: "waveform-noise-sgd-training-error",
+}
+"""title of a panel -> name of the part"""
+SCATTER = {scatter.name: scatter for scatter in SCATTERS}
 INF, NAN = float("inf"), float("nan")
 
+Drawn = Callable[[str], Drawing]
 
-def points(axes: Axes) -> list[np.ndarray]:
+
+def groups(axes: Axes) -> list[np.ndarray]:
     """The points of each group, arrays of shape (n, 2): others, skip connections, high bias."""
     return [np.asarray(c.get_offsets()) for c in axes.collections if isinstance(c, PathCollection)]
+
+
+def ordered(points: np.ndarray) -> np.ndarray:
+    return points[np.lexsort(points.T)]
+
+
+def points(axes: Axes) -> np.ndarray:
+    """All points of a panel, shape (n, 2), sorted."""
+    return ordered(np.concatenate(groups(axes)))
 
 
 def words(axes: Axes) -> str:
     return axes.get_title(loc="left") + "\n" + "\n".join(label.get_text() for label in axes.texts)
 
 
-def finished(tables: Tables, dataset: str) -> pd.DataFrame:
+def of_part(tables: Tables, title: str) -> pd.DataFrame:
     frame = tables.architectures
-    return frame[(frame["dataset"] == dataset) & (frame["status"] == "ok")]
+    return frame[(frame["part"] == PARTS[title]) & (frame["status"] == "ok")]
+
+
+def better(rows: pd.DataFrame, error: str) -> pd.DataFrame:
+    return rows[[one[error] < {3: 0.5, 10: 0.8}[one["d_out"]] for _, one in rows.iterrows()]]
+
+
+def only(tables: Tables, architectures: pd.DataFrame) -> Tables:
+    return replace(tables, frames=tables.frames | {"architectures": architectures})
 
 
 def of(folder: Path, *rows: dict[str, object]) -> Tables:
@@ -42,33 +69,134 @@ def of(folder: Path, *rows: dict[str, object]) -> Tables:
 
 
 @pytest.mark.parametrize(
-    ("module", "column", "stated"),
-    [(figure2, "init_nlc", ((0.81,), (0.67,))), (figure3a, "init_bias", ((0.42,), ()))],
+    ("name", "x", "y", "titles", "first_stated"),
+    [
+        ("figure1", "init_nlc", "init_relative_diameter", SGD, ()),
+        ("figure2", "init_nlc", "test_error", SGD, (0.81,)),
+        ("figure3a", "init_bias", "test_error", (*SGD, ADAM), (0.42,)),
+        ("figure3b", "init_nlc", "trained_nlc", (*SGD, ADAM), (0.83,)),
+        ("figure3c", "trained_nlc", "test_error", (*SGD, ADAM), (0.55,)),
+        ("figure3d", "init_nlc", "train_error", (TRAINING,), (0.25,)),
+        ("figure3f", "init_nlc", "test_error", (ADAM,), (0.75,)),
+        ("figure4", "depth", "test_error", (*SGD, ADAM), (0.38,)),
+        ("figure9a", "init_bias", "trained_bias", (*SGD, ADAM), (0.72, 0.38)),
+        ("figure9b", "trained_bias", "test_error", (*SGD, ADAM), (0.72, 0.38)),
+        ("figure9c", "init_bias", "init_nlc", SGD, (0.05,)),
+    ],
 )
-def test_each_dataset_has_a_panel_with_its_numbers(
-    tables: Tables, module: ModuleType, column: str, stated: tuple[tuple[float, ...], ...]
+def test_a_scatter_shows_its_quantities_of_its_parts(
+    paper: Tables, drawn: Drawn, name: str, x: str, y: str, titles: tuple[str, ...], first_stated: tuple[float, ...]
 ) -> None:
-    drawn = module.draw(tables)
-    assert [panel.title for panel in drawn.panels] == ["CIFAR10 (SGD)", "waveform-noise (SGD)"]
-    assert tuple(panel.stated for panel in drawn.panels) == stated
-    for panel, axes, dataset, n_in in zip(
-        drawn.panels, drawn.figure.axes, ("cifar10", "waveform-noise"), (40, 61), strict=True
-    ):
-        rows = finished(tables, dataset)
-        expected = correlate(rows[column], rows["test_error"], log_x=True)
-        assert panel.correlation.pearson == pytest.approx(expected.pearson)
-        assert (panel.correlation.n_in, panel.correlation.n) == (n_in, len(rows))
-        assert sum(len(group) for group in points(axes)) == len(rows)
-        assert axes.get_xscale() == "log"
-        c = panel.correlation
+    figure = drawn(name)
+    assert tuple(panel.title for panel in figure.panels) == titles
+    assert figure.panels[0].stated == first_stated
+    linear = {"test_error", "train_error", "depth"}
+    for panel, axes in zip(figure.panels, figure.figure.axes, strict=True):
+        rows, c = of_part(paper, panel.title), panel.correlation
+        expected = correlate(rows[x], rows[y], log_x=x not in linear, log_y=y not in linear)
+        assert c.pearson == pytest.approx(expected.pearson)
+        assert (c.n, c.n_in) == (len(rows), 25)
+        assert points(axes) == pytest.approx(ordered(rows[[x, y]].to_numpy(dtype=float)))
+        assert (axes.get_xscale(), axes.get_yscale()) == tuple("linear" if each in linear else "log" for each in (x, y))
+        failed = 25 - len(rows)
         for said in (
             panel.title,
             f"r = {c.pearson:.2f} [{c.low:.2f}, {c.high:.2f}]",
-            f"n = {c.n} of {n_in}",
+            f"n = {c.n} of 25",
             f"paper: {panel.stated[0] if panel.stated else 'no value stated'}",
-            "left out: 1 (unit failed)" if n_in == 61 else "none left out",
+            f"left out: {failed} (unit failed)" if failed else "none left out",
         ):
             assert said in words(axes)
+
+
+def test_figure_1_says_how_near_the_line_the_points_lie(paper: Tables, drawn: Drawn) -> None:
+    figure = drawn("figure1")
+    assert figure.table is not None
+    for title, axes in zip(SGD, figure.figure.axes, strict=True):
+        rows = of_part(paper, title)
+        product = np.median(rows["init_nlc"] * rows["init_relative_diameter"])
+        assert figure.table.loc[title, "median of k · NLC"] == f"{product:.3g}"
+        (line,) = axes.get_lines()
+        assert line.get_xdata() * line.get_ydata() == pytest.approx([1, 1])
+
+
+def test_networks_that_only_adam_has_are_shown_too(paper: Tables) -> None:
+    alone = paper.architectures[paper.architectures["part"] == PARTS[ADAM]]
+    assert [panel.title for panel in SCATTER["figure1"].draw(only(paper, alone)).panels] == [ADAM]
+
+
+def test_figure_3e_first_shows_all_datasets_together(paper: Tables, drawn: Drawn) -> None:
+    panels = drawn("figure3e").panels
+    assert [panel.title for panel in panels] == ["all datasets (SGD)", *SGD, ADAM]
+    assert [panel.stated for panel in panels] == [(-0.83,), (), (), (), ()]
+    rows = pd.concat([of_part(paper, title) for title in SGD])
+    expected = correlate(rows["trained_nlc_test"], rows["trained_perturbation"], log_x=True, log_y=True)
+    assert panels[0].correlation.pearson == pytest.approx(expected.pearson)
+    mnist = only(paper, paper.architectures[paper.architectures["dataset"] == "mnist"])
+    (panel,) = SCATTER["figure3e"].draw(mnist).panels
+    assert (panel.title, panel.stated) == ("MNIST (SGD)", (-0.83,))
+
+
+def test_figure_7_counts_the_chosen_runs_of_architectures_better_than_guessing(paper: Tables, drawn: Drawn) -> None:
+    figure, titles = drawn("figure7"), (*SGD, ADAM, TRAINING)
+    assert figure.table is not None
+    assert tuple(figure.table.index) == titles
+    for title, axes in zip(titles, figure.figure.axes, strict=True):
+        rows = of_part(paper, title)
+        kept = better(rows, "train_error" if title == TRAINING else "test_error")
+        ends, *bars = axes.patches[1:]  # the first two are the shaded ends
+        assert ends.get_x() + ends.get_width() == (60.5 if title == TRAINING else 40.5)
+        shown = {round(bar.get_x() + bar.get_width() / 2): int(bar.get_height()) for bar in bars}
+        assert shown == (kept["best_run"] + 1).value_counts().to_dict()
+        assert figure.table.loc[title, "rows used"] == f"{len(kept)} of 25"
+        guessing = len(rows) - len(kept)
+        assert (f"{guessing} (not better than guessing)" in figure.table.loc[title, "left out"]) == (guessing > 0)
+
+
+def test_figure_7_says_where_the_range_was_too_narrow(tmp_path: Path) -> None:
+    figure = figure7.draw(of(tmp_path, *({"runs": 40, "best_run": run} for run in (0, 4, 5, 34, 35, 39))))
+    assert figure.table is not None
+    assert figure.table.loc["waveform-noise (SGD)", "first or last 5"] == "4"
+    assert figure.remarks[0].startswith("waveform-noise (SGD): the best rate of 4 of 6 architectures")
+
+
+def test_figure_8_fits_the_rates_of_architectures_better_than_guessing(paper: Tables, drawn: Drawn) -> None:
+    figure = drawn("figure8")
+    assert [panel.stated for panel in figure.panels] == [(-0.48,), (), (), (), (-0.92,)]
+    for panel, axes in zip(figure.panels, figure.figure.axes, strict=True):
+        rows = of_part(paper, panel.title)
+        kept = better(rows, "train_error" if panel.title == TRAINING else "test_error")
+        assert panel.correlation.n == len(kept) == len(points(axes))
+        slope, _ = np.polyfit(np.log(kept["init_nlc"]), np.log(kept["best_rate"]), 1)
+        assert f"slope {slope:.2f} ±" in words(axes)
+        assert ("paper: about -2" in words(axes)) == (panel.title == TRAINING)
+        (line,) = axes.get_lines()
+        assert np.diff(np.log(line.get_ydata())) / np.diff(np.log(line.get_xdata())) == pytest.approx(slope)
+
+
+def test_figure_10_is_figure_2_in_two_halves(paper: Tables, drawn: Drawn) -> None:
+    halves, whole = drawn("figure10"), drawn("figure2")
+    assert [panel.title.partition(", ")[2] for panel in halves.panels] == 3 * [
+        "no skip connections",
+        "skip connections",
+    ]
+    for number, axes in enumerate(whole.figure.axes):
+        without, with_skips = (points(half) for half in halves.figure.axes[2 * number : 2 * number + 2])
+        assert ordered(np.concatenate([without, with_skips])) == pytest.approx(points(axes))
+        assert len(with_skips) == (of_part(paper, SGD[number])["skip_strength"] > 0).sum()
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure7", "figure10"])
+def test_nothing_in_a_figure_overlaps_or_is_cut_off(drawn: Drawn, name: str) -> None:
+    figure = drawn(name).figure
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes] + [legend.get_tightbbox() for legend in figure.legends]
+    for number, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0
+        assert figure.bbox.y0 <= box.y0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[:number])
 
 
 def test_colours_mean_high_bias_skip_connections_and_others(tmp_path: Path) -> None:
@@ -80,53 +208,49 @@ def test_colours_mean_high_bias_skip_connections_and_others(tmp_path: Path) -> N
         {"test_error": 0.4, "init_bias": 5000.0, "skip_strength": 1.0},
         {"test_error": 0.5, "init_bias": None},
     )
-    others, skips, high_bias = points(figure2.draw(tables).figure.axes[0])
+    others, skips, high_bias = groups(SCATTER["figure2"].draw(tables).figure.axes[0])
     assert sorted(others[:, 1]) == [0.1, 0.5]
     assert sorted(skips[:, 1]) == [0.2]
     assert sorted(high_bias[:, 1]) == [0.3, 0.4]
 
 
-def test_the_inset_shows_its_range_and_covers_no_point(tables: Tables) -> None:
-    drawn = figure2.draw(tables)
-    drawn.figure.draw_without_rendering()
-    for axes, dataset in zip(drawn.figure.axes, ("cifar10", "waveform-noise"), strict=True):
+def covers_no_point(axes: Axes) -> bool:
+    box = axes.child_axes[0].get_tightbbox()
+    return not any(box.contains(*place) for place in axes.transData.transform(points(axes)))
+
+
+def test_the_inset_shows_its_range_and_covers_no_point(paper: Tables, drawn: Drawn) -> None:
+    figure = drawn("figure2").figure
+    figure.draw_without_rendering()
+    for title, axes in zip(SGD, figure.axes, strict=True):
         (inset,) = axes.child_axes
-        rows = finished(tables, dataset)
         assert inset.get_xlim() == pytest.approx((0.8, 100))
-        assert sum(len(group) for group in points(inset)) == rows["init_nlc"].between(0.8, 100).sum()
-        box = inset.get_tightbbox()
-        for group in points(axes):
-            assert not any(box.contains(*place) for place in axes.transData.transform(group))
+        assert len(points(inset)) == of_part(paper, title)["init_nlc"].between(0.8, 100).sum()
+        assert covers_no_point(axes)
 
 
 def test_the_inset_finds_room_where_points_are_everywhere(tmp_path: Path) -> None:
     tables = of(tmp_path, *({"init_nlc": n, "test_error": e} for n in (1.0, 3.0, 9.0, 30.0) for e in (0.1, 0.4, 0.6)))
-    (axes,) = (drawn := figure2.draw(tables)).figure.axes
-    drawn.figure.draw_without_rendering()
-    box = axes.child_axes[0].get_tightbbox()
-    for group in points(axes):
-        assert not any(box.contains(*place) for place in axes.transData.transform(group))
+    figure = SCATTER["figure2"].draw(tables).figure
+    figure.draw_without_rendering()
+    assert covers_no_point(figure.axes[0])
 
 
 def test_rows_without_a_logarithm_are_left_out_and_counted(tmp_path: Path) -> None:
     values = (INF, NAN, 0.0, None, 1.0, 2.0, 4.0)
-    drawn = figure2.draw(of(tmp_path, *({"init_nlc": v, "test_error": (v or 1) / 9} for v in values)))
-    (panel,) = drawn.panels
-    assert panel.correlation.left_out == {
+    figure = SCATTER["figure2"].draw(of(tmp_path, *({"init_nlc": v, "test_error": (v or 1) / 9} for v in values)))
+    assert figure.panels[0].correlation.left_out == {
         "initial NLC not measured": 2,
         "initial NLC not finite": 1,
         "initial NLC not positive, so without a logarithm": 1,
     }
-    assert sum(len(group) for group in points(drawn.figure.axes[0])) == 3
+    assert len(points(figure.figure.axes[0])) == 3
 
 
 def test_skipped_architectures_are_left_out_where_a_quantity_needs_training(tmp_path: Path) -> None:
-    empty = dict.fromkeys(("test_error", "best_rate"))
-    tables = of(tmp_path, {}, {"status": "skipped", **empty}, {"init_nlc": 2.0, "test_error": 0.4})
-    (panel,) = figure2.draw(tables).panels
-    assert panel.correlation.left_out == {"not trained: skipped by train_if": 1}
-    measured = correlate([1, 2], [3, 4], skipped=[True, False])
-    assert measured.left_out == {}
+    tables = of(tmp_path, {}, {"status": "skipped", "test_error": None}, {"init_nlc": 2.0, "test_error": 0.4})
+    left_out = [SCATTER[name].draw(tables).panels[0].correlation.left_out for name in ("figure2", "figure9c")]
+    assert left_out == [{"not trained: skipped by train_if": 1}, {}]
 
 
 def test_only_the_first_initialization_of_an_architecture_is_shown(tables: Tables) -> None:
@@ -138,69 +262,11 @@ def test_only_the_first_initialization_of_an_architecture_is_shown(tables: Table
 
 
 def test_two_parts_of_one_kind_are_told_apart(tmp_path: Path) -> None:
-    drawn = figure3a.draw(of(tmp_path, {"part": "small"}, {"part": "large"}))
-    assert [panel.title for panel in drawn.panels] == [
-        "waveform-noise (SGD): large",
-        "waveform-noise (SGD): small",
-    ]
-
-
-def test_architectures_chosen_by_training_error_are_not_mixed_in(tmp_path: Path) -> None:
-    both = of(tmp_path, {}, {"part": "train", "criterion": "training-error"})
-    assert [panel.correlation.n_in for panel in figure2.draw(both).panels] == [1]
-
-
-@pytest.mark.parametrize("module", [figure2, figure3a])
-def test_one_architecture_is_drawn_without_a_correlation(tmp_path: Path, module: ModuleType) -> None:
-    drawn = module.draw(of(tmp_path, {}))
-    (tmp_path / "one.png").write_bytes(drawing.encoded(drawn, "png"))
-    assert "no correlation: 1 usable rows" in words(drawn.figure.axes[0])
-
-
-@pytest.mark.parametrize("rows", [[], [failed_row(0), failed_row(1)]])
-def test_missing_records_are_said(tmp_path: Path, rows: list[object]) -> None:
-    tables = load(write_study(tmp_path / "study", rows))  # type: ignore[arg-type]
-    with pytest.raises(MissingRecordsError, match="has both initial NLC and test error") as caught:
-        figure2.draw(tables)
-    assert ("2 (unit failed)" in str(caught.value)) == bool(rows)
-    assert str(caught.value).endswith("; the presets paper-small and paper give them")
-
-
-@pytest.mark.parametrize(
-    ("module", "kind", "start"),
-    [(figure2, "png", b"\x89PNG"), (figure2, "pdf", b"%PDF"), (figure3a, "svg", b"<?xml")],
-)
-def test_runs_alone_on_a_study_folder(
-    tmp_path: Path, module: ModuleType, kind: str, start: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = [architecture_row(i, init_nlc=1.0 + i, init_bias=1.0 + i, test_error=0.1 * i) for i in range(5)]
-    folder = write_study(tmp_path / "study", [*rows, failed_row(5)])
-    out = tmp_path / "folder" / f"figure.{kind}"
-    assert drawing.main(module.draw, [str(folder), "--out", str(out)]) == 0
-    assert out.read_bytes().startswith(start)
-    said = capsys.readouterr().out
-    assert "n = 5 of 6, left out: 1 (unit failed)" in said
-    assert str(out) in said
-
-
-def test_a_figure_file_is_a_program(tmp_path: Path) -> None:
-    folder = write_study(tmp_path / "study", [architecture_row(0)])
-    command = [sys.executable, "-W", "error", "-m", "analysis.figures.figure3a", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (folder / "report" / "figure3a.png").exists()
-
-
-def test_running_alone_explains_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert drawing.main(figure2.draw, [str(tmp_path)]) == 2
-    assert "not a study folder" in capsys.readouterr().err
-    empty = write_study(tmp_path / "empty", [])
-    assert drawing.main(figure2.draw, [str(empty)]) == 1
-    assert "no architecture" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="2"):
-        drawing.main(figure2.draw, [str(empty), "--out", "figure.gif"])
+    panels = SCATTER["figure3a"].draw(of(tmp_path, {"part": "small"}, {"part": "large"})).panels
+    assert [panel.title for panel in panels] == ["waveform-noise (SGD): large", "waveform-noise (SGD): small"]
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     tables = of(tmp_path, {}, {"init_nlc": 3.0, "test_error": 0.4}, {"init_nlc": 9.0, "test_error": 0.6})
-    assert drawing.encoded(figure2.draw(tables), "svg") == drawing.encoded(figure2.draw(tables), "svg")
+    first, again = (encoded(SCATTER["figure2"].draw(tables), "svg") for _ in range(2))
+    assert first == again

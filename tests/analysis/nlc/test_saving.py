@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.nlc import saving
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.saving import RANGES, SHARES, elsewhere, lost_at_shares, study_of
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study
@@ -62,7 +62,7 @@ def test_other_architectures_lose_what_resampling_the_slow_way_says(tmp_path: Pa
 
 
 def test_leaving_out_at_random_is_the_expected_minimum_of_a_sample(tmp_path: Path) -> None:
-    """Of k in random order from resamples with replacement, the lowest is the lowest of k independent draws."""
+    """The lowest of the first k of a resample in random order is the lowest of k independent draws."""
     study = study_of(parts_of(loaded(tmp_path, ten()).architectures)[0])
     errors, n = np.sort(study.error), 10
 
@@ -111,6 +111,6 @@ def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> No
     assert any("3 trained architectures" in remark for remark in drawn.remarks)
 
 
-def test_a_study_that_trained_too_few_says_which_preset_has_more(tmp_path: Path) -> None:
-    with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* the presets waveform-small and paper"):
+def test_a_study_that_trained_too_few_says_how_many_it_takes(tmp_path: Path) -> None:
+    with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* at least 8 are needed"):
         saving.draw(loaded(tmp_path, ten()[:3]))

@@ -1,20 +1,20 @@
 """The trade-off of a cheaper search, on invented studies whose losses are known."""
 
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.nlc.search_tradeoff import NAME, compare, draw, lines, main, mean_interval, setting
+from distnlc.analysis.drawing.missing import MissingRecordsError
+from distnlc.analysis.nlc.search_tradeoff import compare, draw, lines, mean_interval, setting
 from distnlc.store import StoreError, read_spec_fields
 from distnlc.studies import resolve
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
+SCRIPT = Path(__file__).parents[3] / "analysis" / "search_tradeoff.py"
 REFINED = ("search.method=refine", "search.rungs=[5, 20]", "training.population=20", "sampling.count=7")
 
 
@@ -64,7 +64,6 @@ def test_studies_are_joined_on_the_architecture_and_what_is_left_out_is_said(tmp
 def test_nothing_in_common_is_said(tmp_path: Path, grid: Path) -> None:
     with pytest.raises(MissingRecordsError, match="no architecture of it finished in"):
         compare(grid, study(tmp_path / "other", [failed_row(0)], *REFINED))
-    assert main([str(grid), str(tmp_path / "other")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -76,13 +75,11 @@ def test_nothing_in_common_is_said(tmp_path: Path, grid: Path) -> None:
     ],
 )
 def test_studies_that_differ_in_more_than_their_search_are_refused(
-    tmp_path: Path, grid: Path, assignments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, grid: Path, assignments: list[str], said: str
 ) -> None:
     other = study(tmp_path / "other", rows([0.1], 100), *assignments)
     with pytest.raises(StoreError, match=said):
         compare(grid, other)
-    assert main([str(grid), str(other)]) == 2
-    assert said in capsys.readouterr().err
 
 
 def test_what_the_others_are_compared_with_must_be_a_whole_grid(tmp_path: Path, grid: Path) -> None:
@@ -111,22 +108,23 @@ def test_the_interval_is_that_of_the_mean() -> None:
     assert mean_interval(np.zeros(5)) == (0.0, 0.0)
 
 
-def test_it_runs_alone_and_writes_picture_and_table(tmp_path: Path, grid: Path) -> None:
+def test_the_script_writes_picture_and_table(
+    tmp_path: Path, grid: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     others = [
         study(tmp_path / "half", rows([0.1, 0.2, 0.3, 0.4], 500, "-half"), "search.rungs=[5]"),
         study(tmp_path / "refined", rows([0.1, 0.2, 0.3, 0.41], 200, "-refined"), *REFINED),
     ]
-    command = [sys.executable, "-W", "error", "-m", "analysis.figures.search_tradeoff", *map(str, [grid, *others])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    said = done.stdout.splitlines()
+    monkeypatch.setattr("sys.argv", [str(SCRIPT), *map(str, [grid, *others])])
+    runpy.run_path(str(SCRIPT))
+    said = capsys.readouterr().out.splitlines()
     assert said[1].startswith(
         "refine 8 + 2 x 4, halved at epochs 5, 20 (populations of 20): 20.0% of the epochs, +0.25 ["
     )
     assert said[2].startswith("grid of 40, halved at epochs 5 (populations of 8): 50.0% of the epochs, +0.00 [")
-    assert (grid / "report" / f"{NAME}.png").read_bytes().startswith(b"\x89PNG")
-    assert (grid / "report" / f"{NAME}.svg").read_bytes().startswith(b"<?xml")
-    written = pd.read_csv(grid / "report" / f"{NAME}.csv")
+    assert (grid / "report" / "search_tradeoff.png").read_bytes().startswith(b"\x89PNG")
+    assert (grid / "report" / "search_tradeoff.svg").read_bytes().startswith(b"<?xml")
+    written = pd.read_csv(grid / "report" / "search_tradeoff.csv")
     assert list(written["share"]) == [0.2, 0.5]
     assert list(written["left_out"]) == ["none", "none"]
 

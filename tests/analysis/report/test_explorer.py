@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from distnlc import analysis
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.nlc.report import POINTS
 from distnlc.analysis.report import explorer
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
 
@@ -27,27 +28,27 @@ def rounded(value: float) -> float | None:
 
 
 def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> None:
-    found = explorer.explorer(example)
+    found = explorer.explorer(example, POINTS)
     assert found is not None
-    columns, sweeps = found.data["columns"], found.data["sweeps"]
+    columns, details = found.data["columns"], found.data["details"]
     rows = {(row.part, row.index): row for row in example.architectures.itertuples() if row.initialization == 0}
-    titles = {parts_of(example.architectures)[i].rows["part"].iloc[0]: i for i in range(len(found.parts))}
-    assert len(sweeps) == len(columns["index"]) == len(rows)
+    titles = {parts_of(example.architectures)[i].rows["part"].iloc[0]: i for i in range(len(found.data["parts"]))}
+    assert len(details) == len(columns["index"]) == len(rows)
     for (part, index), row in list(rows.items())[::7]:
-        place = [*zip(columns["part"], columns["index"], strict=True)].index((titles[part], index))
-        for name in found.quantities:
+        place = [*zip(found.data["part"], columns["index"], strict=True)].index((titles[part], index))
+        for name in found.data["axes"]:
             assert columns[name][place] == rounded(getattr(row, name))
         runs = example.runs[example.runs.unit_id == row.unit_id]
         epochs = example.epochs[(example.epochs.unit_id == row.unit_id) & (example.epochs.run == row.best_run)]
         error = "train_error" if row.criterion == "training-error" else "val_error"
-        sweep = sweeps[place]
-        assert sweep["status"] == runs.status.to_list()
-        assert sweep["start_rate"] == [rounded(rate) for rate in runs.start_rate]
-        assert sweep["error"] == [rounded(value) for value in runs[error]]
-        assert sweep["loss_curve"] == [rounded(loss) for loss in epochs.train_loss]
-        assert sweep["error_curve"] == [rounded(value) for value in epochs[error]]
+        detail = details[place]
+        assert detail["status"] == runs.status.to_list()
+        assert detail["across"] == [rounded(rate) for rate in runs.start_rate]
+        assert detail["judged"] == [rounded(value) for value in runs[error]]
+        assert detail["above"] == [rounded(loss) for loss in epochs.train_loss]
+        assert detail["middle"] == [rounded(value) for value in epochs[error]]
         # the rates are kept where they change; the page draws them as steps
-        since = dict(zip(sweep["rates"]["epoch"], sweep["rates"]["rate"], strict=True))
+        since = dict(zip(detail["below"]["over"], detail["below"]["value"], strict=True))
         for epoch, rate in zip(epochs.epoch, epochs.rate, strict=True):
             assert since[max(begin for begin in since if begin <= epoch)] == rounded(rate)
 
@@ -59,35 +60,30 @@ def test_it_is_plain_data_that_offers_what_there_is(tmp_path: Path) -> None:
         architecture_row(0, part="again", initialization=1),
         architecture_row(1, part="again", status=SKIPPED, runs=None, best_run=None, init_nlc=float("inf")),
     ]
-    found = explorer.explorer(load(write_study(tmp_path / "study", rows)))
+    found = explorer.explorer(load(write_study(tmp_path / "study", rows)), POINTS)
     assert found is not None
     json.dumps(found.data, allow_nan=False)
     columns = found.data["columns"]
     assert {len(values) for values in columns.values()} == {len([row for row in rows if row.status != "failed"]) - 1}
-    assert len(found.parts) == 6
+    assert len(found.data["parts"]) == 6
     assert found.pairs[0] == ("Figure 2", "init_nlc", "test_error")
-    assert "activation_nlc" not in found.quantities  # nobody measured it
-    assert [name for name, _, _ in found.filters] == ["normalization", "activation", "skips"]
+    assert "activation_nlc" not in found.data["axes"]  # nobody measured it
+    assert [name for name, _, _ in found.filters] == ["normalization", "activation", "skip connections"]
     assert found.remarks == []
     untrained = columns["init_nlc"].index(None)
-    assert found.data["sweeps"][untrained]["run"] == []
-
-
-def test_nothing_measured_gives_no_explorer(tmp_path: Path) -> None:
-    assert explorer.explorer(load(write_study(tmp_path / "empty", []))) is None
-    assert explorer.explorer(load(write_study(tmp_path / "failed", [failed_row(0)]))) is None
+    assert found.data["details"][untrained]["key"] == []
 
 
 def test_a_large_study_is_cut_evenly_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explorer, "MOST_POINTS", 20)
     monkeypatch.setattr(explorer, "MOST_BYTES", 3_000)
     rows = paper_rows(10)
-    found = explorer.explorer(load(write_study(tmp_path / "study", rows)))
+    found = explorer.explorer(load(write_study(tmp_path / "study", rows)), POINTS)
     assert found is not None
-    parts, sweeps = found.data["columns"]["part"], found.data["sweeps"]
+    parts, details = found.data["part"], found.data["details"]
     assert {parts.count(part) for part in range(5)} <= {3, 4, 5}  # some failed
-    assert 0 < len(sweeps) < 20
-    assert len(json.dumps(sweeps, separators=(",", ":"))) <= 3_000 + len(sweeps) + 1  # commas and brackets
+    assert 0 < len(details) < 20
+    assert len(json.dumps(details, separators=(",", ":"))) <= 3_000 + len(details) + 1  # commas and brackets
     assert len(found.remarks) == 2
     assert f"first 20 of {sum(row.status != 'failed' for row in rows)} architectures" in found.remarks[0]
-    assert f"first {len(sweeps)} architectures" in found.remarks[1]
+    assert f"first {len(details)} architectures" in found.remarks[1]

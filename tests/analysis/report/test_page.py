@@ -1,24 +1,32 @@
 """The report is one page that needs no network, tells the truth about odd studies, and answers in numbers."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from distnlc.analysis.drawing import figure as drawing
-from distnlc.analysis.drawing.table import read_measured
-from distnlc.analysis.load import load
-from distnlc.analysis.nlc import figure2, figure3a
-from distnlc.analysis.nlc.answers import sentences, summarize, summary
-from distnlc.analysis.nlc.report import FIGURES, TABLES
-from distnlc.analysis.nlc_initial import table1, table2
-from distnlc.analysis.nlc_initial.table1 import STATED
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.nlc.answers import answers
+from distnlc.analysis.nlc.report import REPORT
 from distnlc.analysis.report import page as report
+from distnlc.analysis.report.model import Report
+from distnlc.analysis.report.page import write_page
+from distnlc.analysis.tables import Tables, load
 from distnlc.store import StoreError
+from distnlc.studies import presets
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
+
+SHORT = replace(
+    REPORT,
+    figures=[figure for figure in REPORT.figures if figure.name in {"figure2", "figure3a"}],
+    tables=[table for table in REPORT.tables if table.name == "table2"],
+)
+"""The page treats all figures and tables alike; the tests of odd studies ask for every one of them."""
+INF, NAN = float("inf"), float("nan")
 
 
 class Page(HTMLParser):
@@ -44,89 +52,79 @@ class Page(HTMLParser):
         self.text += "" if self._hidden else data
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _short_contents() -> Iterator[None]:
-    """The page treats all figures and tables alike; one test below asks for every one of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "FIGURES", (figure2, figure3a))
-        patch.setattr(report, "TABLES", (table1, table2))
-        yield
+def page_of(folder: Path, shown: Report = SHORT, tables: Tables | None = None) -> Page:
+    return Page(write_page(folder, tables or load(folder), shown))
 
 
 @pytest.fixture(scope="module")
-def page(two_datasets: Path) -> Page:
-    return Page(report.write_report(two_datasets))
+def page(two_datasets: Path, tables: Tables) -> Page:
+    return page_of(two_datasets, tables=tables)
 
 
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """For reports whose pictures nobody looks at: figures are drawn, but writing their files takes too long."""
-    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind: f"<{kind}: {drawn.name}>".encode())
+    monkeypatch.setattr(drawing, "encoded", lambda drawn, kind: f"<{kind}: {drawn.caption}>".encode())
 
 
-def test_needs_no_network(page: Page, two_datasets: Path) -> None:
+def test_needs_no_network(page: Page) -> None:
     # Data addresses, places in the page, and links to the figures' files beside it; nothing else.
     allowed = re.compile(r"data:.*|#\w+|\w+\.(png|svg)")
     assert all(allowed.fullmatch(address) for address in page.loads)
-    text = (two_datasets / "report" / "index.html").read_text(encoding="utf-8")
+    text = page.path.read_text(encoding="utf-8")
     assert "@import" not in text.split("</style>")[0]
     assert text.count("plotly.js v") == 1
 
 
 @pytest.mark.usefixtures("unpainted")
-def test_a_figure_with_many_points_is_a_picture_on_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_datasets: Path
-) -> None:
+def test_a_figure_with_many_points_is_a_picture_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "LARGE_SVG", 5)
-    page = Page(report.write_report(two_datasets, tmp_path))
+    page = page_of(write_study(tmp_path / "study", [architecture_row(0)]))
     assert sum(address.startswith("data:image/webp;base64,") for address in page.loads) == 2
-    assert (tmp_path / "figure2.svg").exists()
+    assert (page.path.parent / "figure2.svg").exists()
 
 
-def test_figures_lie_beside_the_page(page: Page, two_datasets: Path) -> None:
-    written = {path.name for path in (two_datasets / "report").iterdir()}
+def test_figures_lie_beside_the_page(page: Page) -> None:
+    written = {path.name for path in page.path.parent.iterdir()}
     assert written == {"index.html", *(f"figure{n}.{kind}" for n in ("2", "3a") for kind in ("png", "svg"))}
     assert sum(address.startswith("data:image/svg+xml;base64,") for address in page.loads) == 2
 
 
-def test_answers_stand_on_the_page(page: Page, two_datasets: Path) -> None:
-    for part in summary(two_datasets).parts:
-        for sentence in sentences(part):
+def test_answers_stand_on_the_page(page: Page, tables: Tables) -> None:
+    for part in answers(tables).parts:
+        for sentence in part.sentences:
             assert sentence in page.text
-    for said in (
-        "1 (unit failed)",
-        "two datasets",
-        "out of memory",
-        "kind: nlc",
-        "no value stated",
-        "0.81",
-    ):
+    for said in ("1 (unit failed)", "two datasets", "out of memory", "kind: nlc", "no value stated", "0.81"):
         assert said in page.text
+    assert "nonlinearity coefficient before training" in page.text, "its columns are explained"
 
 
 @pytest.mark.usefixtures("unpainted")
 def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "study", paper_rows(12))
-    first, again = (Path(report.write_report(folder, tmp_path / name)).read_bytes() for name in ("first", "again"))
+    first, again = (page_of(folder).path.read_bytes() for _ in range(2))
     assert first == again
 
 
 @pytest.mark.usefixtures("unpainted")
 def test_every_figure_and_table_stands_on_the_page_and_in_its_contents(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, drawn: Callable[[str], Drawing]
 ) -> None:
     """The paper's study has all of them."""
-    made, make = [], report._made
-    monkeypatch.setattr(report, "FIGURES", FIGURES)
-    monkeypatch.setattr(report, "TABLES", TABLES)
-    monkeypatch.setattr(report, "_made", lambda *what: made.append(make(*what)) or made[-1])
-    page = Page(report.write_report(write_study(tmp_path / "study", paper_rows(9))))
-    assert len(made) == len(FIGURES) + len(TABLES)
-    for one in made:
-        assert page.text.count(one.title) >= 2  # in the contents and over it
-        assert {f"#{one.name}"} <= set(page.loads)
-        for said in (one.caption, *one.remarks):
-            assert " ".join(said.split()) in page.text
+    folder = write_study(tmp_path / "study", paper_rows(9))
+    made = {table.name: table.tabulate(load(folder)) for table in REPORT.tables}
+    figures = [replace(each, draw=lambda _, name=each.name: drawn(name)) for each in REPORT.figures]
+    tables = [replace(each, tabulate=lambda _, name=each.name: made[name]) for each in REPORT.tables]
+    page = page_of(folder, replace(REPORT, figures=figures, tables=tables))
+    remarks = [(each, drawn(each.name).caption, drawn(each.name).remarks) for each in figures]
+    remarks += [(each, made[each.name].caption, made[each.name].all_remarks) for each in tables]
+    for each, caption, said in remarks:
+        assert page.text.count(each.title) >= 2  # in the contents and over it
+        assert f"#{each.name}" in page.loads
+        for sentence in (caption, *said):
+            assert " ".join(sentence.split()) in page.text
+    of_part = made["best_metric"].part_remarks["MNIST (SGD)"][0]
+    assert of_part[0].upper() + of_part[1:] in page.text, "a part's remarks stand with its answers too"
     assert "What is missing" not in page.text
     assert set(re.findall(r'href="#(\w+)"', page.path.read_text())) <= page.places
 
@@ -135,8 +133,7 @@ def test_every_figure_and_table_stands_on_the_page_and_in_its_contents(
 def test_text_from_records_cannot_become_markup(page: Page, tmp_path: Path) -> None:
     evil = "<script>alert(1)<script>"
     rows = [architecture_row(0, activation=evil), failed_row(1, reason=evil)]
-    folder = write_study(tmp_path / "study", rows, name=evil, summary=evil)
-    odd = Page(report.write_report(folder))
+    odd = page_of(write_study(tmp_path / "study", rows, name=evil, summary=evil))
     assert odd.scripts == page.scripts == 3  # data, plotly, the explorer
     assert odd.text.count(evil) == 7  # title, heading, summary, a filter, reason, and twice in the spec
 
@@ -145,8 +142,7 @@ def test_text_from_records_is_no_markup_in_the_figures_either(tmp_path: Path) ->
     """Two parts of one kind are told apart by their names, which stand over the panels; LaTeX is a language too."""
     evil = "</script><script>alert(1)</script> $\\frac{$ <a href='https://elsewhere'>"
     rows = [architecture_row(index, part=part, activation=evil) for index, part in enumerate((evil, "b", evil, "b"))]
-    folder = write_study(tmp_path / "study", rows)
-    written = Path(report.write_report(folder))
+    written = page_of(write_study(tmp_path / "study", rows)).path
     for path in (written, written.with_name("figure2.svg")):
         content = path.read_text(encoding="utf-8")
         assert "<script>alert" not in content
@@ -161,93 +157,74 @@ def test_text_from_records_is_no_markup_in_the_figures_either(tmp_path: Path) ->
 def test_rows_that_no_distnlc_writes_are_refused_in_one_line(tmp_path: Path, changes: dict[str, str]) -> None:
     folder = write_study(tmp_path / "study", [architecture_row(0, **changes)])
     with pytest.raises(StoreError, match=r"^the rows of part .* are not distnlc's: ") as caught:
-        report.write_report(folder)
+        page_of(folder)
     assert str(caught.value).isprintable()
-
-
-@pytest.mark.usefixtures("unpainted")
-def test_an_empty_study_says_so(tmp_path: Path) -> None:
-    page = Page(report.write_report(write_study(tmp_path / "study", [])))
-    assert "nothing to report" in page.text
-    assert "Figure 2" in page.text
-    assert "no architecture has both initial NLC and test error" in page.text
-    assert page.scripts == 0
 
 
 @pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize(
     "rows",
     [
-        [architecture_row(0)],
+        [],
         [failed_row(0), failed_row(1)],
-        [architecture_row(i, init_nlc=float(v), test_error=0.5) for i, v in enumerate(("inf", "nan", "-1", "0"))],
-        [architecture_row(i, init_nlc=10.0**i, init_bias=float("inf")) for i in range(5)],
+        [architecture_row(0)],
+        [architecture_row(i) for i in range(5)],
+        [
+            *(architecture_row(i, init_nlc=1.0 + i) for i in range(4)),
+            *(failed_row(i, part="mnist", dataset="mnist", d_out=10) for i in range(4)),
+        ],
+        [
+            architecture_row(i, init_nlc=1.0 + i, init_relative_diameter=v, trained_perturbation=v, init_bias=v)
+            for i, v in enumerate((0.0, INF, NAN, None))
+        ],
+        [architecture_row(i, init_nlc=v, test_error=0.5) for i, v in enumerate((INF, NAN, -1.0, 0.0))],
         [architecture_row(i, init_nlc=2.0 + i, test_error=None, status="diverged") for i in range(3)],
         [architecture_row(i, init_nlc=2.0 + i, criterion="training-error", train_error=0.1 * i) for i in range(5)],
     ],
-    ids=["one row", "all failed", "no usable NLC", "constant error", "diverged", "training error"],
+    ids=[
+        *("nothing", "all failed", "one row", "all the same", "a part without values", "not finite", "no usable NLC"),
+        *("diverged", "training error"),
+    ],
 )
-def test_odd_studies_have_a_report(tmp_path: Path, rows: list[object]) -> None:
-    folder = write_study(tmp_path / "study", rows)  # type: ignore[arg-type]
-    page = Page(report.write_report(folder))
-    assert sentences(summary(folder).parts[0])[0] in page.text
-    assert re.search(r"\bnan\b", page.text) is None
-
-
-@pytest.mark.usefixtures("unpainted")
-def test_tables_of_the_paper_are_shown_beside_measured_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = tmp_path / "measured.json"
-    measured.write_text(
-        json.dumps(
-            {
-                "table1": {"A": [1.2109, *STATED["A"][1:]]},
-                "table2": {"50": 10450.0},
-                "settings": {"seeds": 10},
-            }
+def test_odd_studies_have_a_report_that_names_the_presets_that_would_help(
+    tmp_path: Path, rows: Sequence[object]
+) -> None:
+    folder = write_study(tmp_path / "study", list(rows))  # type: ignore[arg-type]
+    tables = load(folder)
+    page = page_of(folder, REPORT, tables)
+    for part in answers(tables).parts:
+        assert part.sentences[0] in page.text
+    assert ("so there is nothing to report" in page.text) == (not rows)
+    assert re.search(r"\bnan\b", page.text.partition("Columns of")[0]) is None
+    known = {name for named in presets().values() for name in named}
+    missing = re.findall(r"<dd>(.*?)</dd>", page.path.read_text(), flags=re.DOTALL)
+    for reason in missing:
+        named = set(
+            reason.rpartition("; the presets ")[2].removesuffix(" give them.").replace(" and ", ", ").split(", ")
         )
-    )
-    for module in (table1, table2):
-        monkeypatch.setattr(module, "read_measured", lambda: read_measured(measured))
-    text = Page(report.write_report(write_study(tmp_path / "study", []))).text
-    for said in ("even tanh", "10450", "9952", "4.760e+17", "seeds: 10"):
-        assert said in text
+        assert "paper" in named
+        assert named <= known
+    if not rows:
+        assert len(missing) > 15
+        assert "no architecture has both initial NLC and test error" in page.text
+    if tables.architectures["init_nlc"].isna().all():
+        assert page.scripts == 0, "there is nothing to explore"
 
 
-def test_a_folder_that_is_no_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(StoreError, match="not a study folder"):
-        report.write_report(tmp_path)
-    assert report.main([str(tmp_path)]) == 2
-    assert "not a study folder" in capsys.readouterr().err
+def test_axes_of_one_value_and_of_none_can_be_drawn(tmp_path: Path) -> None:
+    others = [failed_row(i, part="mnist", dataset="mnist", d_out=10) for i in range(4)]
+    tables = load(write_study(tmp_path / "study", [architecture_row(0), *others]))
+    figure2 = next(figure for figure in REPORT.figures if figure.name == "figure2").draw(tables)
+    assert drawing.encoded(figure2, "png").startswith(b"\x89PNG")
+    assert [panel.correlation.undefined for panel in figure2.panels] == [
+        "0 usable rows, at least 3 are needed",
+        "1 usable rows, at least 3 are needed",
+    ]
 
 
 @pytest.mark.usefixtures("unpainted")
-def test_a_report_that_cannot_be_written_says_where(two_datasets: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot write the report"):
-        report.write_report(two_datasets, tmp_path / "file")
-
-
-def test_summary_counts(tmp_path: Path) -> None:
-    rows = [
-        architecture_row(i, init_nlc=1.0 + i, test_error=0.1 + 0.02 * i, best_at_edge=i in {0, 29}, seconds=2.0)
-        for i in range(30)
-    ]
-    folder = write_study(tmp_path / "study", [*rows, failed_row(30, seconds=40.0)])
-    whole = summary(folder)
-    (part,) = whole.parts
-    assert (whole.architectures, whole.failed, whole.runs, whole.diverged_runs) == (31, 1, 90, 30)
-    assert whole.seconds == 100
-    assert part.best_nlc == (1, 2, 3)
-    assert part.best_in_range == 3
-    # errors reach 0.5, the threshold for three classes, with architecture 20
-    assert (part.better_than_guessing, part.best_at_edge) == (20, 1)
-    assert (part.stated, part.correlation.n) == ((0.67,), 30)
-    assert summarize(load(folder)) == whole
-
-
-def test_pruned_runs_are_counted_and_said(tmp_path: Path) -> None:
-    found = load(write_study(tmp_path / "study", [architecture_row(i) for i in range(4)]))
-    assert "pruned" not in sentences(summarize(found).parts[0])[0]
-    found.runs.loc[found.runs["run"] == 0, "status"] = "pruned"
-    assert sentences(summarize(found).parts[0])[0].endswith("12 training runs, 4 of them diverged, 4 pruned.")
-    assert summarize(found).pruned_runs == 4
+def test_a_report_that_cannot_be_written_says_where(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", [])
+    (folder / "report").write_text("")
+    with pytest.raises(StoreError, match="report: cannot write"):
+        page_of(folder)

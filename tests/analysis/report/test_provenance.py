@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from distnlc.analysis.load import Tables, load
-from distnlc.analysis.nlc.answers import summarize
-from distnlc.analysis.report import provenance as account
+from distnlc.analysis.nlc.answers import answers
+from distnlc.analysis.report import provenance
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
@@ -36,11 +36,11 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def frames(tables: Tables, sessions: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
-    return dict(account.frames(summarize(tables), tables, sessions))
+    return dict(provenance.frames(tables, answers(tables), sessions))
 
 
 def test_units_runs_and_time_are_counted(tables: Tables) -> None:
-    said = " ".join(account.sentences(summarize(tables), tables, [SESSION, SESSION | {"seconds": 40.0}]))
+    said = " ".join(provenance.sentences(tables, answers(tables), [SESSION, SESSION | {"seconds": 40.0}]))
     for expected in (
         "6 units of work",
         "1 failed, 1 skipped, 1 done after more than one attempt",
@@ -50,7 +50,7 @@ def test_units_runs_and_time_are_counted(tables: Tables) -> None:
         "10 of them were done in 2 recorded sessions of 2.2 min together",
     ):
         assert expected in said
-    assert "session" not in " ".join(account.sentences(summarize(tables), tables, []))
+    assert "session" not in " ".join(provenance.sentences(tables, answers(tables), []))
 
 
 def test_each_table_has_its_rows(tables: Tables) -> None:
@@ -62,7 +62,7 @@ def test_each_table_has_its_rows(tables: Tables) -> None:
     (failed,) = found["Failed units"].to_dict("records")
     assert (failed["index"], failed["attempts"]) == ("5", "3")
     assert failed["reason"].startswith("out of memory")
-    (skipped,) = found["Architectures that were measured but not trained"].to_dict("records")
+    (skipped,) = found["Skipped units"].to_dict("records")
     assert skipped["reason"] == "init_nlc 9 is not between 1 and 5"
     (again,) = found["Units done after more than one attempt"].to_dict("records")
     assert (again["index"], again["seconds"]) == ("3", "30 s")
@@ -85,7 +85,7 @@ def test_killed_and_odd_sessions_are_shown_as_they_are(tables: Tables) -> None:
 
 
 def test_long_lists_are_cut_and_counted(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "MOST_ROWS", 2)
+    monkeypatch.setattr(provenance, "MOST_ROWS", 2)
     found = frames(tables, [SESSION] * 5)["Sessions"]
     assert len(found) == 3
     assert found.iloc[-1, 0] == "and 3 more"

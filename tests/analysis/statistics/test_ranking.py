@@ -8,25 +8,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from distnlc.analysis.drawing.figure import MissingRecordsError
+from distnlc.analysis.nlc.metrics import BIAS, COMBINATIONS, DEPTH, DIAMETER, NLC, rank_metrics
 from distnlc.analysis.nlc.parts import Part, parts_of
-from distnlc.analysis.statistics.ranking import (
-    COMBINATIONS,
-    DIAMETER,
-    METRICS,
-    NLC,
-    Metric,
-    Ranking,
-    partial_correlation,
-    rank,
-)
+from distnlc.analysis.statistics.correlations import TooFewRowsError
+from distnlc.analysis.statistics.ranking import Metric, Ranking, partial_correlation
 from distnlc.analysis.statistics.resampling import resamples
 from distnlc.analysis.statistics.strata import strata
 from distnlc.records import SKIPPED
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row
-
-BIAS, DEPTH = (next(metric for metric in METRICS if metric.name == name) for name in ("output bias", "depth"))
 
 
 def drawn(count: int = 60, seed: int = 0) -> list[ArchitectureRow]:
@@ -64,7 +54,7 @@ def part_of(rows: list[ArchitectureRow]) -> Part:
 
 @pytest.fixture(scope="module")
 def ranking() -> Ranking:
-    return rank(part_of(drawn()))
+    return rank_metrics(part_of(drawn()))
 
 
 def test_coefficients_are_those_of_scipy(ranking: Ranking) -> None:
@@ -153,7 +143,7 @@ def test_all_metrics_are_compared_on_the_same_rows_and_the_others_are_counted() 
     rows[4] = replace(rows[4], test_error=None)
     rows[5] = replace(rows[5], status=SKIPPED, test_error=None)
     rows.append(failed_row(60))
-    found = rank(part_of(rows))
+    found = rank_metrics(part_of(rows))
     assert len(found.used) == 57
     assert found.left_out == {
         "unit failed": 1,
@@ -162,33 +152,33 @@ def test_all_metrics_are_compared_on_the_same_rows_and_the_others_are_counted() 
         "a metric not measured": 1,
     }
     assert {row.values.size for row in found.rows} == {row.prediction.n for row in found.rows} == {57}
-    assert found.unranked == {"activation's NLC": "measured in 4 of 58 architectures"}
+    assert found.unranked == {"NLC of the activation function": "measured in 4 of 58"}
 
 
 def test_values_without_a_logarithm_count_as_the_ends_of_the_others() -> None:
     rows = drawn()
     rows[0] = replace(rows[0], init_relative_diameter=0.0)
     rows[1] = replace(rows[1], init_relative_diameter=float("inf"))
-    row = rank(part_of(rows)).of(DIAMETER)
+    row = rank_metrics(part_of(rows)).of(DIAMETER)
     assert row.at_ends == 2
     assert row.values[0] == row.values.min() == row.values[2:].min()
     assert row.values[1] == row.values.max() == row.values[2:].max()
 
 
 def test_a_metric_that_does_not_vary_is_not_ranked() -> None:
-    found = rank(part_of([replace(row, init_lipschitz=0.0, depth=9) for row in drawn()]))
-    assert found.unranked["local Lipschitz constant"] == "the same in all 60 architectures"
-    assert found.unranked["depth"] == "the same in all 60 architectures"
+    found = rank_metrics(part_of([replace(row, init_lipschitz=0.0, depth=9) for row in drawn()]))
+    assert found.unranked["local Lipschitz estimate"] == "the same in all 60"
+    assert found.unranked["depth"] == "the same in all 60"
 
 
 def test_combinations_are_predictions_of_fits_without_the_row() -> None:
     # Noise joined with noise fits the rows at hand; out of fold it must predict nothing.
     generator = np.random.default_rng(3)
     rows = [replace(row, test_error=float(generator.random())) for row in drawn(200)]
-    noise = rank(part_of(rows))
+    noise = rank_metrics(part_of(rows))
     assert all(noise.of(metric).spearman.value < 0.15 for metric in COMBINATIONS)
     assert all(noise.of(metric).prediction.absolute_removed < 0.05 for metric in COMBINATIONS)
-    found = rank(part_of(drawn()))
+    found = rank_metrics(part_of(drawn()))
     assert found.of(COMBINATIONS[0]).pearson.value > found.of(NLC).pearson.value + 0.1
 
 
@@ -196,22 +186,24 @@ def test_cost_is_a_share_of_the_rest_of_the_unit() -> None:
     costs = {
         f"{name}_seconds": 1.0 for name in ("jacobian", "outputs", "gradients", "cosines", "lipschitz", "diameter")
     }
-    found = rank(part_of([replace(row, **costs) for row in drawn()]))
+    found = rank_metrics(part_of([replace(row, **costs) for row in drawn()]))
     assert found.of(NLC).cost == pytest.approx(2 / 94)
     assert found.of(BIAS).cost == pytest.approx(1 / 94)
     assert found.of(DEPTH).cost == 0
-    assert np.isnan(rank(part_of(drawn())).of(NLC).cost)
+    assert np.isnan(rank_metrics(part_of(drawn())).of(NLC).cost)
 
 
 def test_too_few_architectures_are_said() -> None:
     for rows in (drawn(7), [replace(row, test_error=0.5) for row in drawn()], [failed_row(0)]):
-        with pytest.raises(MissingRecordsError, match="needed to rank metrics; the presets"):
-            rank(part_of(rows))
+        with pytest.raises(TooFewRowsError, match="needed to rank metrics"):
+            rank_metrics(part_of(rows))
 
 
 def within(rows: list[ArchitectureRow], kind: str, metric: Metric = NLC) -> dict[str, tuple[int, float, float]]:
     """Stratum -> n, Spearman, Pearson."""
-    found = strata(rank(part_of(rows)), [BIAS, metric])[kind]
+    ranking = rank_metrics(part_of(rows))
+    xs = np.array([ranking.of(each).values for each in (BIAS, metric)])
+    found = strata(xs, ranking.used["test_error"].to_numpy(), {kind: ranking.used[kind]})[kind]
     return {one.name: (one.n, one.metrics[1].spearman[0], one.metrics[1].pearson[0]) for one in found}
 
 
@@ -247,7 +239,7 @@ def test_a_metric_that_only_tells_the_strata_apart_does_not_correlate_within_the
         level = ("none", "batch", "layer").index(row.normalization)
         nlc, error = 10 ** (3 * level + generator.normal()), 0.2 + 0.2 * level + 0.02 * generator.normal()
         rows.append(replace(row, init_nlc=float(nlc), test_error=float(error)))
-    assert rank(part_of(rows)).of(NLC).spearman.value > 0.8
+    assert rank_metrics(part_of(rows)).of(NLC).spearman.value > 0.8
     _, spearman, pearson = within(rows, "normalization")["pooled over all"]
     assert abs(spearman) < 0.2
     assert abs(pearson) < 0.2
@@ -257,7 +249,9 @@ def test_strata_are_resampled_independently_of_each_other() -> None:
     # Twice the same architectures: pooled, chance averages out; with shared draws the interval would stay as wide.
     half = [replace(row, normalization="batch", depth=9) for row in drawn(40)]
     twin = [replace(row, unit_id=f"{row.unit_id}-twin", index=row.index + 40, normalization="layer") for row in half]
-    found = {row.name: row.metrics[0] for row in strata(rank(part_of(half + twin)), [NLC])["normalization"]}
+    used = pd.DataFrame(half + twin)
+    kinds = strata(np.log([used["init_nlc"]]), used["test_error"].to_numpy(), {"kind": used["normalization"]})["kind"]
+    found = {row.name: row.metrics[0] for row in kinds}
     for kind in ("pearson", "spearman"):
         (_, low, high), (_, pooled_low, pooled_high) = (getattr(found[n], kind) for n in ("batch", "pooled over all"))
         assert pooled_high - pooled_low == pytest.approx((high - low) / np.sqrt(2), rel=0.15)

@@ -1,17 +1,13 @@
 """The intraclass correlation is that of the analysis of variance, and the ceiling is its root."""
 
-from pathlib import Path
-
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from distnlc.analysis.drawing.figure import MissingRecordsError
-from distnlc.analysis.load import Tables, load
-from distnlc.analysis.nlc.parts import parts_of
-from distnlc.analysis.statistics.reliability import ceiling, reliability
+from distnlc.analysis.statistics.correlations import TooFewRowsError
+from distnlc.analysis.statistics.reliability import Ceiling, ceiling, reliability
 from distnlc.analysis.statistics.resampling import interval, resamples
-from tests.helpers.synthetic import architecture_row, failed_row, write_study
 
 
 def anova_icc(groups: list[np.ndarray]) -> float:
@@ -47,41 +43,35 @@ def test_finds_a_known_reliability() -> None:
     assert np.isnan(reliability(np.ones(800), names)[0])
 
 
-def repeated_study(folder: Path, initializations: int) -> Tables:
-    """30 architectures, trained from several initial weights; one failed, one trained only once."""
+def repeated(initializations: int) -> pd.DataFrame:
+    """30 architectures, trained from several initial weights; one more without an error, one trained only once."""
     generator = np.random.default_rng(2)
-    rows = [failed_row(30), architecture_row(31, init_nlc=2.0, test_error=0.9)]
+    rows = [(30, 0, np.nan, 1.5), (30, 1, np.nan, 1.5), (31, 0, 0.9, 2.0)]
     for index in range(30):
         level = generator.uniform(0.2, 0.6)
         for initialization in range(initializations):
-            rows.append(
-                architecture_row(
-                    index,
-                    unit_id=f"unit{index}-{initialization}",
-                    initialization=initialization,
-                    test_error=level + 0.05 * generator.normal(),
-                    init_nlc=float(np.exp(10 * level + 0.1 * generator.normal())),
-                )
-            )
-    return load(write_study(folder / "study", rows))
+            error, nlc = level + 0.05 * generator.normal(), np.exp(10 * level + 0.1 * generator.normal())
+            rows.append((index, initialization, error, nlc))
+    return pd.DataFrame(rows, columns=["index", "initialization", "error", "nlc"])
 
 
-def test_the_ceiling_of_a_study(tmp_path: Path) -> None:
-    tables = repeated_study(tmp_path, 3)
-    part = parts_of(tables.architectures)[0]
-    found = ceiling(tables.architectures, part)
-    rows = tables.architectures[tables.architectures["index"] < 30]
-    errors = rows.pivot(index="index", columns="initialization", values="test_error").to_numpy()
-    assert (found.architectures, found.trainings, found.left_out) == (30, 90, 2)
+def ceiling_of(rows: pd.DataFrame) -> Ceiling:
+    return ceiling(rows, error="error", metric="nlc", architecture="index", initialization="initialization")
+
+
+def test_the_ceiling_is_the_root_of_the_errors_reliability() -> None:
+    rows = repeated(3)
+    found = ceiling_of(rows)
+    errors = rows[rows["index"] < 30].pivot(index="index", columns="initialization", values="error").to_numpy()
+    assert (found.architectures, found.trainings) == (30, 90)
     assert found.error == pytest.approx(anova_icc(list(errors)))
     assert found.value == pytest.approx(np.sqrt(found.error))
     assert found.interval == pytest.approx(tuple(np.sqrt(found.error_interval)), abs=1e-3)
     assert found.interval[0] < found.value < found.interval[1]
-    assert found.nlc > found.error
+    assert found.metric > found.error
     assert found.first_two.pearson == pytest.approx(stats.pearsonr(errors[:, 0], errors[:, 1]).statistic)
 
 
-def test_a_study_without_repetitions_says_which_preset_has_them(tmp_path: Path) -> None:
-    tables = repeated_study(tmp_path, 1)
-    with pytest.raises(MissingRecordsError, match=r"no architectures with repeated initializations.*paper-small"):
-        ceiling(tables.architectures, parts_of(tables.architectures)[0])
+def test_without_repetitions_there_is_none() -> None:
+    with pytest.raises(TooFewRowsError, match="no architectures with repeated initializations, so no noise ceiling"):
+        ceiling_of(repeated(1))

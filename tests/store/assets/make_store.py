@@ -1,15 +1,15 @@
-"""Writes a tiny store of the current schema version: `python make_store.py` makes store_v<SCHEMA_VERSION>.
+"""Writes a tiny store of the current file format: `python make_store.py` makes store_v<FORMAT_VERSION>.
 
-Run it once, when SCHEMA_VERSION has been raised, and keep the older folders: they prove that old studies are
+Run it once, when FORMAT_VERSION has been raised, and keep the older folders: they prove that old studies are
 still read.
 """
 
 import math
 from pathlib import Path
 
-from distnlc.records import SCHEMA_VERSION
 from distnlc.spec import StudySpec
 from distnlc.store import Store
+from distnlc.store.manifest import FORMAT_VERSION
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 
 TABLES = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
@@ -43,7 +43,7 @@ def epoch(number: int, index: int, train_loss: float) -> EpochRow:
 
 
 def main() -> None:
-    folder = Path(__file__).parent / f"store_v{SCHEMA_VERSION}"
+    folder = Path(__file__).parent / f"store_v{FORMAT_VERSION}"
     measured = architecture(
         0, status="ok", init_nlc=2.5, best_run=0, best_rate=1.0, best_at_edge=False, runs=2, val_error=0.5,
         initialization=1, device="a processor", jacobian_seconds=0.25,

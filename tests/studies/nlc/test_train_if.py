@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from distnlc.plugins import Work
 from distnlc.records import Records
 from distnlc.spec import SpecError, Unit
 from distnlc.studies import resolve
@@ -12,6 +13,7 @@ from distnlc.studies.nlc import unit as nlc
 from distnlc.studies.nlc.records import ArchitectureRow
 from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.studies.nlc.train_if import parse_train_if
+from distnlc.studies.nlc.units import units
 
 TINY = (
     *("sampling.count=2", "sampling.parameters=300", "sampling.depth_max=7"),
@@ -70,7 +72,7 @@ def rows(cache: Path, *assignments: str) -> list[tuple[Unit, Records]]:
         patch.setenv("DISTNLC_CACHE", str(cache))
         study = resolve("quick", [*TINY, *assignments])
         assert isinstance(study, nlc.Spec)
-        return [(unit, nlc.run(study, unit, "cpu")) for unit in nlc.units(study)]
+        return [(unit, nlc.run(study, unit, Work())) for unit in units(study)]
 
 
 def drawn_and_measured(row: ArchitectureRow) -> dict[str, object]:

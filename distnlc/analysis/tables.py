@@ -99,14 +99,14 @@ def _with_younger_columns(
 
 
 def _unit_keys(columns: Mapping[str, str], row_type: type | None) -> list[str]:
-    """What the first table is sorted by: part, index, further whole numbers that say which unit it is, and its id."""
+    """Sort keys of the first table: part, index, further whole numbers that tell units apart, and the unit's id."""
     known = quantities(row_type) if row_type else {}
     more = [name for name, one in known.items() if one.group == "identity" and columns[name] == "int"]
     return [name for name in dict.fromkeys(["part", "index", *more, "unit_id"]) if name in columns]
 
 
 def _leading_keys(columns: Mapping[str, str]) -> list[str]:
-    """What another table is sorted by: its leading texts and whole numbers, `unit_id` and what follows it."""
+    """Sort keys of another table: its leading texts and whole numbers, from `unit_id` on."""
     keys = []
     for name, kind in columns.items():
         if kind not in {"str", "int"}:

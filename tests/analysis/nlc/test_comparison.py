@@ -1,19 +1,19 @@
 """Where a correlation lies beside the paper's value is said rightly, and so is in what the two studies differ."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from distnlc.analysis.load import load
-from distnlc.analysis.nlc import figure2, figure3e
-from distnlc.analysis.nlc.answers import overview, sentences, summarize
-from distnlc.analysis.nlc.paper import compared, difference_p, differences, outside, paper_interval
+from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.nlc.comparison import compared, difference_p, differences, outside, paper_interval
 from distnlc.analysis.nlc.parts import Part, parts_of, pooled
 from distnlc.analysis.statistics.correlations import Correlation, correlate
-from tests.helpers.synthetic import architecture_row, paper_rows, realistic_rows, write_study
+from distnlc.analysis.tables import load
+from tests.helpers.synthetic import architecture_row, paper_rows, write_study
 
 
 def parts(folder: Path, rows: list[object]) -> list[Part]:
@@ -111,46 +111,9 @@ def test_chance_is_named_where_few_rows_have_a_narrow_interval(tmp_path: Path) -
     assert "chance" not in compared(part, many, (0.05,))
 
 
-def test_figures_remark_on_the_panels_that_differ_and_on_no_others(tmp_path: Path) -> None:
-    tables = load(write_study(tmp_path / "study", paper_rows(30)))
-    for module in (figure2, figure3e):
-        drawn = module.draw(tables)
-        differing = [panel.title for panel in drawn.panels if outside(panel.correlation, panel.stated)]
-        assert [remark.partition(": ")[0] for remark in drawn.remarks] == differing
+def test_figures_remark_on_the_panels_that_differ_and_on_no_others(drawn: Callable[[str], Drawing]) -> None:
+    for name in ("figure2", "figure3e"):
+        figure = drawn(name)
+        differing = [panel.title for panel in figure.panels if outside(panel.correlation, panel.stated)]
+        assert [remark.partition(": ")[0] for remark in figure.remarks] == differing
     assert differing == ["all datasets (SGD)"]
-
-
-def test_the_answers_count_all_initial_weights_and_correlate_the_first(tmp_path: Path) -> None:
-    rows = [
-        *realistic_rows(20, failures=0),
-        *realistic_rows(20, failures=0, seed=9, initialization=1),
-    ]
-    rows = [architecture_row(**(row.__dict__ | {"unit_id": f"unit{number}"})) for number, row in enumerate(rows)]
-    (part,) = summarize(load(write_study(tmp_path / "study", rows))).parts
-    assert (part.architectures, part.units, part.runs) == (20, 40, 1600)
-    assert part.correlation.n == part.correlation.n_in == 20
-    assert sentences(part)[0].startswith(
-        "40 of 40 units finished (20 architectures, each from several initial weights), 0 failed; 1,600 training runs"
-    )
-
-
-def test_skipped_architectures_are_counted(tmp_path: Path) -> None:
-    untrained = dict.fromkeys(
-        ("test_error", "val_error", "train_error", "runs", "best_run", "best_rate", "best_at_edge")
-    )
-    rows = [architecture_row(i, init_nlc=1.0 + i, test_error=0.1 + 0.01 * i) for i in range(4)]
-    rows.append(architecture_row(4, status="skipped", reason="init_nlc is 9", init_nlc=9.0, **untrained))
-    (part,) = summarize(load(write_study(tmp_path / "study", rows))).parts
-    assert sentences(part)[0].startswith("4 of 5 architectures finished, 0 failed, 1 skipped by train_if; ")
-    assert part.correlation.left_out == {"not trained: skipped by train_if": 1}
-
-
-def test_the_answers_of_several_parts_are_of_the_test_error_alone(tmp_path: Path) -> None:
-    found = summarize(load(write_study(tmp_path / "study", paper_rows(20)))).parts
-    training = next(part for part in found if part.error == "training error")
-    assert training.best_nlc == ()
-    assert not any("best 10%" in sentence for sentence in sentences(training))
-    first, second = overview(found)
-    assert training.title not in first
-    assert all(part.title in first for part in found if part is not training)
-    assert second.startswith("Of the 8 architectures")  # 4 parts of 20

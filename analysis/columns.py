@@ -1,0 +1,25 @@
+"""Prints the tables of a study kind in Markdown: every column with its type, unit and meaning, as its rows declare it.
+
+python columns.py KIND
+"""
+
+import sys
+
+from distnlc.plugins import kind_of
+from distnlc.records import columns_of, quantities
+
+
+def page(kind: str) -> str:
+    """One section per table."""
+    lines = []
+    for table, row_type in kind_of(kind).tables.items():
+        about, types = (row_type.__doc__ or "").strip(), columns_of(row_type)
+        lines += [f"## `{table}`", "", about, "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        for name, quantity in quantities(row_type).items():
+            lines.append(f"| `{name}` | {types[name]} | {quantity.unit} | {quantity.about or quantity.label} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(page(sys.argv[1]))

@@ -1,0 +1,25 @@
+"""What every kind of study must keep, tried on a small study of each; Ray's part is in tests/system."""
+
+import pytest
+
+from distnlc.cli.contract import PROMISES, Trial, gives_the_same_rows_on_two_workers
+from distnlc.plugins import kinds
+from tests.helpers.small_studies import SMALL, small_study
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return Trial(small_study(request.param), tmp_path_factory.mktemp(request.param))
+
+
+def test_every_kind_is_tried() -> None:
+    assert SMALL.keys() == set(kinds())
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [each for each in PROMISES if each is not gives_the_same_rows_on_two_workers],
+    ids=lambda each: each.__name__,
+)
+def test_a_kind(trial: Trial, promise) -> None:  # type: ignore[no-untyped-def]
+    promise(trial)

@@ -1,0 +1,150 @@
+"""A kind of the user's own: one file, named by --plugin; where it is not installed its studies can still be counted."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from distnlc import plugins
+from distnlc.cli.contract import PROMISES, gives_the_same_rows_on_two_workers
+from distnlc.sinks import mirror
+from distnlc.spec import SpecError
+from tests.helpers.typed import Answer, distnlc, no_mlflow
+
+MINE = '''
+from dataclasses import dataclass
+from typing import Literal
+
+from distnlc import Kind, Quantity, StudySpec, Unit, column
+from distnlc.records import ATTEMPTS, DEVICE, INDEX, PART, REASON, SECONDS, STATUS, UNIT_ID
+
+
+class Mine(StudySpec):
+    """Squares of numbers."""
+
+    kind: Literal["mine"]
+    count: int = 3
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    unit_id: str = column(UNIT_ID, required=True)
+    part: str = column(PART, required=True)
+    index: int = column(INDEX, required=True)
+    status: str = column(STATUS, required=True)
+    reason: str | None = column(REASON)
+    attempts: int = column(ATTEMPTS, default=1)
+    seconds: float = column(SECONDS, required=True)
+    device: str | None = column(DEVICE)
+    square: float | None = column(Quantity("square", group="result"), lead=1)
+
+
+def units(spec):
+    return [
+        Unit(spec.unit_id(part, index), part, index, 1.0, f"{part} {index}")
+        for part in spec.part_names()
+        for index in range(spec.part(part).count)
+    ]
+
+
+def run(spec, unit, work):
+    square = (unit.index + spec.part(unit.part).shift) ** 2
+    row = Row(unit_id=unit.unit_id, part=unit.part, index=unit.index, status="ok", seconds=0.0, square=square)
+    return {"squares": [row]}
+
+
+KIND = Kind(name="mine", spec=Mine, tables={"squares": Row}, units=units, run=run)
+'''
+PROMISES_WITHOUT_RAY = tuple(each for each in PROMISES if each is not gives_the_same_rows_on_two_workers)
+STUDY = "kind: mine\nparts: {a: {}, b: {shift: 0.5, count: 2}}\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with the plug-in and a study of it; at the end the plug-in is forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mirror, "find_spec", no_mlflow)
+    (tmp_path / "my_study.py").write_text(MINE)
+    (tmp_path / "mine.yaml").write_text(STUDY)
+    before = list(sys.path)
+    yield tmp_path
+    forget()
+    sys.path[:] = before
+
+
+def forget() -> None:
+    plugins._named.clear()
+    plugins._modules.clear()
+    sys.modules.pop("my_study", None)
+
+
+def run_mine(*words: str) -> Answer:
+    return distnlc("run", "mine.yaml", "--out", "study", "--executor", "serial", *words)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_kind_in_one_file_is_run_reported_and_exported() -> None:
+    answer = run_mine("--plugin", "my_study")
+    assert answer.code == 0, answer.err
+    assert "5 of 5 units to do" in answer.out
+    assert distnlc("status", "study", "--plugin", "my_study").out.startswith("mine ")
+    assert distnlc("report", "study", "--plugin", "my_study").code == 0
+    assert distnlc("export", "study", "--format", "csv").code == 0
+    rows = pd.read_csv("study/export/squares.csv")
+    assert list(rows["square"]) == [0, 1, 4, 0.25, 2.25]
+    assert rows["unit_id"].str.match("u[0-9a-f]{16}").all()
+
+
+@pytest.mark.usefixtures("home")
+def test_some_parts_are_done_alone_and_the_same_command_does_the_rest() -> None:
+    assert run_mine("--plugin", "my_study", "--part", "b").code == 0
+    assert "2 of 5 units done" in distnlc("status", "study", "--plugin", "my_study").out
+    assert "no such part; parts: a, b" in run_mine("--plugin", "my_study", "--part", "c").err
+    answer = run_mine("--plugin", "my_study")
+    assert "3 of 5 units to do" in answer.out
+    assert "5 of 5 units done" in distnlc("status", "study", "--plugin", "my_study").out
+
+
+@pytest.mark.usefixtures("home")
+def test_a_study_whose_kind_is_not_installed_is_listed_counted_and_exported_but_not_run() -> None:
+    assert run_mine("--plugin", "my_study").code == 0
+    forget()
+    said = distnlc("status", "study")
+    assert said.code == 0
+    assert "mine: units 5 ok" in said.out
+    assert "its kind 'mine' is not installed here" in said.out
+    assert distnlc("export", "study", "--out", "rows").code == 0
+    assert len(pd.read_parquet("rows/squares.parquet")) == 5
+    answer = run_mine()
+    assert answer.code == 2
+    assert "unknown study kind 'mine'" in answer.err
+    assert "my_study" not in sys.modules, "a name in a study folder must never be imported"
+
+
+@pytest.mark.usefixtures("home")
+def test_the_check_of_a_kind_says_what_it_keeps_and_what_it_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTNLC_PLUGINS", "my_study")
+    monkeypatch.setattr("distnlc.cli.contract.PROMISES", PROMISES_WITHOUT_RAY)
+    answer = distnlc("kinds", "--check", "mine.yaml")
+    assert answer.code == 0, answer.err
+    assert answer.out.count("ok: ") == len(PROMISES_WITHOUT_RAY)
+    assert "mine" in distnlc("kinds").out
+    forget()
+    Path("my_study.py").write_text(MINE.replace("unit.index + spec", "id(object()) + spec"))
+    answer = distnlc("kinds", "--check", "mine.yaml")
+    assert answer.code == 2
+    assert "broken: gives the same rows when it is resumed" in answer.err
+
+
+def test_a_plugin_that_cannot_be_used_is_told_so(home: Path) -> None:
+    with pytest.raises(SpecError, match="plug-in none_such: cannot be imported on this machine"):
+        plugins.use_plugins(["none_such"])
+    (home / "empty_study.py").write_text("")
+    with pytest.raises(SpecError, match=r"plug-in empty_study: expected a module with an object of type distnlc\.Kind"):
+        plugins.use_plugins(["empty_study"])
+    (home / "twice.py").write_text(MINE.replace('name="mine"', 'name="nlc"'))
+    with pytest.raises(SpecError, match="there is a kind 'nlc' already"):
+        plugins.use_plugins(["twice"])

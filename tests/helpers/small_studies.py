@@ -1,0 +1,19 @@
+"""A study of every kind that is done in a second or two."""
+
+from distnlc.spec import StudySpec
+from distnlc.studies import resolve
+
+TINY_NLC = (
+    "sampling={count: 3, parameters: 300, depth_max: 7}",
+    "search={method: refine, rates: 8, coarse: 3, wave: 1, waves: 1, edge: 1, rungs: []}",
+    "training={first_patience: 2, patience: 1, divisions: 2, batch_size: 50}",
+    "data={train: 200, validation: 100, test: 100}",
+    "metrics={nlc_batches: 2, walk_batches: 0}",
+)
+SMALL = {"nlc": ("quick", TINY_NLC), "rehearsal": ("rehearsal", ("count=4", "seconds=0"))}
+"""kind -> preset, assignments"""
+
+
+def small_study(kind: str) -> StudySpec:
+    preset, assignments = SMALL[kind]
+    return resolve(preset, assignments)
