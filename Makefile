@@ -9,7 +9,7 @@ PYTHON ?= $(shell for each in python3.15 python3.14 python3.13 python3.12 python
 	do $$each -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
-WAITING := tests/system tests/chaos
+WAITING := tests/chaos tests/system
 
 .PHONY: run check test chaos audit clean
 
@@ -22,9 +22,9 @@ check: .venv/installed-for-tests
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 $(WAITING:%=--ignore=%)
 
-# what waits for Ray, servers and kills goes beside what computes
+# these mostly wait, for Ray, servers and kills; a file's tests share one of those, and the longest files come first
 test: check
-	$(BIN)/pytest -n 2 $(WAITING)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(WAITING)
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "distnlc needs Python 3.11 or newer, and found none"; exit 2; }

@@ -28,7 +28,7 @@ _HOME = {
     "column": "distnlc.records",
 }
 
-__all__ = [*_HOME]  # noqa: PLE0604 (names of the map above)
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:

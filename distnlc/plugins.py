@@ -118,6 +118,8 @@ class Kind(Generic[S]):
     """of each unit on a torch device of this machine; None: `plan` does the cheapest unit once"""
     rows: Callable[[S], dict[str, int]] | Ref | None = None
     """about how many rows each table will have; None: one per unit in the first"""
+    bench: Callable[[], Mapping[str, Any]] | Ref | None = None
+    """measures what `distnlc bench NAME` shows: plain data, names (perhaps nested) and numbers or text"""
     headline: type[Headline] = Counts
     curves: Callable[[Records], Curves] | Ref = no_curves
     report: Ref | None = None

@@ -99,7 +99,7 @@ class StudySpec(SpecModel):
     summary: str = Field(default="", json_schema_extra=HOW)
     """one line for people"""
     seed: NonNegativeInt = 0
-    parts: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (pydantic copies defaults)
+    parts: dict[str, dict[str, Any]] = {}
 
     @field_validator("name")
     @classmethod

@@ -1,5 +1,9 @@
-"""What `distnlc bench` measures on the machine where it runs: training, metrics, engine; a file for each part.
+"""`distnlc bench`: the speed of the machine where it runs.
 
-`command.py` is the command. `cells.py`, `variants.py`, `plain.py` and `products.py` are what `training.py` compares;
-`measuring.py` makes it ready and times it. `machine.py` and `display.py` serve all parts.
+command.py        the command: its parts, and one JSON file with all measurements
+training_part.py  training against plain PyTorch, a torch.func population and bare matrix products; of which
+                  cells.py is the grid, variants.py and products.py what is compared, team.py times one of them
+metrics_part.py   the NLC against an epoch of training and against the exact Jacobian
+engine_part.py    the engine's overhead and a second worker; scale_part.py  100,000 units that do nothing
+machine.py        the machine, its clock and memory; display.py  how far a measurement is
 """

@@ -1,30 +1,30 @@
-"""The part `engine`: what Ray, the store, MLflow tracking and Optuna cost together, and what a second worker brings.
+"""The part `engine`: the cost of Ray, the store, MLflow tracking and Optuna together, and the gain of a second worker.
 
 A true small NLC study runs in a temporary folder as `distnlc run` runs it, with one worker and with two in turn. With
 T_k the time from a worker's first commit to its last (what comes before is start-up: processes, imports, compilation),
     overhead per unit = (sum over workers of T_k - sum of the units' own seconds) / units, + Optuna's time in a sweep,
 over the units after each worker's first; the wait of one worker for the other's last unit is no overhead and left out.
 Optuna's time is inside the units, so a sweep whose trainings take no time is timed for it. The units compute on CPU
-cores, also where there is a GPU. What 100,000 units do to the engine is measured in scale.py.
+cores, also where there is a GPU. `scale_part.py` measures the engine with 100,000 units.
 """
 
-import os
+import math
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from rich.table import Table
 
-from distnlc.bench import scale_part as scale
-from distnlc.bench.display import plain_table, progress
+from distnlc.bench import scale_part
+from distnlc.bench.display import progress
+from distnlc.bench.machine import environment
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, study_work
 from distnlc.engine.ray_executor import RayExecutor
+from distnlc.measuring.table import plain_table
 from distnlc.plugins import kind_of, loaded
 from distnlc.progress import Progress, Tally
 from distnlc.records import OK, Records, unit_row
@@ -45,28 +45,43 @@ STUDY = {
     "search.coarse": 8,
     "metrics.walk_batches": 0,
 }
-"""fields of the preset `quick` that differ: units of equal size, of a few seconds"""
+"""differences from the preset `quick`: units of equal size, of a few seconds"""
 WORKERS = (1, 2)
 REPETITIONS = 3
-EXPECTED_S = 55.0
+STUDY_S = 55.0
 """of one study, on average over one and two workers"""
+EXPECTED_S = STUDY_S * len(WORKERS) * REPETITIONS + scale_part.EXPECTED_S
 MINUTE_S = 60.0
 """the length of a unit that the overhead is compared with"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class StudyTimes:
-    """One run of the study."""
+    """One run of the study, as a sink of the driver notes it; times count from when the sink was made."""
 
     workers: int
-    startup_s: float
-    """from starting Ray to the first unit's beginning"""
-    commits_s: list[float]
-    """of all units, in the order of their commits; from the same moment"""
-    units: dict[str, float]
+    startup_s: float = math.nan
+    """until the first unit begins"""
+    commits_s: list[float] = field(default_factory=list)
+    """of all units, in the order of their commits"""
+    units: dict[str, float] = field(default_factory=dict)
     """unit id -> its own seconds, in that order"""
-    tracked: bool
+    tracked: bool = False
     """MLflow is installed"""
+
+    def __post_init__(self) -> None:
+        self._made = time.perf_counter()
+
+    def committed(self, unit: Unit, records: Records) -> None:
+        self.commits_s.append(time.perf_counter() - self._made)
+        row = unit_row(records)
+        if row.status != OK:
+            raise EngineError(f"unit {unit.label} of the measured study failed: {row.reason}")
+        self.units[unit.unit_id] = row.seconds
+
+    def progress(self, progress: Progress) -> None:
+        if math.isnan(self.startup_s) and progress.running:
+            self.startup_s = time.perf_counter() - self._made
 
     def later(self) -> dict[str, float]:
         """The units after each worker's first."""
@@ -77,54 +92,33 @@ class StudyTimes:
         return sum(self.commits_s[-self.workers :]) - sum(self.commits_s[: self.workers])
 
     def overhead_s(self) -> float:
-        """Per unit, without Optuna."""
+        """Overhead per unit, without Optuna."""
         later = self.later()
         return (self.worker_s() - sum(later.values())) / len(later)
 
 
-class _Clock:
-    """A sink of the driver that notes when what happened."""
-
-    def __init__(self) -> None:
-        self.began_s: float | None = None
-        self.commits_s: list[float] = []
-        self.units: dict[str, float] = {}
-
-    def committed(self, unit: Unit, records: Records) -> None:
-        self.commits_s.append(time.perf_counter())
-        row = unit_row(records)
-        if row.status != OK:
-            raise EngineError(f"unit {unit.label} of the measured study failed: {row.reason}")
-        self.units[unit.unit_id] = row.seconds
-
-    def progress(self, progress: Progress) -> None:
-        if self.began_s is None and progress.running:
-            self.began_s = time.perf_counter()
-
-
 def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
     """Does the study with a new Ray, all sinks attached. Raises EngineError if a unit fails or Ray cannot start."""
-    kind, clock = kind_of(study.kind), _Clock()
+    kind = kind_of(study.kind)
     units = loaded(kind.units)(study)
     with Store.create_or_open(folder, study, kind.tables) as store:
         checkpoints = CheckpointCleaner(folder, ())
         tally = Tally(kind, len(units), [])
         console = Console(tally, place_of(folder), again=lambda *_: "distnlc bench engine")
         mirror = Mirror(study, kind, str(folder), folder, None, tally)
-        started = time.perf_counter()
+        times = StudyTimes(workers, tracked=mirror.tracker is not None)
         run_units(
             units,
             executor=RayExecutor(study_work(study, checkpoints.folder), workers=workers),
             store=store,
             kind=kind,
             spec=study,
-            sinks=[tally, checkpoints, console, mirror, clock],
+            sinks=[tally, checkpoints, console, mirror, times],
         )
         mirror.close()
-    if len(clock.units) < len(units) or clock.began_s is None:
-        raise EngineError(f"the measured study ended with {len(clock.units)} of {len(units)} units")
-    commits_s = [commit - started for commit in clock.commits_s]
-    return StudyTimes(workers, clock.began_s - started, commits_s, clock.units, mirror.tracker is not None)
+    if len(times.units) < len(units) or math.isnan(times.startup_s):
+        raise EngineError(f"the measured study ended with {len(times.units)} of {len(units)} units")
+    return times
 
 
 @dataclass
@@ -154,25 +148,19 @@ def speedup(one: StudyTimes, two: StudyTimes) -> float:
     return work / (sum(one.later().values()) / one.worker_s())
 
 
-def expected_s() -> float:
-    """Of the whole part."""
-    return EXPECTED_S * len(WORKERS) * REPETITIONS + scale.EXPECTED_S
-
-
 def measure() -> dict[str, Any]:
     """Measures, prints the table, gives everything as plain data."""
     study = resolve("quick", [f"{field}={value}" for field, value in STUDY.items()])
     loaded(kind_of(study.kind).prepare)(study, study.part_names())
     times: list[list[StudyTimes]] = []
-    names = {1: "one worker", 2: "two workers"}
-    with _no_gpu(), progress("engine", expected_s()) as begin:
+    with environment(CUDA_VISIBLE_DEVICES=""), progress("engine", EXPECTED_S) as begin:
         for _ in range(REPETITIONS):
             times.append([])
             for workers in WORKERS:
-                begin(names[workers], EXPECTED_S)
+                begin(f"workers: {workers}", STUDY_S)
                 with tempfile.TemporaryDirectory() as folder:
                     times[-1].append(run_study(study, Path(folder, "study"), workers))
-        at_scale = scale.measure(begin)
+        at_scale = scale_part.measure(begin)
     in_sweep_s = optuna_s()
     found = {
         "study": study.model_dump(mode="json"),
@@ -191,7 +179,7 @@ def measure() -> dict[str, Any]:
         "scale": at_scale,
     }
     terminal.print(_table(found))
-    terminal.print(scale.table(at_scale))
+    terminal.print(scale_part.table(at_scale))
     return found
 
 
@@ -208,17 +196,3 @@ def _table(found: dict[str, Any]) -> Table:
         throughput = 1.0 if workers == 1 else found["speedup"]
         table.add_row(str(workers), f"{overhead_s:.3f}", f"{overhead_s / MINUTE_S:.2%}", f"{throughput:.2f}")
     return table
-
-
-@contextmanager
-def _no_gpu() -> Iterator[None]:
-    """Hides GPUs from the Ray that is started within."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
-        else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before

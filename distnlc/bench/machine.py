@@ -1,10 +1,11 @@
-"""The machine that is measured: what it is, its clock, and the memory that work on it takes."""
+"""The machine that is measured: its description, its clock, and the memory that work on it takes."""
 
 import os
 import platform
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,9 @@ import torch
 from distnlc.training import native_library
 from distnlc.versions import cpu_name
 
-THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""environment of a process that computes with one thread, read when the libraries are first imported"""
-
 
 def describe() -> dict[str, Any]:
-    """What the numbers depend on, as plain data."""
+    """Everything that the numbers depend on, as plain data."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "cpu": cpu_name(),
@@ -37,7 +35,7 @@ def describe() -> dict[str, Any]:
 
 
 def _native_program() -> str:
-    """What the products of the CPU program are done with, or why there is no such program."""
+    """The library that does the CPU program's products, or why there is no such program."""
     try:
         native_library.library(torch.float64)
         return f"OpenBLAS's {native_library.kernels()} kernels"
@@ -52,24 +50,32 @@ def _torch_blas() -> str:
     return f"MKL {mkl[1]}" if mkl else other[1] if other else "unknown"
 
 
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """These environment variables, for processes that are started within."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def seconds(work: Callable[[], Any], device: str) -> float:
-    """The time that the work takes, the device's included."""
-    _synchronize(device)
+    """The wall time of the work, including what the device still had to do for it."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    wait()
     began = time.perf_counter()
     work()
-    _synchronize(device)
+    wait()
     return time.perf_counter() - began
-
-
-def _synchronize(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def peak_bytes(device: str, *, restart: bool = False) -> int | None:
     """The most memory since the last restart, which may be now: of the GPU's tensors, or resident in this process.
 
-    None where the system does not tell (it is Linux that does).
+    None where the system does not tell (Linux does).
     """
     if device == "cuda":
         if restart:

@@ -1,4 +1,4 @@
-"""The part `metrics`: what the NLC costs, against an epoch of training and against the exact Jacobian.
+"""The part `metrics`: the cost of the NLC, against an epoch of training and against the exact Jacobian.
 
 In: a device. Out: for a few architectures the seconds, over a dataset's training part, of the NLC at 100 batches as a
 study measures it and of the torch module, of one run's training epoch in a population, and of the NLC with the exact
@@ -16,10 +16,11 @@ import torch
 from torch.func import jacrev, vmap
 
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
-from distnlc.bench.display import plain_table, progress
+from distnlc.bench.display import progress
 from distnlc.bench.machine import seconds
 from distnlc.bench.variants import population
 from distnlc.engine.executor import one_thread
+from distnlc.measuring.table import plain_table
 from distnlc.metrics.batches import Network
 from distnlc.metrics.nlc import nlc, nlc_from
 from distnlc.metrics.spread import input_moments, output_moments
@@ -35,10 +36,11 @@ CELLS = [
 BATCHES = 100
 REPETITIONS = 5
 EXACT_POINTS = 1_000
-EXPECTED_S = 10.0
-"""that one architecture takes on a CPU"""
+CELL_S = 10.0
+"""of one architecture on a CPU"""
+EXPECTED_S = CELL_S * len(CELLS)
 ROWS_AT_ONCE = 50
-"""of a batch's Jacobian, to bound the memory"""
+"""rows of a batch's Jacobian, to bound the memory"""
 
 
 def exact_nlc(network: torch.nn.Module, inputs: torch.Tensor, *, coupled: bool) -> float:
@@ -63,7 +65,7 @@ def measure_cell(cell: Cell, device: str, *, exact_points: int = EXACT_POINTS) -
     architecture, inputs = job.start.architecture, job.data.train_inputs
     network, few = architecture.build().to(device), inputs[:exact_points]
     epoch = population(job)
-    epoch()  # makes what is made once
+    epoch()  # what is made once is made here
     times: dict[str, list[float]] = {"nlc": [], "module": [], "epoch": [], "exact": []}
     exact = 0.0
 
@@ -92,17 +94,12 @@ def measure_cell(cell: Cell, device: str, *, exact_points: int = EXACT_POINTS) -
     }
 
 
-def expected_s() -> float:
-    """Of the whole part."""
-    return EXPECTED_S * len(CELLS)
-
-
 def measure(device: str) -> dict[str, Any]:
     """Measures, prints the table, gives everything as plain data."""
     found = []
-    with one_thread(), progress("metrics", expected_s()) as begin:
+    with one_thread(), progress("metrics", EXPECTED_S) as begin:
         for cell in CELLS:
-            begin(cell.label(), EXPECTED_S)
+            begin(cell.label(), CELL_S)
             found.append(measure_cell(cell, device))
     shape, where = SHAPES[device], "one GPU" if device == "cuda" else "one process of one thread"
     how = (

@@ -21,7 +21,7 @@ from distnlc.bench.machine import seconds
 from distnlc.training import native_library
 
 Minibatch = Callable[[bool], None]
-"""Computes the products of one minibatch for all members; is it one of the training part?"""
+"""computes the products of one minibatch for all members; the flag: it is one of the training part"""
 Call = Callable[[], Any]
 Array = NDArray[np.float64]
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112  # CBLAS's numbers
@@ -70,13 +70,36 @@ def torch_bmm_graph(job: Job) -> Minibatch:
     return lambda training: graphs[training].replay()
 
 
-def numpy_matmul(job: Job) -> Minibatch:
-    """numpy.matmul, one member after the other."""
-    return _by_member(job, lambda a, b, out: partial(np.matmul, a, b, out=out))
-
-
 def openblas(job: Job) -> Minibatch:
-    """The BLAS of the native program, one member after the other. Raises NoLibrary."""
+    """The BLAS of the native program, one member after the other, so that its signals stay in the cache.
+
+    Raises NoLibrary.
+    """
+    product, widths, rng = blas_product(), job.start.architecture.widths, np.random.default_rng(0)
+    gradients = [np.empty((d_out, d_in)) for d_in, d_out in pairwise(widths)]
+    signals = [rng.standard_normal((width, BATCH_SIZE)) for width in widths]
+    deltas = [rng.standard_normal(signal.shape) for signal in signals]
+    members: list[tuple[list[Call], list[Call]]] = []
+    for _ in job.rates:
+        weights = [rng.standard_normal(each.shape) / each.shape[1] ** 0.5 for each in gradients]
+        forward = [product(each, signals[layer], signals[layer + 1]) for layer, each in enumerate(weights)]
+        backward: list[Call] = []
+        for layer in reversed(range(len(weights))):
+            backward.append(product(deltas[layer + 1], signals[layer].T, gradients[layer]))
+            if layer > 0:
+                backward.append(product(weights[layer].T, deltas[layer + 1], deltas[layer]))
+        members.append((forward, backward))
+
+    def minibatch(training: bool) -> None:
+        for forward, backward in members:
+            for call in (*forward, *backward) if training else forward:
+                call()
+
+    return minibatch
+
+
+def blas_product() -> Callable[[Array, Array, Array], Call]:
+    """A function (a, b, out) that prepares the call `out = a b`; a and b may be transposed views. Raises NoLibrary."""
     dgemm = native_library.openblas().scipy_cblas_dgemm
     one, zero = ctypes.c_double(1), ctypes.c_double(0)
 
@@ -85,43 +108,16 @@ def openblas(job: Job) -> Minibatch:
         pointers = [each.ctypes.data_as(ctypes.c_void_p) for each in (a, b, out)]
         leading = [max(each.strides) // each.itemsize for each in (a, b, out)]
         orders = [PLAIN if each.flags.c_contiguous else TRANSPOSED for each in (a, b)]
-        sizes = len(a), b.shape[1], len(b)
         inputs = pointers[0], leading[0], pointers[1], leading[1]
-        return partial(dgemm, ROW_MAJOR, *orders, *sizes, one, *inputs, zero, pointers[2], leading[2])
+        return partial(
+            dgemm, ROW_MAJOR, *orders, len(a), b.shape[1], len(b), one, *inputs, zero, pointers[2], leading[2]
+        )
 
-    return _by_member(job, product)
-
-
-def _by_member(job: Job, product: Callable[[Array, Array, Array], Call]) -> Minibatch:
-    """One member's minibatch after the other's, so that its signals stay in the cache; `product(a, b, out)` makes the
-    function that computes `out = a b`."""
-    widths, rng = job.start.architecture.widths, np.random.default_rng(0)
-    gradients = [np.empty((d_out, d_in)) for d_in, d_out in pairwise(widths)]
-    signals = [rng.standard_normal((width, BATCH_SIZE)) for width in widths]
-    deltas = [rng.standard_normal(signal.shape) for signal in signals]
-    forward: list[list[Call]] = []
-    backward: list[list[Call]] = []
-    for _ in job.rates:
-        weights = [rng.standard_normal(each.shape) / each.shape[1] ** 0.5 for each in gradients]
-        forward.append([product(each, signals[layer], signals[layer + 1]) for layer, each in enumerate(weights)])
-        backward.append([])
-        for layer in reversed(range(len(weights))):
-            backward[-1].append(product(deltas[layer + 1], signals[layer].T, gradients[layer]))
-            if layer > 0:
-                backward[-1].append(product(weights[layer].T, deltas[layer + 1], deltas[layer]))
-
-    def minibatch(training: bool) -> None:
-        for forward_calls, backward_calls in zip(forward, backward, strict=True):
-            for call in forward_calls:
-                call()
-            for call in backward_calls if training else ():
-                call()
-
-    return minibatch
+    return product
 
 
 ROUTES: dict[str, list[Callable[[Job], Minibatch]]] = {
-    "cpu": [torch_bmm, numpy_matmul, openblas],
+    "cpu": [torch_bmm, openblas],
     "cuda": [torch_bmm, torch_bmm_graph],
 }
 """device -> ways to compute the products; the fastest counts"""

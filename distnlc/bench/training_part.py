@@ -10,16 +10,17 @@ count. Short epochs are measured (see `cells.Job`) and scaled to the dataset's w
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from statistics import geometric_mean, median
 from typing import Any
 
 from rich.table import Table
 
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell
-from distnlc.bench.display import plain_table, progress
+from distnlc.bench.display import progress
 from distnlc.bench.products import flops
-from distnlc.bench.team import VARIANTS, Prepared, Team, compilation_s, make_team
+from distnlc.bench.team import VARIANTS, LocalTeam, ProcessTeam, compilation_s
+from distnlc.measuring.table import plain_table
 from distnlc.sinks.console import terminal
 
 REPETITIONS = 5
@@ -29,65 +30,63 @@ EXPECTED_S = {20_000: 9.0, 100_000: 13.0, 1_000_000: 35.0}
 """parameters -> seconds that a cell takes on a CPU"""
 
 
-@dataclass(frozen=True)
-class CellResult:
-    """What was measured of one cell; variants by letter."""
+def measure_cell(cell: Cell, device: str, *, processes: int, repetitions: int = REPETITIONS) -> dict[str, Any]:
+    """Measures all variants of a cell in turn: plain data, with medians and single repetitions.
 
-    cell: Cell
-    width: int
-    flops: int
-    """of one run's whole epoch: its matrix products"""
-    prepared: dict[str, list[Prepared]]
-    rates: dict[str, list[float]]
-    """run-epochs per second of the whole machine, by repetition"""
-
-    def ratio(self, of: str, to: str) -> float:
-        """Median over the repetitions."""
-        return median(a / b for a, b in zip(self.rates[of], self.rates[to], strict=True))
-
-    def memory_bytes(self, variant: str) -> int | None:
-        """Of one process."""
-        found = [prepared.memory_bytes for prepared in self.prepared[variant]]
-        return max((each for each in found if each is not None), default=None)
-
-
-def measure_cell(cell: Cell, device: str, *, processes: int, repetitions: int = REPETITIONS) -> CellResult:
-    """Measures all variants in turn. Raises EngineError if a process dies."""
-    shape = SHAPES[device]
+    Rates are run-epochs per second of the whole machine, memory is that of one process. Raises EngineError if a
+    process dies.
+    """
     rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     with ExitStack() as stack:
-        teams: dict[str, Team] = {}
+        teams: dict[str, LocalTeam | ProcessTeam] = {}
         for variant in VARIANTS:
-            teams[variant] = make_team(cell, variant, device, processes)
-            stack.callback(teams[variant].close)
+            on_gpu = device != "cpu"
+            team = LocalTeam(cell, variant, device) if on_gpu else ProcessTeam(cell, variant, processes)
+            stack.callback(team.close)
+            teams[variant] = team
         for _ in range(repetitions):
             for variant, team in teams.items():
                 repeats = max(1, round(TARGET_S / max(prepared.epoch_s for prepared in team.prepared)))
                 run_epochs = repeats * team.prepared[0].run_epochs
                 rates[variant].append(sum(run_epochs / seconds for seconds in team.seconds(repeats)))
+        prepared = {variant: [asdict(each) for each in team.prepared] for variant, team in teams.items()}
+    shape = SHAPES[device]
     architecture = cell.architecture(shape)
-    return CellResult(
-        cell,
-        architecture.width,
-        flops(architecture.widths, shape.train_batches, shape.validation_batches),
-        {variant: team.prepared for variant, team in teams.items()},
-        rates,
-    )
+    return {
+        **asdict(cell),
+        "width": architecture.width,
+        "activation": cell.activation,
+        "skip_start": cell.skip_start,
+        "flops_per_run_epoch": flops(architecture.widths, shape.train_batches, shape.validation_batches),
+        "variants": {
+            variant: {
+                "name": name,
+                "run_epochs_per_second": median(rates[variant]),
+                "repetitions": rates[variant],
+                "memory_bytes": max((each["memory_bytes"] for each in prepared[variant]), key=lambda size: size or 0),
+                "processes": prepared[variant],
+            }
+            for variant, name in VARIANTS.items()
+        },
+        "ratios": {
+            f"a/{other}": median(a / b for a, b in zip(rates["a"], rates[other], strict=True)) for other in "bcd"
+        },
+    }
 
 
 def expected_s(cells: Sequence[Cell]) -> float:
-    """Of the whole part."""
+    """Seconds that the whole part takes."""
     return sum(EXPECTED_S[cell.parameters] for cell in cells)
 
 
 def measure(cells: Sequence[Cell], device: str) -> dict[str, Any]:
     """Measures the cells, prints the tables, gives everything as plain data."""
     shape, processes = SHAPES[device], (os.cpu_count() or 1) if device == "cpu" else 1
-    results = []
+    found = []
     with progress("training", expected_s(cells)) as begin:
         for cell in cells:
             begin(cell.label(), EXPECTED_S[cell.parameters])
-            results.append(measure_cell(cell, device, processes=processes))
+            found.append(measure_cell(cell, device, processes=processes))
     where = f"{processes} process{'es' * (processes > 1)} of one thread" if device == "cpu" else "one GPU"
     how = (
         f"{where}, populations of {shape.population}, float64, minibatches of {BATCH_SIZE} points like "
@@ -96,104 +95,75 @@ def measure(cells: Sequence[Cell], device: str) -> dict[str, Any]:
         "repetitions"
     )
     compiled_s = compilation_s() if device == "cpu" else None
-    for table in rates_table(results, how), costs_table(results, compiled_s), summary_table(results):
+    result = {"how": how, "compilation_s": compiled_s, "cells": found, "summary": summary(found)}
+    for table in rates_table(result), costs_table(result), summary_table(result):
         terminal.print(table)
-    cells_data = [plain_data(result) for result in results]
-    return {"how": how, "compilation_s": compiled_s, "cells": cells_data, "summary": summary(results)}
+    return result
 
 
-def groups(results: Sequence[CellResult]) -> dict[str, list[CellResult]]:
-    """All cells, those of each depth and those of each size, by name."""
-    found = {"all": list(results)}
-    for result in results:
-        found.setdefault(f"depth {result.cell.depth}", []).append(result)
-    for result in sorted(results, key=lambda result: result.cell.parameters):
-        found.setdefault(f"{result.cell.parameters:,} parameters", []).append(result)
-    return found
-
-
-def summary(results: Sequence[CellResult]) -> dict[str, Any]:
-    """Ratios over groups of cells, and what making programs took; plain data."""
-    ratios = {}
-    for name, group in groups(results).items():
-        by_ratio = {f"a/{other}": [result.ratio("a", other) for result in group] for other in "bcd"}
+def summary(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Ratios over all cells, those of each depth and of each size; the time of making programs."""
+    groups = {"all": list(cells)}
+    for cell in cells:
+        groups.setdefault(f"depth {cell['depth']}", []).append(cell)
+    for cell in sorted(cells, key=lambda cell: cell["parameters"]):
+        groups.setdefault(f"{cell['parameters']:,} parameters", []).append(cell)
+    ratios: dict[str, Any] = {}
+    for name, group in groups.items():
+        values = {ratio: [cell["ratios"][ratio] for cell in group] for ratio in ("a/b", "a/c", "a/d")}
         ratios[name] = {
-            ratio: {"geometric_mean": geometric_mean(values), "lowest": min(values)}
-            for ratio, values in by_ratio.items()
+            ratio: {"geometric_mean": geometric_mean(each), "lowest": min(each)} for ratio, each in values.items()
         }
-    prepared = {variant: [each for result in results for each in result.prepared[variant]] for variant in "abc"}
+    processes = {
+        variant: [each for cell in cells for each in cell["variants"][variant]["processes"]] for variant in "abc"
+    }
     return {
         "ratios": ratios,
-        "startup_s": {variant: max(each.startup_s for each in found) for variant, found in prepared.items()},
-        "program_s": {variant: median(each.program_s for each in found) for variant, found in prepared.items()},
+        "cells": {name: len(group) for name, group in groups.items()},
+        "startup_s": {variant: max(each["startup_s"] for each in found) for variant, found in processes.items()},
+        "program_s": {variant: median(each["program_s"] for each in found) for variant, found in processes.items()},
     }
 
 
-def plain_data(result: CellResult) -> dict[str, Any]:
-    """One cell with medians and single repetitions, for JSON."""
-    cell = result.cell
-    return {
-        **asdict(cell),
-        "width": result.width,
-        "activation": cell.activation,
-        "skip_start": cell.skip_start,
-        "flops_per_run_epoch": result.flops,
-        "variants": {
-            variant: {
-                "name": name,
-                "run_epochs_per_second": median(result.rates[variant]),
-                "repetitions": result.rates[variant],
-                "memory_bytes": result.memory_bytes(variant),
-                "processes": [asdict(prepared) for prepared in result.prepared[variant]],
-            }
-            for variant, name in VARIANTS.items()
-        },
-        "ratios": {f"a/{other}": result.ratio("a", other) for other in "bcd"},
-    }
-
-
-def rates_table(results: Sequence[CellResult], how: str) -> Table:
+def rates_table(result: dict[str, Any]) -> Table:
     legend = ", ".join(f"({letter}) {name}" for letter, name in VARIANTS.items())
-    table = _table("Training: run-epochs per second", f"{legend}; {how}", [*VARIANTS, "a/b", "a/c", "a/d"])
-    for result in results:
-        table.add_row(
-            *_names(result.cell),
-            *(_rate(median(result.rates[variant])) for variant in VARIANTS),
-            *_ratios({other: result.ratio("a", other) for other in "bcd"}),
-        )
+    columns = [*VARIANTS, "a/b", "a/c", "a/d"]
+    table = _table("Training: run-epochs per second", f"{legend}; {result['how']}", columns)
+    for cell in result["cells"]:
+        rates = [each["run_epochs_per_second"] for each in cell["variants"].values()]
+        written = [f"{rate:.3g}" if rate < 1000 else f"{rate:.0f}" for rate in rates]
+        table.add_row(*_names(cell), *written, *(_ratio(*each) for each in cell["ratios"].items()))
     return table
 
 
-def costs_table(results: Sequence[CellResult], compiled_s: float | None) -> Table:
-    """Memory and the making of programs; `compiled_s`: of what is compiled once per machine, if anything is."""
-    once = ", ".join(f"{variant} {seconds:.2f} s" for variant, seconds in summary(results)["startup_s"].items())
+def costs_table(result: dict[str, Any]) -> Table:
+    """Memory and the making of programs."""
+    once = ", ".join(f"{variant} {seconds:.2f} s" for variant, seconds in result["summary"]["startup_s"].items())
     caption = (
         "s: compilation or graph capture for this architecture (the making of a program and its first epoch less "
         f"another epoch); before that, once per process: {once}"
     )
-    if compiled_s is not None:
-        caption += f"; and once per machine, compiled and kept: {compiled_s:.1f} s"
+    if result["compilation_s"] is not None:
+        caption += f"; and once per machine, compiled and kept: {result['compilation_s']:.1f} s"
     columns = [f"{variant} {unit}" for unit in ("MB", "s") for variant in "abc"]
     table = _table("Training: peak memory of one process; the making of a program", caption, columns)
-    for result in results:
-        memory = [result.memory_bytes(variant) for variant in "abc"]
-        made_s = [median(each.program_s for each in result.prepared[variant]) for variant in "abc"]
+    for cell in result["cells"]:
+        variants = [cell["variants"][variant] for variant in "abc"]
+        memory = [each["memory_bytes"] for each in variants]
+        made_s = [median(process["program_s"] for process in each["processes"]) for each in variants]
         table.add_row(
-            *_names(result.cell),
+            *_names(cell),
             *("-" if each is None else f"{each / 1e6:.0f}" for each in memory),
             *(f"{seconds:.2f}" for seconds in made_s),
         )
     return table
 
 
-def summary_table(results: Sequence[CellResult]) -> Table:
+def summary_table(result: dict[str, Any]) -> Table:
     table = plain_table("Training: geometric mean over the cells (lowest)", "", ["cells"], ["", "a/b", "a/c", "a/d"])
-    sizes = {name: len(group) for name, group in groups(results).items()}
-    for name, found in summary(results)["ratios"].items():
-        means, lowest = (
-            _ratios({ratio[-1]: each[which] for ratio, each in found.items()}) for which in ("geometric_mean", "lowest")
-        )
-        table.add_row(name, str(sizes[name]), *(f"{m} ({low})" for m, low in zip(means, lowest, strict=True)))
+    for name, ratios in result["summary"]["ratios"].items():
+        means = (f"{_ratio(of, each['geometric_mean'])} ({_ratio(of, each['lowest'])})" for of, each in ratios.items())
+        table.add_row(name, str(result["summary"]["cells"][name]), *means)
     return table
 
 
@@ -201,16 +171,13 @@ def _table(title: str, caption: str, numbers: Sequence[str]) -> Table:
     return plain_table(title, caption, ["depth", "size", "norm", "skips", "function"], numbers)
 
 
-def _names(cell: Cell) -> list[str]:
-    size = f"{cell.parameters / 1e6:g}M" if cell.parameters >= 1_000_000 else f"{cell.parameters / 1e3:g}k"
-    start = {"normalization": "norm"}.get(cell.skip_start, cell.skip_start)
-    return [str(cell.depth), size, cell.normalization, start, cell.activation]
+def _names(cell: dict[str, Any]) -> list[str]:
+    size = cell["parameters"]
+    written = f"{size / 1e6:g}M" if size >= 1_000_000 else f"{size / 1e3:g}k"
+    start = {"normalization": "norm"}.get(cell["skip_start"], cell["skip_start"])
+    return [str(cell["depth"]), written, cell["normalization"], start, cell["activation"]]
 
 
-def _rate(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-
-
-def _ratios(found: dict[str, float]) -> list[str]:
+def _ratio(name: str, value: float) -> str:
     """a/b and a/c as numbers, a/d as the share that it is."""
-    return [f"{value:.0%}" if other == "d" else f"{value:.2f}" for other, value in found.items()]
+    return f"{value:.0%}" if name == "a/d" else f"{value:.2f}"

@@ -1,13 +1,14 @@
 """Three ways to train the runs of a job for an epoch, all with the same result but for rounding.
 
-    (a) population   as a study does: `training.program.make_program`
+    (a) population   as a study does: `training.programs.make_program`
     (b) plain        one network at a time: module, autograd, torch.optim.SGD
-    (c) vmap         the population as the torch.func tutorial makes it: stack_module_state, functional_call, vmap(grad)
+    (c) stacked      the population as the torch.func tutorial makes it: stack_module_state, functional_call, vmap(grad)
 
-An epoch is what `training.population.PopulationTrainer.epoch` computes: the points shuffled, one update per minibatch,
+An epoch is what `training.trainer.PopulationTrainer.epoch` computes: the points shuffled, one update per minibatch,
 then the errors on the validation part; the host asks for losses and errors once, at its end.
 """
 
+import copy
 from collections.abc import Callable
 from itertools import count
 
@@ -19,7 +20,6 @@ from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.nn import functional
 
 from distnlc.bench.cells import BATCH_SIZE, Job
-from distnlc.bench.plain import plain_network
 from distnlc.spec import derive_seed
 from distnlc.training.programs import make_program
 from distnlc.training.trainer import columns, error_fractions, shuffled_epoch
@@ -27,7 +27,7 @@ from distnlc.training.trainer import columns, error_fractions, shuffled_epoch
 Result = tuple[NDArray[np.float64], NDArray[np.float64]]
 """mean training loss of each run over the epoch, its validation error after it; both (runs,)"""
 Epoch = Callable[[], Result]
-"""Trains each of its runs for one more epoch."""
+"""trains each of its runs for one more epoch"""
 
 
 def population(job: Job) -> Epoch:
@@ -45,7 +45,7 @@ def population(job: Job) -> Epoch:
 
 def plain(job: Job, member: int = 0) -> Epoch:
     """One member of the job. Nothing in the loop waits for the device."""
-    network = plain_network(job)
+    network = copy.deepcopy(job.network)
     optimizer = torch.optim.SGD(network.parameters(), lr=float(job.rates[member]))
     numbers, watched = count(), _batches(job.data.validation_inputs, job.data.validation_labels)
 
@@ -67,7 +67,7 @@ def plain(job: Job, member: int = 0) -> Epoch:
 
 def stacked(job: Job) -> Epoch:
     """All members of the job."""
-    networks = [plain_network(job) for _ in job.rates]
+    networks = [copy.deepcopy(job.network) for _ in job.rates]
     skeleton = networks[0]
     parameters, buffers = stack_module_state(networks)
     State = dict[str, Tensor]

@@ -32,7 +32,9 @@ def plan(
     study = study_of(spec, assignments, plugin)
     kind = kind_of(study.kind)
     if device == "cuda" and best_device() != "cuda":
-        raise SpecError("--device cuda: this machine has no GPU that torch can use; plan on the machine that will run it")
+        raise SpecError(
+            "--device cuda: this machine has no GPU that torch can use; plan on the machine that will run it"
+        )
     units, device = units_of(kind, study), device or ("cuda" if best_device() == "cuda" else "cpu")
     workers = workers or (1 if device == "cuda" else os.cpu_count() or 1)
     say(to_yaml(study).rstrip(), style="dim")

@@ -1,8 +1,8 @@
 """A study's dataset: found or generated, split, prepared once per machine, then cached (section D).
 
-In goes a DataSpec and the study's seed; out comes a Dataset. The seed fixes the split, the subset, the
-generated points and the random directions of the image preparation. A prepared file is named by a hash of all
-that it depends on, source files' content included, so that an old file is never taken for a new one.
+In: a DataSpec and the study's seed. Out: a Dataset. The seed fixes the split, the subset, the generated points and the
+random directions of the image preparation. A prepared file is named by a hash of everything that it depends on, the
+content of the source files included, so that an old file is never taken for a new one.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class Dataset:
 
     name: str
     classes: int
-    """as many as the labels of its source tell apart, whatever part of it is used"""
+    """1 + the largest label of the whole source, whatever part of it is used"""
     train_inputs: Tensor
     train_labels: Tensor
     validation_inputs: Tensor
@@ -72,9 +72,9 @@ def load(spec: DataSpec, seed: int) -> Dataset:
 
 
 def record(spec: DataSpec, seed: int) -> dict[str, Any]:
-    """What the data were, in plain data: source files with their digests, counts, dimensions. Raises DataError.
+    """A record of the data, in plain data: source files with their digests, counts, dimensions. Raises DataError.
 
-    It prepares the dataset if this machine's cache does not have it, and reads little of it.
+    The dataset is prepared first if this machine's cache does not have it.
     """
     path = prepare(spec, seed)
     try:
@@ -125,8 +125,8 @@ def _digests(files: ImageFiles | None) -> dict[str, str]:
 
 
 @lru_cache
-def _digest(path: Path, size: int, changed_ns: int) -> str:  # noqa: ARG001 (a file that changed is another one)
-    """Kept, since a process loads the same dataset for many units."""
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    """Cached, since a process loads the same datasets for many units."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,6 +1,6 @@
-"""MNIST and CIFAR10 from the files that people keep of them.
+"""MNIST and CIFAR10 from the usual forms of their files.
 
-In goes a folder; out come images (n, features) uint8 and labels (n,) int64 of either split.
+In: a folder. Out: images (n, features) uint8 and labels (n,) int64 of either split.
     mnist    the four IDX files, plain or gzipped
     cifar10  the official batches (Python pickles), or Parquet shards with encoded images
 A CIFAR10 row is laid out as in the official batches: 1,024 red values, then green, then blue.
@@ -25,7 +25,7 @@ from distnlc.data.pickles import plain_data
 DATA_VARIABLE = "DISTNLC_DATA"
 CLASSES = 10
 MOST_BYTES = 2**30
-"""of an IDX file when unpacked; MNIST's largest has 47 million"""
+"""size of an IDX file when unpacked; MNIST's largest has 47 million"""
 
 Images = tuple[np.ndarray, np.ndarray]
 """images (n, features) uint8 and labels (n,) int64"""

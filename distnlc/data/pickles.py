@@ -1,8 +1,8 @@
-"""What a pickle describes, without running any of it: for the official CIFAR10 batches, which are pickles.
+"""Reading pickles without running any of them: for the official CIFAR10 batches, which are pickles.
 
-In go the bytes of a pickle of plain data and arrays; out comes the data. Python's own unpickler calls what a pickle
-names; here nothing is called, at any protocol: an array comes out as a `Described`, with what it would be made of.
-Whatever such a batch does not need (other names, other instructions, keys that are no text) is refused.
+In: the bytes of a pickle of plain data and arrays. Out: the data. Python's own unpickler calls whatever a pickle names;
+here nothing is called, at any protocol: an array comes out as a `Described`, with the pieces it would be made of.
+Everything that such a batch does not need (other names, other instructions, keys that are no text) is refused.
 """
 
 import pickle
@@ -35,15 +35,15 @@ TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 @dataclass(eq=False)
 class Described:
-    """Something that Python would make by calling `name` with `arguments` and giving it `state`."""
+    """An object that Python would make by calling `name` with `arguments` and giving it `state`."""
 
     name: str
     arguments: tuple[Any, ...] = ()
     state: Any = None
 
 
-def plain_data(content: bytes) -> Any:  # noqa: PLR0912, PLR0915 (a case for each instruction)
-    """Python 2's strings come out as bytes. Raises UnpicklingError, or any other error, for what is no such pickle."""
+def plain_data(content: bytes) -> Any:
+    """The data, Python 2's strings as bytes. Raises UnpicklingError, or any other error, for anything else."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[Any, Any] = {}
@@ -99,7 +99,7 @@ def plain_data(content: bytes) -> Any:  # noqa: PLR0912, PLR0915 (a case for eac
 
 
 def _popped(stack: list[Any], start: int) -> list[Any]:
-    """What stands on the stack from there on."""
+    """Takes everything from that place on off the stack."""
     if start < 0:
         raise pickle.UnpicklingError("it takes more than it has")
     items = stack[start:]

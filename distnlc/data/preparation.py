@@ -1,8 +1,8 @@
 """How raw points become a network's inputs (section D.2).
 
-In goes the training part and any other parts, as arrays (points, features); out come the same, prepared, as
-float64 tensors. Statistics come from the training part alone; the others go through the same map.
-The work is done by one thread of torch: the number of threads changes rounding and must not change a study.
+In: the training part and any other parts, as arrays (points, features). Out: the same, prepared, as float64 tensors.
+Statistics come from the training part alone; the others go through the same map. Torch works with one thread, since
+the number of threads changes rounding and must not change a study.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The datasets there are, with what the NLC paper states of each; needs neither files nor torch."""
+"""The datasets there are, with the numbers that the NLC paper states of each; needs neither files nor torch."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """The waveform-noise dataset: Breiman et al., Classification and Regression Trees, 1984 (section D).
 
-In goes a seed; out comes any number of points of 40 features and 3 classes. A point of a class is a random
-mixture of that class's two base waves at 21 positions, plus Gaussian noise; 19 features of noise follow:
+In: a seed. Out: any number of points of 40 features and 3 classes. A point of a class is a random mixture of that
+class's two base waves at 21 positions, plus Gaussian noise; 19 features of noise follow:
     x(i) = u a(i) + (1 - u) b(i) + N(0, 1),  u ~ U(0, 1),  i = 1 ... 21.
 """
 

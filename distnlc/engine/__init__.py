@@ -1,1 +1,1 @@
-"""The hands: executors do units, the driver decides which, again or given up, and commits what comes back."""
+"""The hands: executors do units; the driver decides which is next, retries or gives up, and commits the results."""

@@ -1,10 +1,10 @@
-"""The loop that gets a study done: which unit is next, again or given up; committed once; told to the sinks.
+"""The loop that gets a study done: hands out units, retries or gives them up, commits each once, tells the sinks.
 
 In: the units still to do, an executor, a store, the study kind, sinks. Out: rows in the store, an `Outcome`.
-Longest units first; what comes back is committed before anybody hears of it. A unit that raises or exceeds
-its time limit is tried again `retries` times; one whose worker dies is handed over again until MAX_LOSSES
-deaths. After that a failed row stands for it, and the rest of the study goes on. A machine that is lost is nobody's
-fault: a death counts only while the machine where it happened is still there.
+The longest units go first; results are committed before any sink hears of them. A unit that raises or exceeds its
+time limit is tried again `retries` times; one whose worker dies is handed out again until MAX_LOSSES deaths. After
+that a failed row stands for it, and the rest of the study goes on. A lost machine is not held against a unit: a
+death counts only while the machine where it happened is still there.
 """
 
 import logging
@@ -28,19 +28,19 @@ from distnlc.spec import StudySpec, Unit
 log = logging.getLogger(__name__)
 
 MAX_LOSSES = 3
-"""Deaths of a worker's process after which the unit is blamed."""
+"""deaths of its worker's process after which a unit is blamed"""
 TICK_S = 0.5
-"""The longest wait before the driver looks at time limits, the stop event and the clock."""
+"""the longest wait before the driver looks at time limits, the stop event and the clock"""
 PROGRESS_S = 0.1
-"""Sinks hear of progress no more often than that."""
+"""shortest time between two reports of progress to the sinks"""
 
 Entry = tuple[Unit, str, Records]
-"""A settled unit: its status in the store (ok or failed) and its rows."""
+"""a settled unit: its status in the store and its rows"""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of `run_units` ended; units that are neither done nor failed are still to do."""
+    """The end of a call of `run_units`; units that are neither done nor failed are still to do."""
 
     done: int
     failed: int
@@ -49,20 +49,20 @@ class Outcome:
 
 
 class Store(Protocol):
-    """Where rows become permanent."""
+    """The place where rows become permanent."""
 
     def commit(self, entries: Sequence[tuple[str, str, Records]], /) -> None:
-        """Makes (unit id, status, records) of some units permanent, all or none."""
+        """Makes the rows of several units, (unit id, status, records) each, permanent: all or none."""
 
 
 class Sink(Protocol):
-    """An observer of the study. What a sink raises is logged once and cannot stop the study."""
+    """An observer of the study. Its exceptions are logged once and cannot stop the study."""
 
     def committed(self, unit: Unit, records: Records) -> None:
-        """The unit's rows are in the store. Called once a unit, failed ones included."""
+        """Called once for each unit, failed ones included, when its rows are in the store."""
 
     def progress(self, progress: Progress) -> None:
-        """Called twice a second, up to ten times while units come back (with the serial executor: between units)."""
+        """Called two to ten times a second; with the serial executor, between units."""
 
 
 def run_units(
@@ -79,10 +79,11 @@ def run_units(
     stop: threading.Event | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
-    """Does the units and closes the executor, however it ends.
+    """Does the units, and closes the executor however that ends.
 
-    Ctrl-C, SIGTERM or `stop` end it promptly: what is in flight is abandoned, and the outcome says `interrupted`.
-    `data`: what `Kind.prepare` found. Raises whatever the store raises, and EngineError if no worker can be had.
+    Ctrl-C, SIGTERM or `stop` end it promptly: units in flight are abandoned, and the outcome says `interrupted`.
+    `data` is the data record that `Kind.prepare` returned. Raises what the store raises, and EngineError if no worker
+    can be started.
     """
     ledger = _Ledger(units, retries, give_up=partial(failed_records, kind, spec, data), lives=executor.lives)
     audience = _Audience(sinks)
@@ -127,9 +128,9 @@ def _stop_overdue(executor: Executor, ledger: "_Ledger", time_limit_s: float) ->
 
 
 class _Ledger:
-    """What is to do, in flight and settled, and the judgement of what comes back.
+    """The units to do, in flight and settled, and the judgement of each result.
 
-    Of a unit that is settled nothing is kept, so that memory does not grow with the units done.
+    Nothing is kept of a settled unit, so that memory does not grow with the units done.
     """
 
     def __init__(
@@ -157,7 +158,8 @@ class _Ledger:
         return len(self._unsettled)
 
     def should_submit(self, executor: Executor) -> bool:
-        """Queueing behind a busy worker hides the driver's own work; the last units wait for a free one."""
+        """Whether to hand out a unit. A queue behind a busy worker hides the driver's own work, but the last units
+        wait for a free worker."""
         queueing_pays = len(self._pending) > executor.slots
         return bool(self._pending) and executor.capacity > 0 and (queueing_pays or len(self.in_flight) < executor.slots)
 
@@ -167,10 +169,10 @@ class _Ledger:
         return unit
 
     def settle(self, result: Finished) -> Entry | None:
-        """The entry to commit, or None if the unit is to be done again or was settled before."""
+        """The entry to commit; None if the unit is to be done again, or was settled before."""
         unit = result.unit
         self.in_flight.pop(unit.unit_id, None)
-        if unit.unit_id not in self._unsettled:  # its worker was believed dead, and both copies came back
+        if unit.unit_id not in self._unsettled:  # its worker had been taken for dead, and both copies came back
             return None
         self._seconds[unit.unit_id] += result.seconds
         if result.records is not None:
@@ -182,7 +184,7 @@ class _Ledger:
         reason = self._why_give_up(result)
         if reason is None:
             return None
-        reason = reason.encode(errors="backslashreplace").decode()  # names of files can hold what is no text
+        reason = reason.encode(errors="backslashreplace").decode()  # file names need not be valid text
         traceback = f"\n{result.traceback}" if result.traceback else ""
         log.warning("unit %s (%s) failed: %s%s", unit.unit_id, unit.label, reason, traceback)
         self.failed += 1
@@ -192,13 +194,13 @@ class _Ledger:
         return unit, FAILED, records
 
     def _why_give_up(self, result: Finished) -> str | None:
-        """The reason why this was the last attempt; None if the unit is queued again."""
+        """Why this was the last attempt; None if the unit is queued again."""
         unit = result.unit
         if result.error is not None:
             self._failures[unit.unit_id] += 1
             if self._failures[unit.unit_id] > self._retries:
                 return result.error
-            self._pending.append(unit)  # last: it must not hold up the others
+            self._pending.append(unit)  # at the end, so that it does not hold up the others
             return None
         if result.lost:
             losses = self._losses[unit.unit_id]
@@ -213,7 +215,7 @@ class _Ledger:
 
     def _close(self, unit: Unit) -> None:
         self._unsettled.remove(unit.unit_id)
-        if unit.unit_id in self._losses and unit in self._pending:  # a copy that waits to be done again
+        if unit.unit_id in self._losses and unit in self._pending:  # a copy that is waiting to be done again
             self._pending.remove(unit)
         for kept in (self._failures, self._losses, self._seconds):
             kept.pop(unit.unit_id, None)
@@ -235,7 +237,7 @@ class _Ledger:
         )
 
     def _seconds_left(self, running: Mapping[str, float], slots: int) -> float | None:
-        """Work left at the measured seconds per cost, shared by the slots; at least the longest unit's."""
+        """The remaining work at the measured seconds per cost, shared by the slots; at least the longest unit's."""
         if self._measured_cost <= 0:
             return None
         s_per_cost = self._measured_s / self._measured_cost
@@ -248,7 +250,7 @@ class _Ledger:
 
 
 class _Audience:
-    """The sinks; a warning for the first thing each of them raises."""
+    """The sinks, and a warning for the first exception of each."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks

@@ -1,7 +1,7 @@
-"""What does the work of a unit, and where: the protocol of executors, and the one that works in this process.
+"""The protocol of executors, which do the work of units, and the executor that does it in this process.
 
-In: `work`, a picklable function (unit, torch device) -> records, and the units handed over one by one.
-Out: a `Finished` for every unit: its records, or why there are none. A unit's exceptions become text.
+In: `work`, a picklable function (unit, torch device) -> records, and the units, handed over one by one.
+Out: a `Finished` for each unit: its records, or why there are none. A unit's exceptions become text.
 
 On a CPU a unit computes with one thread, since the number of threads changes how results are rounded.
 """
@@ -26,22 +26,22 @@ REASON_CHARACTERS = 500
 
 
 class EngineError(RuntimeError):
-    """UnitWork cannot be done here at all; the message says why and what to do."""
+    """No unit can be done here at all; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The process or the machine that worked on a unit died; what became of the unit is unknown."""
+    """The death of the process or machine that worked on a unit, whose result is unknown."""
 
     node: str
-    """the machine, as `Executor.lives` knows it"""
+    """id of the machine, for `Executor.lives`"""
     why: str = ""
-    """what is known beyond that it died, such as 'out of memory: ...'"""
+    """the cause, where it is known, such as 'out of memory: ...'"""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How one unit left the executor: exactly one of `records`, `error`, `lost` and `returned` is set."""
+    """One unit back from the executor: exactly one of `records`, `error`, `lost` and `returned` is set."""
 
     unit: Unit
     records: Records | None = None
@@ -51,54 +51,54 @@ class Finished:
     """the last lines of the error's traceback"""
     lost: Loss | None = None
     returned: bool = False
-    """it was never begun, because the worker it waited for is gone: hand it over again"""
+    """it was never begun, because its worker is gone: hand it over again"""
     seconds: float = 0.0
     """spent on the unit"""
 
 
 class Executor(Protocol):
-    """Units are handed over with `submit` while there is `capacity`, and come back from `wait`."""
+    """Takes units by `submit` while it has `capacity`, and gives their results from `wait`."""
 
     @property
     def slots(self) -> int:
-        """How many workers there are now; 0 while it waits for machines."""
+        """The number of workers now; 0 while it waits for machines."""
 
     @property
     def capacity(self) -> int:
-        """How many units may be handed over now."""
+        """The number of units that may be handed over now."""
 
     def submit(self, unit: Unit) -> None:
         """Hands over one unit; only while there is capacity."""
 
     def wait(self, timeout_s: float) -> list[Finished]:
-        """What has finished, waiting so long for the first. Raises EngineError if no worker can be started."""
+        """The finished units; waits at most `timeout_s` for the first. Raises EngineError if no worker can start."""
 
     def running(self) -> Mapping[str, float]:
         """Unit id -> seconds since its work began, for the units being worked on (not those queued)."""
 
     def cancel(self, unit_id: str) -> None:
-        """Kills whatever works on the unit and replaces it. The unit itself does not come back."""
+        """Kills the worker of the unit and replaces it. The unit itself does not come back."""
 
     def lives(self, node: str) -> bool:
-        """Whether the machine of a `Loss` is still there: if so, the process alone died."""
+        """Whether the machine of a `Loss` is still there; if so, only the process died."""
 
     def close(self) -> None:
-        """Abandons what is in flight and lets go of everything; may be called again."""
+        """Abandons the units in flight and releases all resources; may be called again."""
 
 
 @dataclass(frozen=True)
 class StudyWork:
-    """The work of a study's units, in plain data, so that it can go to other machines."""
+    """The work of a study's units as plain data, which can be sent to other machines."""
 
     fields: Mapping[str, Any]
     """the spec"""
     checkpoints: Path | None = None
-    """the absolute path of the folder where each unit may keep checkpoints in a folder of its own"""
+    """absolute path of the folder in which each unit may have its own folder of checkpoints"""
     plugins: Sequence[str] = ()
-    """modules that a worker imports before anything else"""
+    """modules that a worker imports first"""
 
     def load(self) -> None:
-        """Imports the plug-ins. Raises SpecError, which names the one that this machine lacks."""
+        """Imports the plug-ins. Raises SpecError that names the one this machine lacks."""
         use_plugins(self.plugins)
 
     def __call__(self, unit: Unit, device: str) -> Records:
@@ -109,12 +109,12 @@ class StudyWork:
 
 
 def study_work(spec: StudySpec, checkpoints: Path | None = None) -> StudyWork:
-    """The work of a study's units, with the plug-ins that are in use here."""
+    """The work of a study's units, with the plug-ins in use here."""
     return StudyWork(spec.model_dump(mode="json"), checkpoints, plugins_in_use())
 
 
 def attempt(work: UnitWork, unit: Unit, device: str) -> Finished:
-    """Does one unit; an exception becomes text, since not every one survives the way between processes."""
+    """Does one unit; an exception becomes text, since not every exception can be pickled."""
     started = time.perf_counter()
     try:
         records = work(unit, device)
@@ -128,7 +128,7 @@ def attempt(work: UnitWork, unit: Unit, device: str) -> Finished:
 
 
 def best_device() -> str:
-    """'cuda' where this process sees a usable GPU, else 'cpu'."""
+    """'cuda' if this process sees a usable GPU, else 'cpu'."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -136,7 +136,7 @@ def best_device() -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within, torch computes with one thread."""
+    """A context in which torch computes with one thread."""
     import torch
 
     before = torch.get_num_threads()
@@ -148,10 +148,10 @@ def one_thread() -> Iterator[None]:
 
 
 class SerialExecutor:
-    """One unit after the other in this process; needs neither Ray nor a second process.
+    """Does one unit after the other in this process; needs neither Ray nor a second process.
 
-    `wait` returns when the unit is done, however long that takes: a time limit cannot stop a unit here, and a
-    unit that crashes the process ends the study (which can be continued).
+    `wait` returns when the unit is done, however long that takes: a time limit cannot stop a unit here, and a unit
+    that crashes the process ends the study, which can then be continued.
     """
 
     slots = 1

@@ -1,4 +1,4 @@
-"""The row that stands for a unit which was given up: what its kind knows of it all the same, and why there is no more."""
+"""The row of a unit that was given up: what its kind knows of it without running it, and the reason of the failure."""
 
 import dataclasses
 import logging
@@ -11,13 +11,13 @@ from distnlc.spec import StudySpec, Unit
 log = logging.getLogger(__name__)
 
 NEUTRAL: dict[str, Any] = {"str": "", "int": 0, "float": float("nan"), "bool": False}
-"""for columns that must have a value where the kind knows none"""
+"""values of required columns that the kind does not know"""
 
 
 def failed_records(
     kind: Kind[Any], spec: StudySpec, data: DataRecord, unit: Unit, reason: str, seconds: float, attempts: int
 ) -> Records:
-    """One row of the first table, with status `failed`. Never fails: what is wrong with a unit can be wrong here too."""
+    """One row of the first table, with status `failed`. Never raises, even if `Kind.known` does."""
     try:
         known = loaded(kind.known)(spec, unit, data)
     except Exception as error:

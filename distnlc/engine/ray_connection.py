@@ -1,8 +1,8 @@
-"""How this process comes to its Ray: a private one on this machine, or a cluster that is running.
+"""The way of this process to Ray: a private instance on this machine, or a cluster that is running.
 
 In: the ray module, an address or none. Out: Ray connected, or an EngineError that says what is wrong and what to do.
-A Ray started here listens on the loopback interface only and takes work only from whoever knows its token: a secret
-of this process and its children, of which no file is written.
+A Ray started here listens on the loopback interface only and takes work only from those who know its token, a secret
+of this process and its children that is written to no file.
 """
 
 import logging
@@ -20,16 +20,19 @@ from typing import Any
 from distnlc.engine.executor import EngineError
 
 OBJECT_STORE_BYTES = 200 * 2**20
-"""Of an instance started here: records are small."""
+"""object store of an instance started here: records are small"""
 ANSWER_LIMIT_S = 15.0
-"""Nobody answers at the address of a cluster: so long it is tried, since its head may be starting."""
+"""how long to retry a cluster's address; its head may still be starting"""
 QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 TOKEN_FILE = "~/.ray/auth_token"
 
 
 def connect(ray: Any, workers: int | None, address: str | None) -> bool:
-    """Whether Ray was started, with `workers` cores, or joined by this call; see RayExecutor. Raises EngineError."""
+    """Starts Ray with `workers` cores, or joins the cluster at the address; see RayExecutor. Raises EngineError.
+
+    False if this process had joined one before, which then stays.
+    """
     if ray.is_initialized():
         return False
     address = address or os.environ.get("RAY_ADDRESS")
@@ -42,14 +45,14 @@ def connect(ray: Any, workers: int | None, address: str | None) -> bool:
 
 
 def _nothing(*_: object, **__: object) -> None:
-    """In place of functions of Ray's. Of its errors, which it prints, the engine says what matters."""
+    """Replaces functions of Ray that print or set handlers; the engine reports what matters."""
 
 
 @contextmanager
 def _interrupted_afterwards(ray: Any) -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait for the end, where they raise KeyboardInterrupt: a Ray that is left half-way can crash
-    the process when it ends. The second one does not wait. Ray's own handlers for SIGTERM, which end the process with
-    another exit code or are lost where Python ignores exceptions, are not set."""
+    """A context that postpones Ctrl-C and SIGTERM to its end, where they raise KeyboardInterrupt: a Ray that is
+    interrupted half-way can crash the process when it ends. A second signal interrupts at once. Ray's own handler for
+    SIGTERM, which ends the process with another exit code or is lost where Python ignores exceptions, is not set."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -91,9 +94,9 @@ def _start(ray: Any, workers: int | None) -> None:
 
 @contextmanager
 def _loopback(ray: Any) -> Iterator[None]:
-    """Ray's way to start on the loopback interface, which it takes by itself on macOS and Windows only.
+    """Makes Ray start on the loopback interface, as it does by itself only on macOS and Windows.
 
-    The variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER would do the same, but is read when Ray is imported.
+    The variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER would do the same, but Ray reads it on import.
     """
     constants = ray._private.ray_constants
     usual, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
@@ -116,7 +119,7 @@ def _join(ray: Any, address: str) -> None:
 
 
 def _wait_for_answer(what: str, host: str, port: int) -> None:
-    """Ray itself would wait for a quarter of an hour."""
+    """Waits until somebody accepts a connection. Raises EngineError; Ray itself would wait a quarter of an hour."""
     deadline = time.monotonic() + ANSWER_LIMIT_S
     while True:
         try:
@@ -135,7 +138,7 @@ def _wait_for_answer(what: str, host: str, port: int) -> None:
 
 @contextmanager
 def _one_try() -> Iterator[None]:
-    """Ray asks the head again and again, without a look at the answer; a refused token stays refused."""
+    """Keeps Ray from asking the head again and again, whatever the answer; a refused token stays refused."""
     name = "RAY_gcs_server_port_wait_time_s"
     before = os.environ.get(name)
     os.environ[name] = before or "1"
@@ -148,7 +151,7 @@ def _one_try() -> Iterator[None]:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """While it joins, Ray's C++ part writes there what its exceptions say again."""
+    """Silences the C++ part of Ray, which writes what its exceptions say as well."""
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:
@@ -160,7 +163,7 @@ def _without_stderr() -> Iterator[None]:
 
 
 def _story(error: BaseException) -> str:
-    """What is wrong and what to do. Of a connection that failed, the reason is in the errors behind Ray's last one."""
+    """What is wrong and what to do. The reason of a failed connection is in the errors that caused Ray's last one."""
     chain = [error]
     while behind := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(behind)
@@ -174,7 +177,7 @@ def _story(error: BaseException) -> str:
 
 
 def _why_refused() -> str:
-    """What is wrong with this process's token, by what Ray looks at in this order."""
+    """What is wrong with this process's token, looked up in the same order as by Ray."""
     mode, path = os.environ.get(MODE), os.environ.get(TOKEN_PATH)
     if (mode or "").lower() != "token":
         return f"it wants a token, and none is sent while {MODE} is {mode or 'not set'}: set {MODE}=token"

@@ -1,11 +1,11 @@
-"""Units done by Ray actors, on this machine or a cluster: one actor per GPU, or per core where no GPU is.
+"""The executor on Ray actors, on this machine or a cluster: one actor per GPU, or per core where there is no GPU.
 
 In and out as in executor.py; only the work (a function and plain data), units and results cross processes.
-An actor whose process or node dies is replaced by a fresh one: the unit it worked on comes back as `lost`, those
-queued behind it as `returned`. Ray itself retries nothing. A worker gets units once it has started.
+An actor whose process or node dies is replaced: the unit it worked on comes back as `lost`, those queued behind it as
+`returned`. Ray itself retries nothing. A worker gets units once it has started.
 
-Which unit a dead worker was working on is known but nearly: it dies with the results that it has not sent yet. So what
-was in its queue is done alone the next time, with nothing else in the worker's queue, and then it is known.
+Which unit killed a worker is not quite certain, since a dying worker loses the results that it has not yet sent. So
+every unit that was in its queue is a suspect: it is done next with nothing else in the worker's queue.
 """
 
 import logging
@@ -25,14 +25,14 @@ from distnlc.spec import Unit
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 2
-"""Units that a worker holds at most: one being worked on, one queued. Of very short units more, see QUEUE_S."""
+"""units that a worker holds at most: one being worked on, one queued; more of very short ones, see QUEUE_S"""
 MOST_IN_FLIGHT = 64
 QUEUE_S = 0.2
-"""A worker's queue may hold so many seconds of work, so that it does not stand still while the driver commits."""
+"""seconds of work that a worker's queue may hold, so that it is not idle while the driver commits"""
 RECENT_UNITS = 32
-"""The longest of so many units before stands for those to come."""
+"""the longest of so many recent units stands for those to come"""
 START_S = 10.0
-"""While a worker has been starting for less than this, no unit is queued behind another: it might get it."""
+"""while a worker has been starting for less than this, no unit is queued behind another: that worker may take it"""
 DRIVER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # workers on cores hide GPUs; this spares Ray's warning
@@ -40,12 +40,12 @@ DRIVER_ENVIRONMENT = {
 
 
 class RayExecutor:
-    """The executor of more than one process; see the Executor protocol for its methods."""
+    """An executor with more than one process; see the Executor protocol for its methods."""
 
     def __init__(self, work: UnitWork, *, workers: int | None = None, address: str | None = None) -> None:
-        """`workers` actors; left out, one per GPU of the cluster or, where it has none, one per core.
+        """Starts `workers` actors; by default one per GPU of the cluster or, where it has none, one per core.
 
-        Joins the cluster at `address` or at the variable RAY_ADDRESS; with neither, Ray is started on this
+        Joins the cluster at `address` or at that of the variable RAY_ADDRESS; with neither, Ray is started on this
         machine and stopped again by `close`. A process that has joined Ray before keeps its instance. Raises
         EngineError if Ray is not installed or can be neither started nor joined.
         """
@@ -54,9 +54,9 @@ class RayExecutor:
         self._fleet = Fleet(self._ray, work, workers)
         self._returned: list[Finished] = []
         self._suspects: set[str] = set()
-        """ids of units that were in the queue of a worker that died"""
+        """ids of the units that were in the queue of a worker when it died"""
         self._held: Unit | None = None
-        """a suspect that waits for a worker with an empty queue"""
+        """a suspect waiting for a worker with an empty queue"""
         self._recent_s: deque[float] = deque(maxlen=RECENT_UNITS)
         self._fleet.follow()
 
@@ -120,7 +120,7 @@ class RayExecutor:
             self._ray.shutdown()
 
     def _open(self) -> list[Worker]:
-        """The workers that have started and are not at work on a suspect."""
+        """The workers that have started and are not working on a suspect."""
         return [
             worker
             for worker in self._fleet.workers
@@ -128,7 +128,7 @@ class RayExecutor:
         ]
 
     def _depth(self) -> int:
-        """How many units a worker may hold."""
+        """The number of units that a worker may hold."""
         now = time.monotonic()
         if any(worker.starting and now - worker.start_at < START_S for worker in self._fleet.workers):
             return 1
@@ -136,7 +136,7 @@ class RayExecutor:
         return max(IN_FLIGHT, min(MOST_IN_FLIGHT, int(QUEUE_S / max(longest_s, 1e-6))))
 
     def _collect(self, worker: Worker) -> Finished:
-        """The result of a worker's first unit, whose reference is ready."""
+        """The result of the first unit in a worker's queue, whose reference is ready."""
         reference, unit = worker.queue.popleft()
         now = time.monotonic()
         seconds, worker.since = now - worker.since, now

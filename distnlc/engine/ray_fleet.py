@@ -1,10 +1,10 @@
 """The Ray actors that do the units: how many, on GPUs or on cores, started and replaced as the cluster changes.
 
-In: the ray module, connected; the work. Out: `Fleet.workers`, of which those with a `node` can be given units.
+In: the ray module, connected; the work. Out: `Fleet.workers`; those that have a `node` can be given units.
 
-Nodes may come and go. With a number of workers given, that many are kept, waiting for places where there are none;
-else their number follows the cluster. A study computes either on GPUs or on cores, decided by the first machines there
-are: with a GPU among them, on GPUs. A head that is to wait for GPU nodes is started without cores (--num-cpus=0).
+Nodes may come and go. If a number of workers is given, that many are kept, waiting where there is no place for them;
+otherwise their number follows the cluster. A study computes either on GPUs or on cores: on GPUs if one is among the
+first machines. A head that is to wait for GPU nodes is started without cores (--num-cpus=0).
 """
 
 import logging
@@ -22,26 +22,26 @@ from distnlc.spec import Unit
 log = logging.getLogger(__name__)
 
 LOOK_S = 3.0
-"""Between two looks at what the cluster has."""
+"""time between two looks at the cluster's resources"""
 START_TRIES = 3
-"""Failed starts in a row after which a worker waits START_PAUSE_S; if none has ever started, the study ends."""
+"""failed starts in a row after which a worker waits START_PAUSE_S; if none has ever started, the study ends"""
 START_PAUSE_S = 60.0
 SLOW_START_S = 60.0
 SILENCE_S = 45.0
-"""Without an answer from the head of the cluster, after which the study ends; after 60 s Ray would end the process."""
+"""silence of the cluster's head after which the study ends; after 60 s Ray would end the process"""
 FAILURES, LONGEST_REST_S = 3, 3600.0
-"""Units in a row that went wrong with a worker after which it rests; at most so long."""
+"""failed units in a row after which a worker rests, and its longest rest"""
 GPU_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CPU_ENVIRONMENT = GPU_ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
 
 
 class _Actor:
-    """What runs in a worker process."""
+    """The part that runs in a worker's process."""
 
     def __init__(self, work: UnitWork, on_gpu: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
         if isinstance(work, StudyWork):
-            work.load()  # here, so that a plug-in that is missing is said once and not by every unit
+            work.load()  # here, so that a missing plug-in is reported once, not by every unit
         self._work = work
         self._device = best_device() if on_gpu else "cpu"
 
@@ -57,36 +57,36 @@ class _Actor:
 
 @dataclass(eq=False)
 class Worker:
-    """One actor as the driver sees it: starting, started, or (neither) waiting to be started again."""
+    """One actor as the driver sees it: starting, started, or waiting to be started again."""
 
     actor: Any = None
     starting: Any = None
     """reference to its whereabouts, None once it has started"""
     start_at: float = 0.0
-    """when its start was asked for, or is to be"""
+    """when its start was requested, or is due"""
     failed_starts: int = 0
     node: str = ""
-    """the id of the node where it runs, '' unless it has started"""
+    """id of the node where it runs; '' unless it has started"""
     device: str = "cpu"
     queue: deque[tuple[Any, Unit]] = field(default_factory=deque)
     """(reference to the result, unit); the first is being worked on"""
     since: float = 0.0
     """when the work on the first unit of the queue began"""
     failures: int = 0
-    """of its units in a row, over all its starts"""
+    """failed units in a row, over all its starts"""
 
 
 class Fleet:
-    """The workers. Whoever uses them calls `follow` again and again, and `welcome` when one's start is settled."""
+    """The workers. The executor calls `follow` regularly, and `welcome` when a worker's start has ended."""
 
     def __init__(self, ray: Any, work: UnitWork, number: int | None) -> None:
-        """`number` of workers; None: as many as the cluster has places for."""
+        """`number`: how many workers; None: as many as the cluster has places for."""
         self.workers: list[Worker] = []
         self._ray = ray
-        self._actor = ray.remote(_Actor)  # once: the cluster keeps a copy for each
+        self._actor = ray.remote(_Actor)  # only once: the cluster keeps a copy of each
         self._own_node = own_node(ray)
         self._silent_since: float | None = None
-        """when the head was first found not to answer; None while it does"""
+        """when the head was first found silent; None while it answers"""
         self._work = work
         self._number = number
         self._on_gpu: bool | None = None
@@ -95,11 +95,11 @@ class Fleet:
         self._looked_at = -math.inf
         self._ever_started = False
         self._seen_at = time.monotonic()
-        """when there was a worker last"""
+        """when there last was a worker"""
         self._said_waiting = False
 
     def follow(self) -> None:
-        """Every few seconds: starts the workers that the cluster has new places for, lets go of those it lost.
+        """Every few seconds: starts workers where the cluster has new places, drops those that it lost.
 
         Raises EngineError if there is no Ray any more.
         """
@@ -117,7 +117,7 @@ class Fleet:
             self._decide_device(gpus)
         places = gpus if self._on_gpu else cores
         for worker in self.workers:
-            if worker.node and worker.node not in nodes and not worker.queue:  # an idle one does not tell otherwise
+            if worker.node and worker.node not in nodes and not worker.queue:  # no result would tell
                 self._stop(worker)
         self._resize((self._number or places) if self._on_gpu is not None else 0)
         for worker in self.workers:
@@ -126,7 +126,7 @@ class Fleet:
         self._say_if_waiting(places)
 
     def welcome(self, worker: Worker) -> None:
-        """A worker has started, or failed to. Raises EngineError if none can be started."""
+        """Takes note that a worker has started, or failed to. Raises EngineError if none can be started."""
         try:
             worker.node, worker.device = self._ray.get(worker.starting)
         except self._ray.exceptions.RayError as error:
@@ -141,21 +141,21 @@ class Fleet:
             self._ever_started = True
 
     def replace(self, worker: Worker, rest_s: float = 0.0) -> None:
-        """Kills it, whatever it is at, and starts a fresh one with an empty queue, at once or after a rest."""
+        """Kills the worker, whatever it is doing, and starts it anew with an empty queue, at once or after a rest."""
         worker.queue.clear()
         self._stop(worker)
         worker.start_at = time.monotonic() + rest_s
-        if not rest_s and head_answers(self._ray):  # else `follow` starts it, when it can
+        if not rest_s and head_answers(self._ray):  # otherwise `follow` starts it when it can
             self._start(worker)
 
     def rest_s(self, worker: Worker, went_wrong: bool) -> float:
-        """After each of its units: how long it is to rest, in seconds.
+        """How long a worker is to rest, in seconds; called after each of its units.
 
-        A machine with which something is wrong would else go through all the units, faster than the others do.
+        A broken machine would otherwise fail unit after unit, faster than the others do theirs.
         """
         worker.failures = worker.failures + 1 if went_wrong else 0
         if worker.failures < FAILURES or all(other.failures or not other.node for other in self.workers):
-            return 0.0  # with nobody better off, it is not the machine
+            return 0.0  # if no other worker fares better, it is not the machine
         rest_s = min(LONGEST_REST_S, 4.0 ** (worker.failures - FAILURES))
         log.warning(
             "%d units in a row went wrong with a worker on %s; it rests for %.0f s",
@@ -171,7 +171,7 @@ class Fleet:
         self.workers = []
 
     def _has_head(self, now: float) -> bool:
-        """Whether the head answers; without it the workers go on with what they have."""
+        """Whether the head answers; without it the workers go on with the units they have."""
         if head_answers(self._ray):
             self._silent_since = None
             return True
@@ -195,7 +195,7 @@ class Fleet:
         }
 
     def _resize(self, wanted: int) -> None:
-        """To that many workers; those at work stay."""
+        """Adds or drops workers to get that many; those that have started stay."""
         surplus = max(0, len(self.workers) - wanted)
         for worker in [worker for worker in self.workers if not worker.node][:surplus]:
             self._stop(worker)
@@ -219,7 +219,7 @@ class Fleet:
         log.warning("a Ray worker cannot be started, the next try is in %.0f s: %s", START_PAUSE_S, reason)
 
     def _say_if_waiting(self, places: int) -> None:
-        """A warning when there is no worker and no place for one (or a place, but none starts), and when it is over."""
+        """Warns when there is no worker and no place for one (or a place, but none starts), and when that is over."""
         now = time.monotonic()
         if any(worker.node for worker in self.workers):
             if self._said_waiting:

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM during a study: it ends at once, and nothing is cut in two.
+"""Ctrl-C and SIGTERM during a study: it ends at once, and no commit is cut in two.
 
-In: the event that ends a study. Out: the event set by a signal, and KeyboardInterrupt where that can tear nothing.
+In: the event that ends a study. Out: the event, set by a signal; KeyboardInterrupt only where it is harmless.
 """
 
 import signal
@@ -13,8 +13,8 @@ from typing import Any
 class Signals:
     """A context in which signals set `stop`, and interrupt only within `may_interrupt`.
 
-    However often Ctrl-C is pressed, a commit or the clearing up is never cut in two. Signals reach the main
-    thread alone, so that elsewhere only `stop` ends a study.
+    However often Ctrl-C is pressed, neither a commit nor the cleaning up is cut in two. Signals reach the main thread
+    alone; a study in another thread is ended by `stop`.
     """
 
     def __init__(self, stop: threading.Event) -> None:

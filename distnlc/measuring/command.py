@@ -1,8 +1,8 @@
 """The command `distnlc measure`: the user's own network, measured as the architectures of a reference study were.
 
-The reference's spec says on which points of the dataset, in batches of which size and how thoroughly. What is compared
-is said beside the numbers: a prediction is made only where the reference is about the same dataset, or where the user
-names a part of it.
+The spec of the reference, an NLC study, fixes the points of the dataset, the batch size and the effort of each metric.
+The numbers come with a statement of what they are compared with: an error is predicted only where the reference is
+about the same dataset, or where the user names a part of it.
 """
 
 import json
@@ -10,37 +10,34 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distnlc.bench.display import plain_table
+from distnlc.data.sources import STATED
 from distnlc.data.spec import DataSpec
 from distnlc.engine.executor import best_device
+from distnlc.measuring.table import plain_table
+from distnlc.records import quantities
 from distnlc.sinks.console import say, terminal
 from distnlc.spec import SpecError
 from distnlc.store import read_spec_fields
+from distnlc.studies.nlc.records import ArchitectureRow
+from distnlc.studies.nlc.spec import Spec
 
 if TYPE_CHECKING:
     from distnlc.analysis.nlc.parts import Part
     from distnlc.measuring.user import Points
-    from distnlc.studies.nlc.unit import Spec
 
-DATASETS = get_args(DataSpec.model_fields["name"].annotation)
+KIND = "nlc"
+"""the kind of study that has these metrics of thousands of networks, and their errors"""
 FILES = (".npz", ".npy")
 LABELS = {
-    "init_nlc": "NLC",
-    "init_bias": "output bias",
-    "init_relative_diameter": "relative diameter",
-    "init_jacobian_norm": "Jacobian norm",
-    "init_lipschitz": "local Lipschitz estimate",
-    "init_gradient_component": "gradient component size",
-    "init_gradient_length": "gradient length",
-    "init_input_cosine": "mean cosine of two inputs",
-    "init_output_cosine": "mean cosine of their outputs",
-    "init_loss_scale": "size of the outputs",
+    name: quantity.label
+    for name, quantity in quantities(ArchitectureRow).items()
+    if quantity.group == "initial" and name.startswith("init_")
 }
-"""column -> what people are shown, in this order"""
+"""column -> label of the initial metrics that need only a function, in the order of the table `architectures`"""
 
 
 def measure(
@@ -50,7 +47,7 @@ def measure(
     ],
     data: Annotated[
         str,
-        typer.Option(metavar="DATA", help=f"{', '.join(DATASETS)}, or a file: .npz (inputs, labels) or .npy (inputs)"),
+        typer.Option(metavar="DATA", help=f"{', '.join(STATED)}, or a file: .npz (inputs, labels) or .npy (inputs)"),
     ],
     root: Annotated[str | None, typer.Option(metavar="DIR", help="the folder that holds mnist/ or cifar10/")] = None,
     reference: Annotated[
@@ -67,11 +64,13 @@ def measure(
     from distnlc.analysis.nlc.expectation import find_part
     from distnlc.measuring.network import measure_network
     from distnlc.measuring.user import make_network
-    from distnlc.studies.nlc.unit import Spec
 
     folder = reference or str(analysis.EXAMPLE)
+    fields = read_spec_fields(folder)
+    if fields.get("kind") != KIND:
+        raise SpecError(f"--reference {folder}: expected a study of the kind {KIND}, found {fields.get('kind')!r}")
     compared = find_part(folder, dataset=data, part=part)
-    spec = Spec.parse(read_spec_fields(folder), where=folder).part(compared.name)
+    spec = Spec.parse(fields, where=folder).part(compared.name)
     network = make_network(factory, seed=seed)
     points = _points(data, root, spec)
     device = best_device() if hasattr(network, "parameters") else "cpu"  # other callables stay where they are
@@ -109,15 +108,15 @@ def measure(
         _show(found, compared)
 
 
-def _points(data: str, root: str | None, spec: "Spec") -> "Points":
+def _points(data: str, root: str | None, spec: Spec) -> "Points":
     """The user's own file, or the training part of a dataset as the reference has it. Raises SpecError, DataError."""
     from distnlc.data.dataset import load
     from distnlc.measuring.user import Points, read_points
 
     if data.endswith(FILES):
         return read_points(Path(data))
-    if data not in DATASETS:
-        raise SpecError(f"--data {data}: expected {', '.join(DATASETS)}, or a file that ends in {' or '.join(FILES)}")
+    if data not in STATED:
+        raise SpecError(f"--data {data}: expected {', '.join(STATED)}, or a file that ends in {' or '.join(FILES)}")
     same = spec.data.name == data
     fields = (spec.data.model_dump() if same else {"name": data}) | ({"root": root} if root else {})
     dataset = load(DataSpec.parse(fields, where="--data"), spec.seed)
@@ -125,7 +124,7 @@ def _points(data: str, root: str | None, spec: "Spec") -> "Points":
 
 
 def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
-    """Adds where the metrics lie among the part's architectures, and the error to expect."""
+    """Adds the metrics' percentiles among the part's architectures, and the error to expect."""
     from distnlc.analysis.nlc.expectation import expected_error, percentile
 
     metrics, notes, dataset = found["metrics"], found["notes"], part.key[0]
@@ -153,8 +152,8 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
 
 
 def _show(found: Mapping[str, Any], part: "Part") -> None:
-    """A table, the prediction, and what there is to say."""
-    from distnlc.analysis.drawing import format as text
+    """Prints a table, the prediction and the notes."""
+    from distnlc.analysis.drawing.format import number
 
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))
@@ -165,8 +164,8 @@ def _show(found: Mapping[str, Any], part: "Part") -> None:
     for name, label in LABELS.items():
         value, place = found["metrics"][name], reference["percentiles"][name]
         if value is not None:
-            median = text.number(part.rows[name].median())
-            table.add_row(label, text.number(value), "–" if place is None else f"{place:.0f}", median)
+            median = number(part.rows[name].median())
+            table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
     terminal.print(table)
     study, count = reference["study"], reference["architectures"]
     say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")
@@ -179,7 +178,7 @@ def _show(found: Mapping[str, Any], part: "Part") -> None:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no nan and no infinity: they become the words "nan", "inf" and "-inf"."""
+    """The same with the words "nan", "inf" and "-inf" for what JSON has no numbers for."""
     if isinstance(value, dict):
         return {name: _finite(each) for name, each in value.items()}
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

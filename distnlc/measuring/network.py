@@ -1,10 +1,10 @@
-"""The study's initial metrics (section 3) of any network.
+"""All initial metrics of any network: the NLC and the competitors of the paper's section 6.
 
 In: a torch module or another callable (batch, d_in...) -> (batch, d_out), inputs (points, d_in...), and labels
-(points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on what had to be done
-otherwise. Measured is a copy in float64 without dropout: the metrics are of one function, and the smallest steps of
-the relative diameter drown in the rounding of float32. Otherwise the network's mode stays as it is: batch norm in
-training mode is a function of batches, and is measured as that.
+(points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on every departure from the
+network as it was given. A copy in float64 without dropout is measured: the metrics are those of one function, and the
+smallest steps of the relative diameter drown in the rounding of float32. Otherwise the network's mode stays as it is:
+batch norm in training mode is a function of batches, and is measured as that.
 """
 
 import copy
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from distnlc.metrics.batches import Network, checked_batch_size
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.spec import MetricsSpec
+from distnlc.metrics.suite import measure_function
 from distnlc.spec import MOST_SHOWN
-from distnlc.studies.nlc.measurement import measure_function
 
 DROPOUTS = (
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
@@ -32,16 +32,16 @@ PACKAGE = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of a network."""
+    """The initial metrics of one network."""
 
     metrics: dict[str, float]
-    """by their names in `ArchitectureRow`; what could not be measured is not there"""
+    """by their names in `ArchitectureRow`; those that could not be measured are absent"""
     parameters: int | None
-    """None of what is no module"""
+    """None for a callable that is no module"""
     d_out: int
     dtype: torch.dtype
     notes: list[str]
-    """what there is to say, in plain words"""
+    """in plain words, what was measured otherwise or not at all, and why"""
 
 
 def measure(
@@ -53,7 +53,7 @@ def measure(
     spec: MetricsSpec | None = None,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Return all initial metrics of section 3 by their names in the table `architectures`, such as `init_nlc`.
+    """Return all initial metrics by their names in the table `architectures`, such as `init_nlc`.
 
     network: (batch, d_in...) -> (batch, d_out); if it is a module, a copy of it goes to the inputs' device, and to
     float64 if it can. inputs: (points, d_in...). labels: (points,), whole numbers in 0 ... d_out - 1; without them the
@@ -73,7 +73,7 @@ def measure_network(
     spec: MetricsSpec | None = None,
     seed: int = 0,
 ) -> Measurement:
-    """Return the same with what there is to say about it."""
+    """Return the same with notes on how it was measured."""
     spec, notes = spec or MetricsSpec(), list[str]()
     size = checked_batch_size(inputs, batch_size)
     if len(inputs) < 2 or not bool(inputs.isfinite().all()):
@@ -132,7 +132,7 @@ def _copy(network: nn.Module, like: Tensor) -> nn.Module:
 
 
 def _differences(network: Network, dtype: torch.dtype) -> list[str]:
-    """In what the measured copy differs from the network."""
+    """How the measured copy differs from the network."""
     if not isinstance(network, nn.Module):
         return []
     notes = []
@@ -146,7 +146,7 @@ def _differences(network: Network, dtype: torch.dtype) -> list[str]:
 
 
 def _outputs(function: Network, batch: Tensor) -> int:
-    """The number of outputs d_out. Raises ValueError where they are none of a function that can be measured."""
+    """The number of outputs d_out. Raises ValueError if they are not those of a function that can be measured."""
     points = batch.detach().requires_grad_()
     with torch.enable_grad():
         outputs = function(points)
@@ -189,7 +189,7 @@ def _why_not_twice(function: Network, batch: Tensor) -> str | None:
 
 
 def brief(error: BaseException) -> str:
-    """What the user's code raised, in one line, and where."""
+    """One line on what the user's code raised, and where."""
     frames = [
         frame
         for frame in extract_tb(error.__traceback__)

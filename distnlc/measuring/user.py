@@ -1,7 +1,7 @@
-"""What the user brings: a network, named as `module:function`, and inputs in a file of numpy's.
+"""The user's network, named as `module:function`, and the user's inputs in a file of numpy's.
 
-In: what was typed. Out: the network, and tensors. Modules are found as Python finds them, the current directory first.
-Whatever is wrong is said in one message, and so is what the user's own code raises.
+Modules are found as Python finds them, the current directory first. Every mistake gets one message, and so does
+whatever the user's own code raises.
 """
 
 import importlib

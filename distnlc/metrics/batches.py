@@ -1,4 +1,4 @@
-"""What all metrics of a network share: the network made safe to measure, its batches, its random numbers.
+"""The common ground of all metrics: the network made safe to measure, its batches, its random numbers.
 
 In: any torch module or callable (batch, d_in...) -> (batch, d_out) and a tensor of inputs (points,
 d_in...). Out: row numbers of batches, Gaussian tensors, and whether the datapoints of a batch influence
@@ -35,7 +35,7 @@ def measurable(network: Network) -> Network:
         network = copy.deepcopy(network).requires_grad_(False)
         for module in network.modules():
             if module.training and isinstance(module, BATCH_NORMS):
-                module.track_running_stats = False  # which no output depends on, and `vmap` refuses
+                module.track_running_stats = False  # no output depends on them, and `vmap` refuses their update
 
     def checked(batch: torch.Tensor) -> torch.Tensor:
         outputs = network(batch)
@@ -81,7 +81,7 @@ def random_batches(
 
 
 def stack_size(inputs: torch.Tensor, batch_size: int, *, copies: int = 1) -> int:
-    """How many batches, each in so many copies, to treat at a time: at least 1."""
+    """The number of batches, each in so many copies, to treat at a time; at least 1."""
     points = copies * checked_batch_size(inputs, batch_size)
     return max(1, STACKED_POINTS // points) if inputs.device.type in STACKING_DEVICES else 1
 
@@ -96,7 +96,7 @@ def stacks(items: Iterable[tuple[torch.Tensor, ...]], size: int) -> Iterator[tup
 def apart(network: Network, batches: torch.Tensor) -> torch.Tensor:
     """Propagate every batch of a stack (stack, batch, d_in...) by itself; returns (stack, batch, d_out).
 
-    What `vmap` refuses, such as a network that looks at its numbers, goes batch by batch on every device.
+    A network that `vmap` refuses, such as one that branches on its values, goes batch by batch on every device.
     """
     if batches.device.type in STACKING_DEVICES and len(batches) > 1:
         with suppress(RuntimeError):

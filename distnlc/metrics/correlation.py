@@ -1,4 +1,4 @@
-"""Correlation preservation: what becomes of the angle between two inputs.
+"""Correlation preservation: how a network changes the angle between two inputs.
 
 In: a network and the inputs of the dataset. Out: the mean cosine of random pairs of inputs and the mean
 cosine of their outputs. A network that maps all inputs to nearly parallel outputs has an output cosine

@@ -3,7 +3,7 @@
 In: a network and a batch X (batch, d_in...). Out: f(X), the map that pushes a change of inputs forward
 to the change of outputs J(X) v, and the one that pulls output vectors back to u J(X). J is that of the
 whole batch. Both come from one graph by backpropagation alone (J v is the derivative of u J v with
-respect to u), so that every network that autograd can differentiate twice will do.
+respect to u), so that any network will do that autograd can differentiate twice.
 """
 
 from collections.abc import Callable

@@ -39,8 +39,8 @@ def relative_diameter(
     """Return the median over batches, input directions and output directions of the largest k.
 
     A configuration's k is the median over the datapoints of its batch; medians are lower medians. 0
-    means that even k = 1e-9 failed, inf that k = 1e9 still held: linear networks, and networks where
-    most datapoints are dead, for a change of 0 that was predicted as 0 holds. Use float64: in float32
+    means that even k = 1e-9 failed, inf that k = 1e9 still held: for linear networks, and for networks
+    where most datapoints are dead, since a change of 0 that was predicted as 0 counts as predicted. Use float64: in float32
     the change at the first k drowns in rounding, and the result is 0. Raises ValueError for inputs or
     outputs of a wrong shape and for numbers that are not positive.
     """

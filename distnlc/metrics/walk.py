@@ -4,7 +4,7 @@ In: batches of inputs, a direction per datapoint, a condition on the distance k.
 held, and the median over many walks. A step of k = 1 has the length sqrt(d_in) Q_i S_x x(i), the radius
 of the input distribution, so that k is relative to the size of the input space. The k form the
 geometric series 1e-9, 1e-9 * 10^(1/10), ..., 1e9. All directions of a batch are walked in step, so that
-the memory holds as many times a batch as it has directions (on a GPU those of 10,000 datapoints).
+memory holds a copy of the batch for each direction (on a GPU, about 10,000 moved datapoints at a time).
 """
 
 import math
@@ -66,7 +66,7 @@ def median_of_walks(walks: Iterable[torch.Tensor], total: int) -> float:
     """Return the lower median of `total` values that come in tensors of one dimension.
 
     The values lie close together, mostly on three neighbouring k; so the median is often certain before
-    the last walks are walked, and then they are not.
+    the last walks, which are then left out.
     """
     known = torch.empty(0, dtype=torch.float64)
     place = (total - 1) // 2

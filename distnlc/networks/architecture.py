@@ -1,7 +1,7 @@
 """The architecture of a fully-connected network: everything that fixes its function at initialization.
 
-`Architecture.build` gives the network as an ordinary torch module. Describing a network needs no torch; what builds one
-imports it then, so that a study can list its units without.
+`Architecture.build` gives the network as an ordinary torch module. Describing a network needs no torch; it is imported
+when a network is built, so that a study can list its units without.
 
 Depth, by example (it counts linear operations):
     depth 3:  linear, norm, act | linear, norm, act | linear          two hidden layers, one skip connection
@@ -89,7 +89,7 @@ class Architecture:
         )
 
     def label(self) -> str:
-        """What it is, in a few words for people."""
+        """A short description for people."""
         skips = f", skips x{self.skip_strength:.2g} from {self.skip_start}" if self.skip_strength > 0 else ""
         size = f"{self.depth} x {self.width} ({self.parameters:,} parameters)"
         return f"{self.activation} {size}, {self.normalization} norm{skips}"

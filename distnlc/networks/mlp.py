@@ -5,7 +5,8 @@
     skip i = 1 ... m (depth 2m + 1): begins in layer 2i - 1, ends after the linear operation of layer 2i + 1
 
 Where skip i - 1 ends and skip i begins after the same linear operation, the carried signal includes what the
-earlier one added (the residual stream of He et al.). `../training/mlp_population.py` computes the same for many parameter sets.
+earlier one added (the residual stream of He et al.). `training/mlp_population.py` computes the same for many parameter
+sets.
 """
 
 import torch
@@ -17,18 +18,6 @@ from distnlc.networks.initialization import Parameters
 EPSILON = 1e-12
 """Added to the variance in both normalizations, which the paper does not state: small enough to leave pre-activation
 variances of ordinary size alone to twelve digits, large enough to keep a constant signal from dividing by zero."""
-
-
-def normalize(signal: Tensor, kind: str) -> Tensor:
-    """Batch or layer normalization of (batch, width) without trainable parameters; `none` passes through.
-
-    Batch norm always uses the statistics of the current batch, in evaluation too.
-    """
-    if kind == "none":
-        return signal
-    dimension = {"batch": 0, "layer": 1}[kind]
-    centered = signal - signal.mean(dimension, keepdim=True)
-    return centered * torch.rsqrt(centered.square().mean(dimension, keepdim=True) + EPSILON)
 
 
 class MLP(nn.Module):
@@ -69,8 +58,19 @@ class MLP(nn.Module):
                 break
             if begins_or_ends and self.skip_start == "linear":
                 carried = signal
-            signal = normalize(signal, self.normalization)
+            signal = self.normalize(signal)
             if begins_or_ends and self.skip_start == "normalization":
                 carried = signal
             signal = self.activation(signal)
         return signal
+
+    def normalize(self, signal: Tensor) -> Tensor:
+        """Batch or layer normalization of (batch, width) without trainable parameters; `none` passes through.
+
+        Batch norm always uses the statistics of the current batch, in evaluation too.
+        """
+        if self.normalization == "none":
+            return signal
+        dimension = {"batch": 0, "layer": 1}[self.normalization]
+        centered = signal - signal.mean(dimension, keepdim=True)
+        return centered * torch.rsqrt(centered.square().mean(dimension, keepdim=True) + EPSILON)

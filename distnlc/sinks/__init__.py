@@ -1,4 +1,4 @@
-"""Who watches a study: each file holds one `Sink` of the engine. None can slow, stop or change the study.
+"""The watchers of a study: each file holds one `Sink` of the engine. None can slow, stop or change the study.
 
 console.py             what people see, and the progress file that `distnlc status` reads
 mirror.py              MLflow

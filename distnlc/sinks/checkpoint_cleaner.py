@@ -1,7 +1,7 @@
-"""The checkpoints of a study folder, as the driver sees them: kept while a unit is unfinished, then deleted.
+"""The checkpoints of a study folder: kept while a unit is unfinished, then deleted.
 
-In: the study folder, the units whose rows are committed. Out: a sink that deletes the checkpoints of each unit once
-its rows are in the store. What stands in them is the affair of the study kind; its workers write them.
+In: the study folder, the ids of finished units. Out: a sink that deletes the checkpoints of each unit once its rows
+are in the store. The workers write them; what they hold is up to the study kind.
 """
 
 import shutil
@@ -15,12 +15,12 @@ from distnlc.spec import Unit
 
 
 class CheckpointCleaner:
-    """Implements `Sink`. `folder` is where units keep theirs, each in a folder named by its id."""
+    """Implements `Sink`. In `folder` each unit has a folder of checkpoints, named by its id."""
 
     def __init__(self, study_folder: Path, finished: Container[str]) -> None:
-        """Deletes what a driver left behind that ended between a commit and the cleaning up. Raises EngineError."""
+        """Deletes what an earlier driver left if it died between a commit and the cleaning up. Raises EngineError."""
         self.folder = study_folder.absolute() / "checkpoints"
-        if self.folder.is_symlink():  # the study may come from anybody, and names what is deleted in it
+        if self.folder.is_symlink():  # a study from somebody else must not choose what is deleted
             raise EngineError(f"{self.folder}: a symbolic link. Put a folder in its place, or delete it")
         for path in self.folder.iterdir() if self.folder.exists() else ():
             if path.name in finished:
@@ -34,7 +34,7 @@ class CheckpointCleaner:
 
 
 def _delete(path: Path) -> None:
-    """The folder, if there is one: short units have none. Of a link, the link and not what it leads to."""
+    """Deletes the folder, if there is one: short units have none. A link is deleted, not what it leads to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""What people see of a running study: a live display in a terminal, one quiet line every 30 seconds elsewhere.
+"""The display of a running study: live in a terminal, one quiet line every 30 seconds elsewhere.
 
 `Console` is a sink of the driver. It also leaves `progress.json` in the study folder, which `distnlc status` reads
 from another shell.
@@ -28,11 +28,11 @@ from distnlc.store import Place, StoreError
 QUIET_LINE_S = 30.0
 PROGRESS_FILE_S = 1.0
 WRITING_SHARE = 30
-"""a slow store is written to more seldom: a thirtieth of the time at most goes to the progress file"""
+"""at most one part in so many of the time goes to the progress file: a slow store is written less often"""
 PROGRESS_FILE = "progress.json"
 NO_WORKER = "no worker now: waiting for machines to join, or for one to start"
 SILENCE_S = 120.0
-"""after which a driver on another host is taken for dead"""
+"""silence after which a driver on another host is taken for dead"""
 terminal = Terminal(highlight=False)
 
 
@@ -42,15 +42,15 @@ def say(text: str, style: str = "") -> None:
 
 
 def printable(text: str) -> str:
-    """With control characters spelled out: a study's words may come from anybody, and those command a terminal."""
+    """The text with control characters spelled out: a study may come from anybody, and they command a terminal."""
     return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
 class Console:
-    """Shows progress over the whole study; in use as a context while the units are done."""
+    """Shows progress over the whole study; a context in which the units are done."""
 
     def __init__(self, tally: Tally, place: Place, again: Callable[..., str]) -> None:
-        """`again`: options -> the command that does so."""
+        """`again`: options -> the command that continues the study with them."""
         self.tally, self.place, self.again = tally, place, again
         self.said_at = time.monotonic()
         self.write_at = 0.0
@@ -71,9 +71,9 @@ class Console:
         self.forget_progress()
 
     def forget_progress(self) -> None:
-        """Nobody is at work any more."""
+        """Removes the progress file: nobody is at work any more."""
         with suppress(OSError, StoreError):
-            self.place.remove([PROGRESS_FILE, f"{PROGRESS_FILE}.aside"])  # the latter of one who was killed
+            self.place.remove([PROGRESS_FILE, f"{PROGRESS_FILE}.aside"])  # the latter after a kill
 
     def committed(self, unit: Unit, records: Records) -> None:
         row = unit_row(records)
@@ -101,7 +101,7 @@ class Console:
         return between.join(part for part in parts if part)
 
     def write(self, progress: Progress) -> None:
-        """A full disk or a store out of reach must not stop the study here."""
+        """Writes the progress file. A full disk or a store out of reach must not stop the study here."""
         facts = asdict(progress) | {"host": socket.gethostname(), "pid": os.getpid(), "written_at": time.time()}
         with suppress(OSError, StoreError):
             self.place.write(PROGRESS_FILE, json.dumps(facts).encode())
@@ -109,7 +109,7 @@ class Console:
 
 @dataclass(frozen=True)
 class AtWork:
-    """What the driver at work on a study said last, and who it is."""
+    """The last report of the driver at work on a study, and who it is."""
 
     progress: Progress
     host: str
@@ -117,7 +117,7 @@ class AtWork:
 
 
 def read_progress(place: Place) -> AtWork | None:
-    """What the driver at work on this study knows, its `seconds_left` counted from now; None if none is at work."""
+    """The report of the driver at work on this study, `seconds_left` counted from now; None if none is at work."""
     try:
         facts: dict[str, Any] = json.loads(place.read(PROGRESS_FILE))
         host, pid, age_s = str(facts.pop("host")), int(facts.pop("pid")), time.time() - facts.pop("written_at")
@@ -125,7 +125,7 @@ def read_progress(place: Place) -> AtWork | None:
         pace(progress.units_per_hour, progress.seconds_left)
         at_work = _process_exists(pid) if host == socket.gethostname() else age_s < SILENCE_S
     except (OSError, ValueError, ArithmeticError, TypeError, AttributeError, LookupError, RecursionError, StoreError):
-        return None  # nobody is at work, or the file is none of distnlc's
+        return None  # nobody is at work, or the file is not distnlc's
     if not at_work:
         return None
     if progress.seconds_left is not None:
@@ -144,7 +144,7 @@ def _process_exists(pid: int) -> bool:
 
 
 def running(progress: Progress) -> str:
-    """Such as '2 running on 3 workers'; or that nothing can run now."""
+    """Text such as '2 running on 3 workers', or that nothing can run now."""
     if progress.workers == 0:
         return NO_WORKER
     return f"{progress.running} running on {progress.workers} worker{'' if progress.workers == 1 else 's'}"
@@ -156,7 +156,7 @@ def failure(label: str, reason: str | None, command: str) -> str:
 
 
 def pace(units_per_hour: float, seconds_left: float | None) -> str:
-    """Such as '120/h, 3:20 min left'."""
+    """Text such as '120/h, 3:20 min left'."""
     if seconds_left is None:
         return "time left not known yet"
     return f"{units_per_hour:.0f}/h, {duration(seconds_left)} left"
@@ -167,7 +167,7 @@ def named_numbers(numbers: Mapping[str, float]) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """12 s, 3:20 min, 5:04 h, 3 days 4 h."""
+    """Text such as 12 s, 3:20 min, 5:04 h, 3 days 4 h."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     whole = timedelta(seconds=round(seconds))

@@ -1,4 +1,4 @@
-"""The mirror among the driver's sinks: hands each committed unit to MLflow, and the missing ones from the store.
+"""The sink that feeds MLflow: hands over each committed unit, and from the store those that MLflow lacks.
 
 In: units as they are committed, progress, the report. Out: calls of tracking.Tracker, which talks to MLflow in a
 thread of its own. Idle where MLflow is not installed.
@@ -23,7 +23,7 @@ MIRROR_S, HURRY_S = 30.0, 3.0
 
 
 class Mirror:
-    """The sink that feeds the tracker."""
+    """Implements `Sink`."""
 
     def __init__(
         self, study: StudySpec, kind: Kind[Any], folder: str, here: Path, uri: str | None, tally: Tally
@@ -36,7 +36,7 @@ class Mirror:
             self.tracker = Tracker(study, here, partial(read_statuses, folder), self.views, uri=uri)
 
     def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
-        """Of committed units; called in the tracker's thread."""
+        """The views of committed units; called in the tracker's thread."""
         for unit_id, records in read_records(self.folder, self.kind.tables, wanted):
             yield unit_id, self._view(records)
 
@@ -60,7 +60,7 @@ class Mirror:
             )
 
     def report(self) -> None:
-        """The study's report is written: MLflow gets it at the end."""
+        """Hands over the study's report, which is written; MLflow gets it last."""
         if self.tracker is not None:
             self.tracker.report(lambda: place_of(self.folder).read("report/index.html").decode())
 

@@ -1,9 +1,8 @@
-"""Progress as metrics of the Ray cluster, for whoever watches it with Prometheus and Grafana already.
+"""Progress as metrics of the Ray cluster, for those who watch it with Prometheus and Grafana already.
 
-In: the driver's progress. Out: gauges at the metrics port of the node where the driver runs, which Ray names
-`ray_distnlc_<name>`, with the tags `study` (its name) and `study_id`; Ray sends them on every 10 s, if it is installed
-with what its dashboard needs (`ray[default]`). They count what this call of the command does. Without Ray nothing
-happens.
+In: the driver's progress. Out: gauges at the metrics port of the driver's node, which Ray names `ray_distnlc_<name>`,
+with the tags `study` (its name) and `study_id`. Ray exports them every 10 s if it is installed with its dashboard
+(`ray[default]`). They count the units of this call of the command. Without Ray nothing happens.
 """
 
 import sys
@@ -17,7 +16,7 @@ GAUGES = {
     "units_done": "units done",
     "units_failed": "units given up",
     "units_running": "units being worked on",
-    "workers": "workers that are there; 0 while the study waits for machines",
+    "workers": "workers now; 0 while the study waits for machines",
     "units_per_hour": "units done per hour",
     "seconds_left": "expected seconds until the study is done",
 }

@@ -1,7 +1,7 @@
-"""One invocation of `distnlc run`, for the study's list of sessions: when, how long, with what hardware and versions.
+"""One call of `distnlc run` in the study's list of sessions: when, how long, with what hardware and versions.
 
-A sink of the driver, which counts the units, and a context, which writes the session at its beginning and completes
-it at its end. A disk that is full must not stop the study here.
+`Session` is a sink, which counts the units, and a context, which writes the session when it begins and completes it
+when it ends. A full disk must not stop the study here.
 """
 
 import os

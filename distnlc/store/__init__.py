@@ -1,4 +1,4 @@
-"""The store: the rows of one study in one place; the truth that tracking and analysis are views of.
+"""The store: the rows of one study in one place, the truth of which tracking and analysis are views.
 
 A place is a folder's path or an `s3://bucket/prefix` address. In a folder:
 
@@ -6,7 +6,7 @@ A place is a folder's path or an `s3://bucket/prefix` address. In a folder:
     architectures/00000007.parquet  the rows of one chunk (the units of one commit); one folder per table
     manifest                        which chunks exist and which units they hold
     sessions                        when and with what it was worked on
-    data.json                       what its data were
+    data.json                       the data record: names, digests, dimensions
     lock                            held by the one writer; says who that is
 
 A file that the manifest does not name does not exist. A unit that a later chunk names again is superseded:

@@ -1,4 +1,4 @@
-"""From an address to the place that it names."""
+"""The place that an address names."""
 
 import re
 from pathlib import Path

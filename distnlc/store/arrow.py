@@ -1,6 +1,6 @@
 """One table's rows: dataclasses -> Arrow -> Parquet bytes, and back, checked against the schema.
 
-A schema follows from its row dataclass when a study begins; from then on it stands in the manifest's header.
+A schema is derived from the row dataclass when a study begins; from then on it stands in the manifest's header.
 """
 
 import io
@@ -17,11 +17,11 @@ from distnlc.store.manifest import FORMAT_VERSION, UNIT, StoreError
 
 ARROW_TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 MOST_BYTES = 2**32
-"""of one file when it is unpacked: no file of a study comes near it, a malicious one might"""
+"""largest size of one file when it is unpacked: no study's file comes near it, a malicious one might"""
 
 
 def arrow_schema(row_type: type) -> pa.Schema:
-    """The table's fixed schema: one column per field of the row dataclass, schema_version in the metadata."""
+    """The table's schema: one column per field of the row dataclass, the file format in the metadata."""
     return schema_of(columns_of(row_type), FORMAT_VERSION)
 
 
@@ -31,12 +31,12 @@ def schema_of(columns: Mapping[str, str], version: int) -> pa.Schema:
 
 
 def to_arrow(rows: Sequence[Any], schema: pa.Schema, table: str) -> pa.Table:
-    """Raises StoreError where a value does not fit its column; nothing is rounded or cut off."""
+    """The rows as a table. Raises StoreError where a value does not fit its column; nothing is rounded or cut off."""
     arrays = []
     for field in schema:
         place = f"table {table}, column {field.name}: expected {field.type}"
         try:
-            # inferred, not asked for: asked for integers, Arrow cuts fractions off
+            # the type is inferred: asked for integers, Arrow would cut fractions off
             array = pa.array([getattr(row, field.name) for row in rows])
         except (pa.ArrowException, OverflowError) as error:
             raise StoreError(f"{place}: {error}") from None
@@ -52,7 +52,7 @@ def to_arrow(rows: Sequence[Any], schema: pa.Schema, table: str) -> pa.Table:
 def to_parquet(rows: pa.Table) -> bytes:
     sink = io.BytesIO()
     strings = [field.name for field in rows.schema if field.type == pa.string()]
-    # A column's statistics leave nan out, and DuckDB takes it from them that there is none.
+    # Statistics leave nan out, from which DuckDB concludes that a column has none.
     described = [field.name for field in rows.schema if not pa.types.is_floating(field.type)]
     pq.write_table(rows, sink, compression="zstd", use_dictionary=strings, write_statistics=described)
     return sink.getvalue()
@@ -61,7 +61,7 @@ def to_parquet(rows: pa.Table) -> bytes:
 def from_parquet(
     data: bytes, schema: pa.Schema, rows: int, where: str, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """The file's rows, or some columns of them. Raises StoreError if it is not a file of this table."""
+    """The rows of a file, or some columns of them. Raises StoreError if it is not a file of this table."""
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         if file.metadata.num_rows != rows or not file.schema_arrow.equals(schema):
@@ -75,8 +75,8 @@ def from_parquet(
 
 
 def in_order(rows: pa.Table, units: Sequence[str]) -> tuple[pa.Table, list[int]]:
-    """The rows of these units alone, unit by unit, each unit's rows in the order they had; and where each unit's
-    rows begin, with the number of all rows behind that."""
+    """The rows of these units, unit by unit and else in their old order; and the row at which each unit begins, with
+    the number of all rows at the end."""
     place = pc.index_in(rows[UNIT].combine_chunks(), value_set=pa.array(units, pa.string()))
     order = pc.sort_indices(place)  # stable; what is in no unit comes last
     counts = {row["values"]: row["counts"] for row in pc.value_counts(place).to_pylist()}
@@ -85,5 +85,5 @@ def in_order(rows: pa.Table, units: Sequence[str]) -> tuple[pa.Table, list[int]]
 
 
 def of_units(rows: pa.Table, units: Iterable[str]) -> pa.Table:
-    """The rows of these units, in the order they have."""
+    """The rows of these units, in their order."""
     return rows.filter(pc.is_in(rows[UNIT], value_set=pa.array(list(units), pa.string())))

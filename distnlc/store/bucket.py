@@ -1,7 +1,7 @@
-"""Objects of a bucket by name: bytes in and out through pyarrow.fs, S3's errors as one clear message.
+"""The objects of a bucket by name: bytes in and out through pyarrow.fs, S3's errors as one clear message.
 
-An object is written once, whole, under its final key; it is never renamed. What fails for some seconds is tried again
-by the S3 library; what fails for longer is a StoreError after which the same command can be run again.
+An object is written once, whole, under its final key; it is never renamed. The S3 library retries what fails for some
+seconds; what fails for longer becomes a StoreError, after which the same command can be run again.
 """
 
 import errno
@@ -20,9 +20,9 @@ from distnlc.store.manifest import StoreError
 from distnlc.store.place import checked, each
 
 PARALLEL = 16
-"""requests under way at once, where there are many to make"""
+"""requests at once, where there are many to make"""
 ATTEMPTS = 7
-"""of the S3 library at one request, with growing pauses: about half a minute"""
+"""the S3 library's tries of one request, with growing pauses: about half a minute"""
 OPTIONS = {"endpoint_override", "scheme", "region"}
 DENIED = {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "INVALID_CLIENT_TOKEN_ID", "SIGNATURE_DOES_NOT_MATCH",
           "MISSING_AUTHENTICATION_TOKEN", "UNRECOGNIZED_CLIENT"}  # fmt: skip
@@ -47,7 +47,7 @@ class Objects:
         if endpoint:
             options = {"endpoint_override": endpoint, **options}
         with self._clear_errors():
-            self._fs = _connection(self.bucket, **options)
+            self._fs = connection(self.bucket, **options)
 
     def __str__(self) -> str:
         return f"s3://{self.root}"
@@ -61,7 +61,7 @@ class Objects:
                 data: bytes = file.readall()
                 return data
         except (FileNotFoundError, StoreError):
-            # The library makes two requests; an object that is deleted between them is told of in several ways.
+            # The library makes two requests; if an object is deleted between them, the error can be of several types.
             with self._clear_errors():
                 found = self._fs.get_file_info(self._key(name)).type
             if found != pafs.FileType.NotFound:
@@ -76,7 +76,7 @@ class Objects:
         with self._clear_errors():
             stream = self._fs.open_output_stream(self._key(name), compression=None)
             stream.write(data)
-            stream.close()  # this is what makes the object
+            stream.close()  # only now the object exists
 
     def write_all(self, files: Mapping[str, bytes]) -> None:
         each(lambda file: self.write(*file), files.items(), PARALLEL)
@@ -85,7 +85,7 @@ class Objects:
         return {info.path.removeprefix(self.root + "/"): info.size for info in self.infos(folder)}
 
     def infos(self, folder: str) -> list[pafs.FileInfo]:
-        """What lies directly in a folder, with sizes and times; nothing if there is no such folder."""
+        """The entries directly in a folder, with sizes and times; none if there is no such folder."""
         key = self._key(folder) if folder else self.root
         with self._clear_errors():
             return list(self._fs.get_file_info(pafs.FileSelector(key, allow_not_found=True)))
@@ -98,7 +98,7 @@ class Objects:
         each(delete, names, PARALLEL)
 
     def check_bucket(self) -> None:
-        """Raises StoreError if the bucket is not there, which listings and reads do not tell."""
+        """Raises StoreError if there is no such bucket, which listings and reads do not tell."""
         with self._clear_errors():
             found = self._fs.get_file_info(self.bucket).type
         if found == pafs.FileType.NotFound:
@@ -129,7 +129,7 @@ class Objects:
 
 
 @lru_cache(maxsize=8)
-def _connection(bucket: str, **options: Any) -> pafs.S3FileSystem:
+def connection(bucket: str, **options: Any) -> pafs.S3FileSystem:
     if not options.keys() & {"endpoint_override", "region"} and not os.environ.get("AWS_REGION"):
         options["region"] = pafs.resolve_s3_region(bucket)
     return pafs.S3FileSystem(

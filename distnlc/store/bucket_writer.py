@@ -1,15 +1,16 @@
-"""An object store as a study's place: a manifest of several objects, and one writer without a lock.
+"""A study's place in an object store: a manifest of several objects, and one writer without a lock.
 
     manifest/00000006.0000.0003.00000041        some lines: generation 6, rewriting 0, segment 3, version 41
-    manifest/00000006.8f0a52c19d3e7b64.writer   the claim of generation 6's writer: who it is; renewed all the time
+    manifest/00000006.8f0a52c19d3e7b64.writer   the claim of generation 6's writer: who it is; renewed regularly
 
 Readers take the highest generation and rewriting, and of each of its segments the highest version. A commit puts the
-last segment once more, one line longer, as its next version; nothing that counts is ever overwritten.
+last segment again, one line longer, as its next version; nothing that counts is ever overwritten.
 
-Who opens a study claims a generation higher than any, and only then looks for other claims; who commits or merges
-publishes, and only then looks for higher generations. What a store has taken is in its listings from then on, so
-that of two writers at least one sees the other: nothing is called committed, and nothing is deleted, that a later
-writer has not read. A writer that was believed dead and comes back writes into a generation that nobody reads.
+A writer that opens a study first claims a generation higher than any, and then looks for other claims; one that
+commits or merges first publishes, and then looks for higher generations. An object that the store has taken is in its
+listings from then on, so that of two writers at least one sees the other: nothing is called committed, and nothing is
+deleted, unless every later writer has read it. A writer that was taken for dead and comes back writes into a generation
+that nobody reads.
 """
 
 import errno
@@ -29,15 +30,15 @@ from distnlc.store.manifest import StoreError
 from distnlc.store.place import BAD, MANIFEST, this_writer
 
 SEGMENT_BYTES = 128_000
-"""of a segment, from which on the next one is begun: what every commit puts again"""
+"""size of a segment at which the next one is begun; every commit puts the last segment again"""
 VERSIONS_KEPT = 16
-"""superseded versions, from which on they are deleted"""
+"""number of superseded versions at which they are deleted"""
 RENEW_S, STALE_S = 30.0, 300.0
-"""how often a writer renews its claim; the claim's age at which it is believed dead, by the store's own clock"""
+"""how often a writer renews its claim; the claim's age, by the store's clock, at which it is taken for dead"""
 LOOK_AGAIN_S = 0.5
-"""at a claim that is higher than the own one and about to be withdrawn"""
+"""pause before another look at a claim that is higher than the own one and about to be withdrawn"""
 READ_ATTEMPTS = 100
-"""at a manifest whose segments vanish while they are read, since it is being rewritten"""
+"""attempts to read a manifest whose segments vanish meanwhile, since it is being rewritten"""
 SEGMENT = re.compile(rf"{MANIFEST}/(\d+)\.(\d+)\.(\d+)\.(\d+)")
 CLAIM = re.compile(rf"{MANIFEST}/(\d+)\.[0-9a-f]+\.writer")
 OWNER = re.compile(r"process (\d{1,9}) on ([\w.-]{1,255})")
@@ -59,11 +60,11 @@ class Claim(NamedTuple):
     generation: int
     name: str
     time: datetime
-    """when it was renewed last"""
+    """of the last renewal"""
 
 
 class Listing(NamedTuple):
-    """What lies in manifest/."""
+    """The objects in manifest/."""
 
     segments: list[Segment]
     claims: list[Claim]
@@ -90,14 +91,14 @@ class ObjectStore(Objects):
         super().__init__(address)
         self._is_writer = False
         self._claim: str | None = None
-        """None also for a writer that was overtaken"""
+        """None before `lock`, and for a writer that was overtaken"""
         self._generation = 0
         self._rewriting = -1
         self._version = 0
         self._is_begun = False
-        """whether the segment 0 of this rewriting, on which the others stand, is known to be there"""
+        """whether segment 0 of this rewriting, on which the others depend, is known to be there"""
         self._may_turn_up = False
-        """whether this generation, of which nothing is known to be there, may be published by a request that failed"""
+        """whether a request that failed may yet publish this generation, of which nothing is known to be there"""
         self._last = (0, b"", "")
         """the last segment: its number, content and name"""
         self._superseded: list[str] = []
@@ -105,7 +106,7 @@ class ObjectStore(Objects):
         self._renewing = threading.Thread(target=self._renew, daemon=True)
 
     def remove(self, names: Iterable[str]) -> None:
-        names = list(names)  # seen before it is asked who else writes
+        names = list(names)  # decided before the look for other writers
         if self._is_writer:
             self._require_manifest()
             self._check_not_overtaken()
@@ -117,7 +118,7 @@ class ObjectStore(Objects):
             self.remove([name])
 
     def first_number(self, last: int) -> int:
-        """Random, so that no two writers write the same file; on top of the last it would outgrow 64 bits in time."""
+        """A random number, so that no two writers write the same file; added to the last it would outgrow 64 bits."""
         return secrets.randbits(60)
 
     def lock(self) -> None:
@@ -152,7 +153,7 @@ class ObjectStore(Objects):
         number, content, superseded = self._last
         if not content or len(content) >= SEGMENT_BYTES:
             number, content, superseded = number + 1, b"", ""
-        self._version += 1  # also if this fails: what the store has taken may turn up later
+        self._version += 1  # even if this fails: the store may have taken it
         segment = Segment(self._generation, self._rewriting, number, self._version)
         self.write(segment.name(), content + line)
         self._check_not_overtaken()
@@ -164,7 +165,7 @@ class ObjectStore(Objects):
             self._superseded = []
 
     def _take_generation(self) -> None:
-        """Makes this the writer: claim, look for others, copy what is published into the own generation."""
+        """Makes this the writer: claims a generation, looks for others, copies what is published into its own."""
         old_claims, old_generation = [self._claim] if self._claim else [], self._generation
         listing = self._listing()
         self._generation = 1 + max([listing.published(), *(claim.generation for claim in listing.claims)])
@@ -187,16 +188,16 @@ class ObjectStore(Objects):
         self.delete(superseded)
 
     def _withdraw(self, *claims: str) -> None:
-        """Ends being the writer. A generation that may still be published keeps its claim, so that nobody takes its
-        number; the claim ends by its age, or with this process."""
+        """Stops being the writer. A generation that may yet be published keeps its claim, so that nobody takes its
+        number; the claim ends with its age, or with this process."""
         self._claim = None
         _ours.difference_update(claims)
         if not self._may_turn_up:
-            with suppress(StoreError):  # then too
+            with suppress(StoreError):  # its age ends the claim all the same
                 self.delete(claims)
 
     def _refuse_if_others_write(self, old_claims: list[str]) -> list[str]:
-        """The claims of writers that are dead. Raises StoreError if one lives, or may."""
+        """The claims of dead writers. Raises StoreError if another writer lives, or may."""
         listing = self._listing()
         others = [claim for claim in listing.claims if claim.name not in [self._claim, *old_claims]]
         now = next((claim.time for claim in listing.claims if claim.name == self._claim), None)
@@ -222,9 +223,9 @@ class ObjectStore(Objects):
                 return
             now = max(claim.time for claim in listing.claims)
             if all(self._is_dead(claim, listing, now) for claim in later):
-                self._take_generation()  # one that stopped half-way; if it goes on, then where nobody looks
+                self._take_generation()  # they stopped half-way; should they go on, nobody reads it
                 return
-            time.sleep(LOOK_AGAIN_S)  # it finds this writer at work, and withdraws
+            time.sleep(LOOK_AGAIN_S)  # it will see this writer at work, and withdraw
         raise self._overtaken()
 
     def _require_lock(self) -> None:
@@ -232,7 +233,7 @@ class ObjectStore(Objects):
             raise StoreError(f"{self}: this process no longer writes this study. Run the same command again")
 
     def _require_manifest(self) -> None:
-        """Nothing stands on, or is deleted because of, a manifest that is not this writer's own."""
+        """Ensures a manifest of this writer's own before anything is appended to it or deleted because of it."""
         self._require_lock()
         if not self._is_begun:
             self.write_manifest(self.read_manifest())
@@ -251,7 +252,7 @@ class ObjectStore(Objects):
         return here and found is not None and claim.name not in _ours and not _is_running(int(found[1]))
 
     def _owner(self, claim: Claim) -> str:
-        """Process and host."""
+        """Process and host of the writer."""
         with suppress(FileNotFoundError, UnicodeDecodeError):
             if OWNER.fullmatch(text := self.read(claim.name).decode()):
                 return text
@@ -259,7 +260,7 @@ class ObjectStore(Objects):
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_S):
-            with suppress(StoreError):  # the next one may succeed; if none does, others may take over
+            with suppress(StoreError):  # the next try may succeed; if none does, others may take over
                 if self._claim:
                     self.write(self._claim, this_writer().encode())
 

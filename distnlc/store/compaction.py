@@ -1,8 +1,8 @@
-"""Compaction: all chunks anew, in the order of the study instead of that of the commits.
+"""Compaction: all chunks written anew, in the order of the study instead of that of the commits.
 
-In: a manifest. Out: the chunks that are to stand in the next one, sorted by `part`, `index` (where the first table
-has them) and unit id, COMPACTED_UNITS units each. Their files are written beside the old ones; what counts is what
-the manifest says afterwards. Rows are sorted in passes over all chunks, each as large as memory should be.
+In: a manifest. Out: the chunks of the next manifest, sorted by `part`, `index` (where the first table has them) and
+unit id, COMPACTED_UNITS units each. Their files are written beside the old ones; the new manifest decides which count.
+Rows are sorted in passes over all chunks, none larger than memory allows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,17 @@ from distnlc.store.place import Place
 from distnlc.store.reading import read_rows
 
 COMPACTED_UNITS = 256
-"""units a chunk: few files, and what one of them needs in memory stays small"""
+"""units per chunk: few files, each of which needs little memory"""
 PASS_BYTES = 100e6
-"""of rows that one pass sorts, about; while it does, they are in memory some three times"""
+"""approximate size of the rows that one pass sorts; meanwhile they are in memory some three times"""
 FILES_AT_ONCE = 64
-"""written together"""
+"""number of files written together"""
 TEXT_BYTES, NUMBER_BYTES = 24, 9
-"""what a value takes in memory, about"""
+"""approximate size of a value in memory"""
 
 
 def compacted(place: Place, manifest: Manifest, numbers: Iterator[int]) -> list[Chunk]:
-    """Writes the files of new chunks; a chunk that is as it should be is kept. Raises StoreError, OSError."""
+    """The new chunks, whose files it writes; chunks that are already as wanted are kept. Raises StoreError, OSError."""
     owned = manifest.owned()
     statuses = {unit: status for _, units in owned for unit, status in units.items()}
     order = _order(place, manifest, owned)
@@ -43,7 +43,7 @@ def compacted(place: Place, manifest: Manifest, numbers: Iterator[int]) -> list[
 
 
 def memory_bytes(manifest: Manifest, chunk: Chunk) -> int:
-    """What the chunk's rows take in memory, about."""
+    """Approximate size of the chunk's rows in memory."""
     kinds = {table: columns.values() for table, columns in manifest.tables.items()}
     return sum(
         stored.rows * sum(TEXT_BYTES if kind.startswith("str") else NUMBER_BYTES for kind in kinds[table])
@@ -60,7 +60,7 @@ def _order(place: Place, manifest: Manifest, owned: Owned) -> list[str]:
 
 
 def _passes(manifest: Manifest, owned: Owned, chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
-    """The new chunks in portions of about PASS_BYTES."""
+    """The new chunks, in portions of about PASS_BYTES."""
     unit_bytes: dict[str, float] = {}
     for chunk, units in owned:
         unit_bytes |= dict.fromkeys(units, memory_bytes(manifest, chunk) / len(chunk.units))

@@ -1,4 +1,4 @@
-"""What the data of a study were: the file `data.json` beside study.yaml, part by part.
+"""The record of a study's data: the file `data.json` beside study.yaml, part by part.
 
 It holds names, digests of the source files, counts, dimensions and classes, as the kind's `prepare` found them. A study
 goes on with the same data or not at all; parts that are done later add theirs.
@@ -15,7 +15,7 @@ DATA = "data.json"
 
 
 def keep_data_record(place: Place, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Adds what was found to the record and returns the whole. Only with the store's lock.
+    """Adds new findings to the record and returns the whole. Only with the store's lock.
 
     Raises StoreError if the study was begun with other data, and OSError.
     """
@@ -34,7 +34,7 @@ def keep_data_record(place: Place, found: Mapping[str, Mapping[str, Any]]) -> di
 
 
 def read_data_record(place: Place) -> dict[str, Any]:
-    """Part -> what its data were; {} for a study that keeps no such record. Raises StoreError for an unreadable one."""
+    """Part -> facts about its data; {} for a study without such a record. Raises StoreError for an unreadable one."""
     try:
         record = json.loads(place.read(DATA))
     except FileNotFoundError:

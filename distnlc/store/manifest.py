@@ -3,7 +3,7 @@
 A header line (file format, study id, columns of the tables), then one line per chunk in the order of the
 commits. Each line is `crc32 json`, so that a line torn by a crash is recognized: it is the last one and was never
 committed. The manifest names no paths: a chunk has a number, its files are `<table>/<number>.parquet`.
-It may come from anybody, so that nothing in it is used unchecked.
+A manifest may come from anybody, so nothing in it is used unchecked.
 """
 
 import json
@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 FORMAT_VERSION = 2
-"""of the files and of the manifest's lines; a study's columns stand in its manifest's header"""
+"""version of the files and of the manifest's lines; the columns of a study stand in its manifest's header"""
 COLUMN_TYPES = {"str", "int", "float", "bool"}
-"""`?` behind one where None is allowed"""
+"""followed by `?` where None is allowed"""
 UNIT = "unit_id"
 """the column that every table has"""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -25,7 +25,7 @@ NUMBERS = range(2**63)
 
 
 class StoreError(Exception):
-    """A study folder that cannot be used as asked; the message says where, what was found and what to do."""
+    """A study folder that cannot be used as requested; the message says where, what was found and what to do."""
 
 
 class DamagedFile(StoreError):
@@ -38,7 +38,7 @@ class DamagedFile(StoreError):
 
 @contextmanager
 def clear_errors(doing: str) -> Iterator[None]:
-    """What the system refuses becomes a StoreError that begins with `doing`."""
+    """Turns an error of the system into a StoreError that begins with `doing`."""
     try:
         yield
     except OSError as error:
@@ -47,7 +47,7 @@ def clear_errors(doing: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """What the manifest knows of one Parquet file."""
+    """The manifest's facts about one Parquet file."""
 
     rows: int
     bytes: int
@@ -60,7 +60,7 @@ def stored_file(rows: int, data: bytes) -> StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One manifest line. A unit with status None is forgotten: from here on it counts as not run."""
+    """One line of the manifest. A unit with status None is forgotten: from here on it counts as not run."""
 
     number: int
     files: dict[str, StoredFile]
@@ -102,8 +102,8 @@ class Manifest:
         ]
 
     def trimmed(self) -> Self:
-        """The same without the lines that no longer say anything. One that forgets a unit is kept: the rows that
-        it hides may still stand in an earlier chunk."""
+        """The manifest without the lines that no longer matter. A line that forgets a unit is kept: the rows that it
+        hides may still stand in an earlier chunk."""
         chunks = [chunk for chunk, units in self.owned() if units or None in chunk.units.values()]
         return replace(self, chunks=chunks)
 
@@ -192,7 +192,7 @@ def _chunk(fields: dict[str, Any], tables: Mapping[str, Any]) -> Chunk:
             "a file's rows, bytes and crc",
         )
     _expect(all(status is None or isinstance(status, str) for status in units.values()), "units with a status")
-    "".join(units).encode()  # a ValueError if it is no text
+    "".join(units).encode()  # a ValueError if it is not valid text
     return Chunk(int(fields["number"]), {table: StoredFile(**stored) for table, stored in files.items()}, units)
 
 

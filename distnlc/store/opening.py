@@ -1,7 +1,7 @@
-"""Opening a study to write: is it a study, the same one, in the same format? Otherwise nothing is changed.
+"""Opening a study to write: checks that it is a study, the same one, in the same format, before anything is changed.
 
-In: a place, the spec, the row types. Out: the manifest, of a study that is begun here if there is none. Every refusal
-is a StoreError that says what was found and what to do.
+In: a place, the spec, the row types. Out: the manifest; a study is begun if there is none. Every refusal is a
+StoreError that says what was found and what to do.
 """
 
 import logging
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def check_empty(place: Place) -> None:
-    """Raises StoreError if something else than a study is there."""
+    """Raises StoreError if the place holds something other than a study."""
     others = place.names().keys() - place.scaffold
     if others and STUDY not in others:
         raise StoreError(f"{place}: not empty and not a study folder (it holds {min(others)!r}); choose another --out")
 
 
 def open_manifest(place: Place, spec: StudySpec, tables: Mapping[str, type]) -> Manifest:
-    """Begins the study if there is none; cuts off what was never committed. With the lock."""
+    """The manifest: begins the study if there is none, cuts off what was never committed. Only with the lock."""
     columns = {table: columns_of(row_type) for table, row_type in tables.items()}
     if STUDY not in place.names():
         place.write(STUDY, to_yaml(spec).encode())
@@ -39,7 +39,7 @@ def open_manifest(place: Place, spec: StudySpec, tables: Mapping[str, type]) -> 
     manifest = parse_manifest(text, place.where(MANIFEST))
     _check_same_format(place, manifest, spec, columns)
     if tail := text[manifest.length :]:
-        if b"\n" in tail:  # not torn by a crash: it was a line once
+        if b"\n" in tail:  # not torn by a crash: it was once a whole line
             place.write(MANIFEST + BAD, tail)
             log.warning(
                 "%s: damaged at its end, which is set aside as %s; the units that stood there will run again",
@@ -68,7 +68,7 @@ def _check_same_study(place: Place, spec: StudySpec) -> None:
 
 
 def _check_same_format(place: Place, manifest: Manifest, spec: StudySpec, columns: dict[str, dict[str, str]]) -> None:
-    """A study goes on with the columns that it began with: younger ones stay missing in it."""
+    """Refuses another file format, and columns that this distnlc lacks; younger columns stay missing in the study."""
     if manifest.format_version != FORMAT_VERSION:
         raise StoreError(
             f"{place}: written in file format {manifest.format_version}, this distnlc writes format "

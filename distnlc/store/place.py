@@ -1,4 +1,4 @@
-"""What a place is: whatever holds the files of one study (`folder.py`: a folder; `bucket_writer.py`: an object store).
+"""The protocol of places, which hold the files of a study (`folder.py`: a folder; `bucket_writer.py`: an object store).
 
 In: names like `units/00000001.parquet`, bytes. Out: the same bytes, whole or not at all. Places differ in how bytes
 become durable, how a manifest grows, and how a second writer is kept out. Names are checked: a study may come from
@@ -21,17 +21,17 @@ R = TypeVar("R")
 
 
 class Place(Protocol):
-    """What holds the files of one study, or any others. Its text is the address, without secrets.
+    """A holder of files, those of one study or others. As text it is its address, without secrets.
 
-    The methods raise OSError or StoreError. A name is relative, its folders are made when they are needed.
+    The methods raise OSError or StoreError. Names are relative; their folders are made when needed.
     """
 
     parallel: int
-    """requests that are worth having under way at once"""
+    """number of requests worth making at once"""
     tears: bool
-    """whether a machine that crashes can leave torn files, so that contents are checked when a study is opened"""
+    """whether a crash of the machine can leave torn files, so that contents are checked when a study is opened"""
     scaffold: frozenset[str]
-    """what stands there before a study.yaml is written"""
+    """names that may be there before a study.yaml is written"""
 
     def where(self, name: str) -> str:
         """The full address of a file, for messages."""
@@ -43,16 +43,16 @@ class Place(Protocol):
         """Writes or replaces a file, whole or not at all; it is durable when this returns."""
 
     def write_all(self, files: Mapping[str, bytes]) -> None:
-        """Several files like `write`, cheaper; if it raises, some of them may be there."""
+        """Writes several files, more cheaply than `write`; if it raises, some of them may be there."""
 
     def names(self, folder: str = "") -> dict[str, int | None]:
-        """What lies directly in a folder: full name -> bytes, None for a folder; nothing if there is no such folder."""
+        """The entries directly in a folder: full name -> bytes, None for a folder; {} if there is no such folder."""
 
     def remove(self, names: Iterable[str]) -> None:
-        """Removes files; those that are not there count as removed."""
+        """Removes files; missing ones count as removed."""
 
     def set_aside(self, name: str) -> None:
-        """Renames a file to `<name>.bad`, if it is there: kept for people, out of the program's way."""
+        """Renames a file, if it is there, to `<name>.bad`: kept for people, ignored by the program."""
 
     def lock(self) -> None:
         """Makes the caller the one writer until `unlock` or the end of the process. Raises StoreError, which names
@@ -65,18 +65,18 @@ class Place(Protocol):
         """A number for this writer's first chunk, when the manifest's last is `last`; the next ones count up."""
 
     def read_manifest(self) -> bytes:
-        """Raises FileNotFoundError if there is none."""
+        """The whole manifest. Raises FileNotFoundError if there is none."""
 
     def write_manifest(self, text: bytes) -> None:
         """Begins the manifest, or replaces it. Only with the lock."""
 
     def append_manifest(self, length: int, line: bytes) -> None:
-        """Puts a line behind the first `length` bytes, durably; whatever stood there was never committed. Only with
-        the lock. Raises if the line is not there, or if another writer has taken over."""
+        """Puts a line after the first `length` bytes, durably; whatever stood there was never committed. Only with
+        the lock. Raises if the line is not there afterwards, or if another writer has taken over."""
 
 
 def each(work: Callable[[T], R], items: Iterable[T], parallel: int) -> list[R]:
-    """The work's results, in order; some under way at once where that pays."""
+    """The results of the work on each item, in order; at most `parallel` at once."""
     items = list(items)
     if min(parallel, len(items)) <= 1:
         return [work(item) for item in items]
@@ -89,7 +89,7 @@ def this_writer() -> str:
 
 
 def checked(name: str) -> PurePosixPath:
-    """Raises StoreError for a name that leads out of its place."""
+    """The name as a path. Raises StoreError if it leads out of its place."""
     path = PurePosixPath(name)
     if path.is_absolute() or not path.parts or ".." in path.parts or re.search(r"[\0\\]", name):
         raise StoreError(f"{name!r}: expected a relative name without '..'")

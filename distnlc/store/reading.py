@@ -1,7 +1,7 @@
 """Reading a study: Arrow tables of the committed rows. No lock: it works while the study runs.
 
-Every file is checked against the manifest's size and CRC. What a reader finds gone may have been merged into
-another file since it read the manifest: it then reads the manifest again.
+Every file is checked against the manifest's size and CRC. A file that a reader finds gone may have been merged into
+another one since it read the manifest: it then reads the manifest again.
 """
 
 import io
@@ -48,13 +48,13 @@ def read_columns(folder: str | Path) -> dict[str, dict[str, str]]:
 
 
 def read_table(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The committed rows of one table, or some columns of them. Raises StoreError, also if a file of it is missing
-    or torn: rows that were left out in silence would pass for units that have not run."""
+    """The committed rows of one table, or some columns of them. Raises StoreError, also if one of its files is missing
+    or torn: rows left out silently would pass for units that have not run."""
     return _read_tables(place_of(folder), table, columns)[table]
 
 
 def read_tables(folder: str | Path) -> dict[str, pa.Table]:
-    """All tables as of one moment: each holds the rows of the same units. Raises as `read_table`."""
+    """All tables at one moment: each holds the rows of the same units. Raises as `read_table` does."""
     return _read_tables(place_of(folder))
 
 
@@ -63,14 +63,14 @@ def read_records(
 ) -> Iterator[tuple[str, Records]]:
     """(unit id, records) of the wanted units that are committed, one by one; `tables` as for `Store`.
 
-    The study may go on meanwhile: a unit's records are those of one moment. Raises StoreError.
+    The study may go on meanwhile: each unit's records are those of one moment. Raises StoreError.
     """
     place, left = place_of(folder), set(wanted)
     while left:
         manifest = read_manifest(place)
         if (first := next(iter(tables))) not in manifest.tables:
             raise StoreError(f"{place}: no table {first!r}; tables: {', '.join(manifest.tables)}")
-        held = [table for table in tables if table in manifest.tables]  # a younger distnlc has more
+        held = [table for table in tables if table in manifest.tables]  # a younger distnlc may have more
         try:
             for chunk, units in manifest.owned():
                 if here := [unit for unit in units if unit in left]:
@@ -110,7 +110,7 @@ def _read_tables(place: Place, only: str | None = None, columns: Sequence[str] |
 
 
 def _raise_unless_moved(place: Place, error: DamagedFile) -> None:
-    """Rows that were merged into another chunk after the manifest was read are no damage: read again."""
+    """Raises StoreError unless the rows have been merged into another chunk since the manifest was read."""
     for chunk, units in read_manifest(place).owned():
         if chunk == error.chunk and units:
             raise StoreError(

@@ -1,4 +1,4 @@
-"""When, for how long and with what a study was worked on: the file `sessions`, one line of JSON per `distnlc run`.
+"""The sessions of a study, when it was worked on and with what: the file `sessions`, a line of JSON per `distnlc run`.
 
 It tells people about the work and takes no part in the result. A session without `seconds` was killed.
 """
@@ -15,9 +15,9 @@ SESSIONS = "sessions"
 
 
 def read_sessions(folder: str | Path) -> list[dict[str, Any]]:
-    """The sessions from first to last, as `add_session` got them; [] for a study that has no such list.
+    """The sessions from first to last, as `add_session` got them; [] for a study without such a list.
 
-    Lines that are no session (torn, or somebody else's) are left out. Raises StoreError for an address of no place.
+    Lines that are not a session (torn, or somebody else's) are left out. Raises StoreError for a malformed address.
     """
     return _sessions(place_of(folder))
 

@@ -2,8 +2,8 @@
 
 A commit writes the units' rows as one chunk, one file per table, and then appends the chunk's line to the
 manifest: that line is the commit. A crash at any moment leaves all rows of the commit or none, and at most
-orphaned files, which the next compaction deletes. Whatever the number of units, a `Store` remembers only the
-commits since the last merge; the rest stands in the manifest.
+orphaned files, which the next compaction deletes. A `Store` remembers only the commits since the last merge,
+however many units there are; the rest stands in the manifest.
 """
 
 import itertools
@@ -39,11 +39,11 @@ from distnlc.store.reading import read_file, read_manifest, read_rows
 log = logging.getLogger(__name__)
 
 MERGE_BYTES = 64_000_000
-"""of rows in memory, from which on small chunks are merged, even if they hold less than COMPACTED_UNITS units"""
+"""size of the rows in memory at which small chunks are merged, even if they hold fewer than COMPACTED_UNITS units"""
 MERGE_ABOVE = 64
-"""smaller chunks than COMPACTED_UNITS, counted when a study is opened, from which on they are merged"""
+"""number of chunks smaller than COMPACTED_UNITS above which they are merged when a study is opened"""
 TRIM_ABOVE = 2000
-"""lines that say nothing any more, from which on, and if they are most, the manifest is written anew"""
+"""number of lines that no longer matter above which, if they are most, the manifest is written anew"""
 
 
 class Store:
@@ -68,12 +68,12 @@ class Store:
                 raise
 
     def __init__(self, place: Place, spec: StudySpec, tables: Mapping[str, type]) -> None:
-        """With the lock; as `create_or_open`."""
+        """Opens the study at a place whose lock is held; see `create_or_open`."""
         self.place = place
         manifest = open_manifest(place, spec, tables)
         self._known = set(tables)
         self._schemas = {name: schema_of(columns, FORMAT_VERSION) for name, columns in manifest.tables.items()}
-        """of the study's own tables and columns, which can be fewer than those of a younger distnlc"""
+        """those of the study's tables and columns, which may be fewer than this distnlc's"""
         self._numbers = itertools.count(place.first_number(manifest.last_number()))
         self._forget_recent()
         self._length = self._lines = self._dead_lines = -1
@@ -97,10 +97,10 @@ class Store:
         return read_manifest(self.place).statuses()
 
     def commit(self, units: Sequence[tuple[str, str, Records]]) -> None:
-        """Commits (unit id, status, records) of some units, all or none, superseding their earlier rows.
+        """Commits the rows of some units, (unit id, status, records) each, all or none; they supersede earlier ones.
 
-        When it returns the rows are durable. Raises StoreError, and then nothing has changed: records that do
-        not fit the tables, or a disk that does not take them.
+        When it returns the rows are durable. Raises StoreError for records that do not fit the tables, or a disk that
+        does not take them; then nothing has changed.
         """
         latest = {unit: (status, records) for unit, status, records in units}
         if not latest:
@@ -116,9 +116,9 @@ class Store:
         self._remember(chunk, tables)
 
     def compact(self) -> None:
-        """Merges all chunks into few and drops superseded rows; the result knows no order of commits.
+        """Merges all chunks into few and drops superseded rows; the result does not depend on the order of commits.
 
-        Rows: by `part`, `index` (where the first table has them), unit id. Raises StoreError.
+        Rows are sorted by `part`, `index` (where the first table has them) and unit id. Raises StoreError.
         """
         with clear_errors(f"{self.place}: cannot compact"):
             manifest = read_manifest(self.place)
@@ -146,7 +146,7 @@ class Store:
                 raise StoreError(f"unit {unit}: table {table} has a row of unit {min(strangers)}")
 
     def _write_chunk(self, tables: Mapping[str, pa.Table], units: Mapping[str, str]) -> Chunk:
-        """Files first, then the line."""
+        """Writes the files first, then the line."""
         chunk = Chunk(next(self._numbers), {}, units)
         files = {}
         for table, rows in tables.items():
@@ -159,11 +159,11 @@ class Store:
         return chunk
 
     def _append(self, chunk: Chunk) -> None:
-        """The commit point."""
+        """Appends the chunk's line: the commit point."""
         if self._length < 0:
             self._adopt(read_manifest(self.place))
         line = line_of(asdict(chunk))
-        length, self._length = self._length, -1  # until it is known that the line stands, and no other behind it
+        length, self._length = self._length, -1  # until the line is known to stand, and no other behind it
         self.place.append_manifest(length, line)
         self._length = length + len(line)
         self._lines += 1
@@ -174,14 +174,14 @@ class Store:
         self._dead_lines = len(manifest.chunks) - len(manifest.trimmed().chunks)
 
     def _rewrite(self, manifest: Manifest) -> Manifest:
-        self._length = -1  # unknown until it has been read again: if this fails, either one may stand there
+        self._length = -1  # unknown until read again: if this fails, either manifest may stand there
         self.place.write_manifest(manifest.text())
         manifest = read_manifest(self.place)
         self._adopt(manifest)
         return manifest
 
     def _remember(self, chunk: Chunk, tables: dict[str, pa.Table]) -> None:
-        """Small chunks are merged once they have become many. What was committed is committed, merged or not."""
+        """Merges the small chunks once they are many. They are committed, whether merged or not."""
         if len(chunk.units) >= compaction.COMPACTED_UNITS:
             for unit in chunk.units:
                 self._recent_home.pop(unit, None)
@@ -200,7 +200,7 @@ class Store:
         self._recent: list[tuple[Chunk, dict[str, pa.Table]]] = []
         """the small chunks since the last merge, with their rows"""
         self._recent_home: dict[str, int] = {}
-        """unit id -> the number of the one of them that owns it"""
+        """unit id -> number of the small chunk that owns it"""
         self._recent_bytes = 0
 
     def _merge_recent(self) -> None:
@@ -218,7 +218,7 @@ class Store:
         self._merge(owned, tables)
 
     def _merge_stored(self, manifest: Manifest) -> None:
-        """What writers that were stopped have left behind."""
+        """Merges the small chunks that earlier writers left when they were stopped."""
         small = [(c, units) for c, units in manifest.owned() if 0 < len(units) < compaction.COMPACTED_UNITS]
         if len(small) <= MERGE_ABOVE:
             return
@@ -235,7 +235,7 @@ class Store:
                 group, units_in_it, bytes_of_it = [], 0, 0
 
     def _merge(self, chunks: Owned, tables: Mapping[str, pa.Table]) -> None:
-        """One chunk for some: it supersedes them by standing behind them in the manifest."""
+        """Writes one chunk for several, which it supersedes by standing after them in the manifest."""
         if len(chunks) > 1:
             self._write_chunk(tables, {unit: status for _, units in chunks for unit, status in units.items()})
             self._dead_lines += len(chunks)
@@ -244,7 +244,7 @@ class Store:
             self._rewrite(read_manifest(self.place).trimmed())
 
     def _set_aside_damaged(self, manifest: Manifest) -> bool:
-        """Whether there were any."""
+        """Sets damaged chunks aside and forgets their units; whether there were any."""
         lost: dict[str, str | None] = {}
         for error, units in self._damaged(manifest):
             for name in error.chunk.names():
@@ -256,7 +256,7 @@ class Store:
         return bool(lost)
 
     def _damaged(self, manifest: Manifest) -> Iterator[tuple[DamagedFile, dict[str, str]]]:
-        """The chunks that are not what was written, at most one error each, with the units that they own."""
+        """An error for each damaged chunk, with the units that it owns."""
         sizes = (
             {} if self.place.tears else {n: s for table in self._schemas for n, s in self.place.names(table).items()}
         )

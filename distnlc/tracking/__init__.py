@@ -1,7 +1,7 @@
 """The MLflow mirror: a view of the study while it runs and after; the store is the truth.
 
-    address.py    which addresses there are, what to type to see them, passwords kept out of sight
-    view.py       what is shown of one unit
+    address.py    the addresses there are, what to type to see them, passwords kept out of sight
+    view.py       what the mirror shows of one unit
     experiment.py the study's experiment: one MLflow run per unit, one summary run
     tracker.py    the one writer: a background thread
 

@@ -1,7 +1,7 @@
 """Where the mirror can be: a SQLite file, another database, a tracking server.
 
-In: an address, as the user gives it or the default. Out: a refusal, a client, the line to type to see the mirror.
-Whatever is shown of an address goes through `masked`.
+In: an address, the user's or the default. Out: a refusal, a client, the line to type to see the mirror.
+Every address that is shown goes through `masked`.
 """
 
 import logging
@@ -22,7 +22,7 @@ WANTED = "expected a server, such as http://HOST:5000, or a database: sqlite:///
 
 
 class TrackingError(ValueError):
-    """An address that no mirror can be made at; the message says where, what was expected and what was found."""
+    """An address where no mirror can be made; the message says where, what was expected and what was found."""
 
 
 def default_uri(folder: Path) -> str:
@@ -31,12 +31,12 @@ def default_uri(folder: Path) -> str:
 
 
 def is_server(uri: str) -> bool:
-    """Whether a tracking server is asked, rather than a database."""
+    """Whether the address is that of a tracking server, not of a database."""
     return uri.partition("://")[0].lower() in SERVERS
 
 
 def check_uri(uri: str) -> None:
-    """Refuses, without a connection, an address that cannot work. Raises TrackingError."""
+    """Refuses an address that cannot work, without connecting. Raises TrackingError."""
     where = f"tracking address {masked(uri)}"
     scheme, _, rest = uri.partition("://")
     if scheme.partition("+")[0].lower() not in SERVERS + DATABASES:
@@ -76,9 +76,9 @@ def masked(text: str) -> str:
 
 
 def ui_command(uri: str) -> str:
-    """What to open or to type to see the mirror: a server's own address, or a line for this shell.
+    """The address to open, or the line to type in this shell, to see the mirror.
 
-    `mlflow ui` listens on 127.0.0.1 unless it is told otherwise.
+    `mlflow ui` listens on 127.0.0.1 unless told otherwise.
     """
     if is_server(uri):
         return masked(uri)
@@ -87,11 +87,13 @@ def ui_command(uri: str) -> str:
 
 
 def connect(uri: str) -> Any:
-    """An MLflow client that gives up soon and says nothing. Settings in the user's environment come first.
-    Raises TrackingError for a database behind a link."""
+    """An MLflow client that gives up soon and logs nothing; settings in the user's environment come first.
+
+    Raises TrackingError for a database behind a symbolic link.
+    """
     if uri.startswith(SQLITE):
         path = Path(uri.removeprefix(SQLITE))
-        if path.is_symlink():  # in a study from somebody else it leads to another program's database
+        if path.is_symlink():  # in a study from somebody else it may lead to another program's database
             raise TrackingError(f"{path}: a symbolic link, through which nothing is written. Name the file itself")
         _create_database(path)
     return _client(uri)
@@ -99,21 +101,21 @@ def connect(uri: str) -> Any:
 
 def _client(uri: str) -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # to create a run once more would double it
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # creating a run again would double it
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for each run
     from mlflow.tracking import MlflowClient
 
-    for chatter in ("mlflow", "alembic", "urllib3.connectionpool"):  # what goes wrong is said by the mirror, once
+    for chatter in ("mlflow", "alembic", "urllib3.connectionpool"):  # the mirror reports failures, once
         logging.getLogger(chatter).setLevel(logging.CRITICAL)
     return MlflowClient(tracking_uri=uri)
 
 
 def _create_database(path: Path) -> None:
-    """Makes the SQLite file, if there is none, with write-ahead log.
+    """Makes the SQLite file, if there is none, with a write-ahead log.
 
-    Its tables are made aside and published whole: two processes in the schema migration at once break it, and
-    so does a crash in the middle.
+    Its tables are made aside and published whole: two processes in the schema migration at once would break it, and
+    so would a crash in the middle.
     """
     if path.exists():
         return

@@ -19,21 +19,21 @@ from distnlc.tracking.view import View
 from distnlc.versions import versions
 
 TAG_LENGTH = 5000
-"""MLflow's limit, which for parameters is a little higher"""
+"""MLflow's limit for tags, in characters; for parameters it is a little higher"""
 MIRRORED = "mirrored"
-"""the summary run's tag that says which units are mirrored, when all are"""
+"""tag of the summary run: the digest of all units' statuses, once all are mirrored"""
 SAVED_VIEW = "distnlc"
-"""key of the table of units that the experiment page offers under Views, with the columns that matter"""
+"""key of the table of units that the experiment page offers under Views"""
 EXPERIMENT_NOTE = """
-[Units, best first]({units}) | [The study as it goes on]({summary})
+[Units]({units}) | [Progress of the study]({summary})
 
-*Units* is a table with the columns that matter most, also to be had under *Views*; a click on a column's head sorts
-by it. Each unit's page says what its curves are. *The study as it goes on*: units done, units per hour, time left
-and the headline, over the number of units that are done.
+*Units* is a table with the columns that matter most, also offered under *Views*; a click on a column's head sorts by
+it. Each unit's page says what its curves are. *Progress of the study*: units done, units per hour, time left and the
+headline, over the number of units done.
 """
 SUMMARY_NOTE = """
-The whole study, its earlier sessions included. *Model metrics* shows how it goes on: step = units done or failed.
-The spec, and the report when the study is over, are under *Artifacts*. [Units, best first]({units})
+The whole study, its earlier sessions included. *Model metrics* shows its progress: step = units done or failed.
+The spec, and the report when the study is over, are under *Artifacts*. [Units]({units})
 """
 NOTE = "mlflow.note.content"
 
@@ -48,7 +48,7 @@ class Experiment:
         self._warn = warn
         self._client = connect(uri)
         study_id = spec_id(spec)
-        # a server knows where its artifacts go; with a bare database MLflow would take the current folder
+        # a server knows where its artifacts go; for a bare database MLflow would take the current folder
         self._id = self._find_or_create(f"{spec.name} {study_id}", study_id, None if is_server(uri) else folder)
         found = self._client.search_runs([self._id], "tags.role = 'summary'", max_results=1)
         if found:
@@ -58,7 +58,7 @@ class Experiment:
             tags = {"role": "summary", "study_id": study_id, "kind": spec.kind}
             self._summary = self._client.create_run(self._id, run_name=f"summary of {spec.name}", tags=tags).info.run_id
             self._log_spec(spec)
-            # the UI opens on what is for language models unless the address says otherwise
+            # unless the address says otherwise, the UI opens on its pages for language models
             page, mode = f"#/experiments/{self._id}/runs", "workflowType=machine_learning"
             links = {
                 "units": f"{page}?{mode}&viewStateShareKey={SAVED_VIEW}",
@@ -84,21 +84,21 @@ class Experiment:
     def _log_spec(self, spec: StudySpec) -> None:
         try:
             self._client.log_text(self._summary, to_yaml(spec), "study.yaml")
-        except Exception as error:  # an artifact store out of reach is no reason to go without all the rest
+        except Exception as error:  # an artifact store out of reach must not cost the rest of the mirror
             self._warn("artifact", f"cannot put study.yaml into the artifact store: {short(error)}")
 
     def log_report(self, page: Callable[[], str]) -> None:
-        """Puts the study's report, an HTML page, in the place of an older one."""
+        """Logs the study's report, an HTML page, in place of an older one."""
         try:
             self._client.log_text(self._summary, page(), "report.html")
         except Exception as error:
             self._warn("report", f"cannot put the report into the artifact store: {short(error)}")
 
     def mirrored(self, committed: Mapping[str, str], between: Callable[[], None]) -> dict[str, str]:
-        """Unit id -> status of what is there in full; removes the rest.
+        """Unit id -> status of the units that are there in full; removes the rest.
 
-        To list the runs takes 2 ms each, in pages of 1000, after each of which `between` is called. So a tag of
-        the summary run tells if the last session left all of `committed` (unit id -> status) mirrored.
+        Listing the runs takes 2 ms each, in pages of 1000; `between` is called after each page. To avoid that, a tag
+        of the summary run tells whether the last session left all of `committed` (unit id -> status) mirrored.
         """
         tags = self._client.get_run(self._summary).data.tags
         self._client.set_tag(self._summary, MIRRORED, "")
@@ -111,13 +111,13 @@ class Experiment:
                 unit_id = run.data.tags.get("unit_id")
                 if unit_id in mirrored:
                     self._client.delete_run(run.info.run_id)
-                elif unit_id is not None and run.info.status != "RUNNING":  # of a call that was given up, coming late
+                elif unit_id is not None and run.info.status != "RUNNING":  # else left by a call that was given up
                     mirrored[unit_id] = run.data.tags.get("status", "")
             between()
         return mirrored
 
     def remove_unfinished(self) -> None:
-        """Deletes the unit runs of which only a part arrived."""
+        """Deletes the runs of units that arrived only in part."""
         for run in [run for page in self._pages("attributes.status = 'RUNNING'") for run in page]:
             if "unit_id" in run.data.tags:
                 self._client.delete_run(run.info.run_id)
@@ -134,7 +134,7 @@ class Experiment:
             yield page
 
     def add(self, unit_id: str, status: str, view: View) -> None:
-        """Makes the run of a unit that has none. A metric `seconds` of it is shown as the run's duration."""
+        """Makes the run of a unit that has none; its metric `seconds`, if any, is shown as the run's duration."""
         if view.table and not self._has_view:
             self._save_view(view)
         tags = {key: _text(value) for key, value in view.tags.items()} | {"unit_id": unit_id, "status": status}
@@ -149,12 +149,12 @@ class Experiment:
         self._client.set_terminated(run_id, "FAILED" if status == FAILED else "FINISHED", end_ms)
 
     def _save_view(self, view: View) -> None:
-        """Offers the table of units with the columns that matter; the UI by itself shows no metric in it."""
+        """Offers a table of units with the columns of `View.table`; by itself the UI shows no metric in it."""
         columns = [f"{'params' if name in view.params else 'metrics'}.`{name}`" for name in view.table]
         order = ["1", "attributes.`Run Name`", *columns]  # column 1 ticks a run
         state = {"orderByKey": columns[0], "orderByAsc": True, "selectedColumns": columns, "columnOrder": order}
         now_ms = int(1000 * time.time())
-        saved = {"name": "units, best first", "createdAt": now_ms, "updatedAt": now_ms, "state": json.dumps(state)}
+        saved = {"name": "units", "createdAt": now_ms, "updatedAt": now_ms, "state": json.dumps(state)}
         try:
             self._client.set_experiment_tag(self._id, f"mlflow.sharedViewState.{SAVED_VIEW}", json.dumps(saved))
         except Exception as error:
@@ -168,12 +168,12 @@ class Experiment:
         self._log(self._summary, [(key, value, step) for key, value in numbers.items()], {})
 
     def finish(self, mirrored: Mapping[str, str], complete: bool) -> None:
-        """Ends the session; `mirrored`: unit id -> status of all that is there; `complete`: no unit is to do."""
+        """Ends the session. `mirrored`: unit id -> status of all units that are there; `complete`: none is to do."""
         self._client.set_tag(self._summary, MIRRORED, _digest(mirrored))
         self._client.set_terminated(self._summary, "FINISHED" if complete else "KILLED")
 
     def _log(self, run_id: str, points: Iterable[tuple[str, float, int]], params: Mapping[str, Any]) -> None:
-        """(name, value, step) points, the finite ones, and params; all but what MLflow rejects."""
+        """Logs the finite (name, value, step) points and the params, except what MLflow rejects."""
         from mlflow.entities import Metric, Param
 
         now_ms = int(1000 * time.time())
@@ -189,7 +189,7 @@ class Experiment:
                 self._accepts(run_id, metrics=curve)
 
     def _accepts(self, run_id: str, **batch: Any) -> bool:
-        """Logs a batch of any size, which MLflow's client parts into calls; False if it may not be logged."""
+        """Logs a batch of any size, which MLflow's client splits into calls; False if MLflow rejects it."""
         try:
             self._client.log_batch(run_id, **batch)
         except Exception as error:
@@ -201,21 +201,21 @@ class Experiment:
 
 
 def _is_rejection(error: Exception) -> bool:
-    """Whether MLflow was reached and refuses what it got."""
+    """Whether MLflow was reached and refused the values."""
     return getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
 
 
 def _digest(statuses: Mapping[str, str]) -> str:
-    """Tells which units have which status; never empty."""
+    """A digest of which units have which status; never empty."""
     return hashlib.sha256(repr(sorted(statuses.items())).encode()).hexdigest()[:32]
 
 
 def _text(value: str) -> str:
-    """What every database takes: PostgreSQL no NUL, none a lone surrogate."""
+    """Text that every database takes: PostgreSQL refuses NUL, all of them lone surrogates."""
     return value.replace("\0", "").encode(errors="replace").decode()[:TAG_LENGTH]
 
 
 def short(error: Exception) -> str:
-    """The first line of an error's message, without passwords; what a database says rather than what MLflow adds."""
+    """The first line of an error's message, without passwords; a database's own words where MLflow wraps them."""
     error = getattr(error.__cause__, "orig", None) or error
     return masked(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}")

@@ -1,9 +1,9 @@
 """The mirror's one writer: a background thread between the study and MLflow.
 
 In: views of committed units and the progress of the study. Out: the study's experiment in MLflow.
-The thread does all the talking, so that a slow or dead server cannot slow, stop or change the study. After a
-failure it connects again, asks which units are mirrored, and takes the others from the store. The same happens
-on resume, so that nothing is lost and nothing is mirrored twice.
+The thread alone talks to MLflow, so that a slow or dead server cannot slow, stop or change the study. After a
+failure it connects again, asks which units are mirrored, and takes the others from the store. It does the same
+when a study is resumed, so that nothing is lost and nothing is mirrored twice.
 """
 
 import logging
@@ -30,24 +30,24 @@ Mirrored = tuple[str, str, View]
 RETRY_S = 30.0
 """pause after a failure"""
 REST = 4.0
-"""pause after a unit, as a multiple of the processor time it took: the driver shares the interpreter with us"""
+"""pause after a unit, as a multiple of its processor time: the driver shares the interpreter with this thread"""
 PROGRESS_S = 5.0
-"""the summary run gets at most one point in this time"""
+"""shortest time between two points of the summary run"""
 QUEUED_UNITS = 1000
-"""units waiting to be mirrored; beyond it they are taken from the store later"""
+"""how many units may wait in the queue; any more are taken from the store later"""
 MAX_FAILURES = 3
-"""of one unit, after which the mirror goes without it"""
+"""failures of one unit after which the mirror goes without it"""
 UNREACHABLE_S = 5.0
-"""the longest that `close` waits while the last attempt to reach MLflow failed"""
+"""how long `close` waits at most if the last attempt to reach MLflow failed"""
 PATIENCE_S = 3.0
-"""after which `close` says what it waits for"""
+"""how long `close` waits before it says what it waits for"""
 
 
 class Tracker:
-    """Mirrors one study. No method raises or waits for the server, but `close`, which waits a bounded time.
+    """Mirrors one study. No method waits for the server, except that `close` waits a bounded time.
 
-    Two functions that may read the store are called in the tracker's thread, `statuses` in `close` too: it gives
-    unit id -> status of all committed units; `views` gives the units of a collection, one by one.
+    `statuses` gives unit id -> status of all committed units, `views` the units of a collection, one by one. Both may
+    read the store and are called in the tracker's thread; `statuses` also in `behind` and `close`.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Tracker:
         self._mirrored: dict[str, str] | None = None
         """unit id -> status; None while that is not known"""
         self._told: set[str] = set()
-        """units that were committed in this session and are still to be mirrored, in place of what is there of them"""
+        """units committed in this session and not yet mirrored; they replace what the mirror has of them"""
         self._failures: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
     def unit(self, unit_id: str, status: str, view: View) -> None:
-        """Mirrors a unit that has just been committed, in place of what was there of it."""
+        """Mirrors a unit that has just been committed, replacing what the mirror has of it."""
         self._told.add(unit_id)
         try:
             self._queue.put_nowait((unit_id, status, view))
@@ -102,10 +102,10 @@ class Tracker:
         seconds_left: float | None,
         headline: Mapping[str, float],
     ) -> None:
-        """Shows how far the whole study is, units of earlier sessions included."""
+        """Shows the progress of the whole study, units of earlier sessions included."""
         self._complete = done + failed >= total
         numbers = {**headline, "done": done, "failed": failed, "total": total}
-        if units_per_hour > 0:  # a session that does nothing says nothing of the speed
+        if units_per_hour > 0:  # a session with nothing to do has no speed to report
             numbers["units_per_hour"] = units_per_hour
         if self._complete:
             seconds_left = 0.0
@@ -118,7 +118,7 @@ class Tracker:
         self._report = page
 
     def close(self, timeout_s: float = 30.0) -> bool:
-        """Lets the thread finish, in `timeout_s` at most, UNREACHABLE_S while MLflow is out of reach.
+        """Lets the thread finish, within `timeout_s`, or within UNREACHABLE_S while MLflow is out of reach.
 
         `math.inf` waits as long as MLflow answers. Ctrl-C ends the wait. True if the mirror has every unit; if it
         lacks any, or the report, a message says so, and running the study again completes it.
@@ -131,23 +131,33 @@ class Tracker:
                 if waited_s >= (min(timeout_s, UNREACHABLE_S) if self._failing else timeout_s):
                     break
                 if waited_s >= PATIENCE_S and not self._failing:
-                    self._warn("waiting", f"{self._behind()}; Ctrl-C leaves that to the next run of this study")
+                    self._warn("waiting", f"{self._missing_parts()}; Ctrl-C leaves that to the next run of this study")
                 self._thread.join(0.1)
         except KeyboardInterrupt:
             pass
         if (not self._whole or self._thread.is_alive()) and not self._failing:
-            self._warn("incomplete", f"{self._behind()}; running the study again completes that")
+            self._warn("incomplete", f"{self._missing_parts()}; running the study again completes that")
         return self._whole
 
-    def _behind(self) -> str:
-        """What the mirror lacks."""
+    def behind(self) -> int | None:
+        """How many committed units the mirror lacks or shows as they were before; None while that is not known.
+
+        Raises what `statuses` raises.
+        """
+        if (mirrored := self._mirrored) is None:
+            return None
+        return sum(self._lacks(mirrored, unit_id, status) for unit_id, status in self._statuses().items())
+
+    def _lacks(self, mirrored: Mapping[str, str], unit_id: str, status: str) -> bool:
+        """Whether the unit is still to be mirrored as it is now."""
+        return mirrored.get(unit_id) != status or unit_id in self._told
+
+    def _missing_parts(self) -> str:
         if self._whole:
             return "the report is not yet in MLflow"
-        with suppress(Exception):
-            if (mirrored := self._mirrored) is not None:
-                statuses = self._statuses()
-                missing = sum(mirrored.get(unit_id) != status for unit_id, status in statuses.items())
-                return f"{missing:,} of {len(statuses):,} units are not yet in MLflow"
+        with suppress(Exception):  # a store that does not answer
+            if (behind := self.behind()) is not None:
+                return f"{behind:,} of {len(self._statuses()):,} units are not yet in MLflow"
         return "the MLflow mirror is not complete yet"
 
     def _work(self) -> None:
@@ -160,7 +170,7 @@ class Tracker:
                 self._mirrored = experiment.mirrored(committed, partial(self._send_progress, experiment))
                 self._follow(experiment, self._mirrored)
                 self._whole = all(count < MAX_FAILURES for count in self._failures.values())
-                if self._report is not None:  # last: it is the largest piece, and should it hang, all else is there
+                if self._report is not None:  # last, as the largest piece: should it hang, all else is there
                     experiment.log_report(self._report)
                 return
             except Exception as error:
@@ -180,7 +190,7 @@ class Tracker:
             log.warning("%s", message)
 
     def _follow(self, experiment: Experiment, mirrored: dict[str, str]) -> None:
-        """Mirrors what comes in, and between that what only the store has, until the study is over."""
+        """Mirrors units as they come in, and in between those that only the store has, until the study is over."""
         stored = self._missing(mirrored)
         while True:
             over = self._closing.is_set()
@@ -196,7 +206,7 @@ class Tracker:
                 self._closing.wait(0.2)
             self._send_progress(experiment)
             self._failing = False
-        experiment.remove_unfinished()  # of calls that were given up and came through late
+        experiment.remove_unfinished()  # left by calls that were given up and arrived late
         self._send_progress(experiment, at_once=True)
         experiment.finish(mirrored, self._complete)
 
@@ -209,14 +219,13 @@ class Tracker:
     def _missing(self, mirrored: Mapping[str, str]) -> Iterator[Mirrored]:
         """The committed units that are not mirrored with their present status, or were done again."""
         statuses = self._statuses()
-        wanted = {id_ for id_, status in statuses.items() if mirrored.get(id_) != status or id_ in self._told}
+        wanted = {unit_id for unit_id, status in statuses.items() if self._lacks(mirrored, unit_id, status)}
         if wanted:
             for unit_id, view in self._views(wanted):
                 yield unit_id, statuses[unit_id], view
 
     def _mirror(self, experiment: Experiment, mirrored: dict[str, str], unit_id: str, status: str, view: View) -> None:
-        is_there = mirrored.get(unit_id) == status and unit_id not in self._told
-        if is_there or self._failures[unit_id] >= MAX_FAILURES:
+        if not self._lacks(mirrored, unit_id, status) or self._failures[unit_id] >= MAX_FAILURES:
             return
         started_s = time.thread_time()
         try:

@@ -1,6 +1,6 @@
-"""What the mirror shows of one finished unit, in plain data: it follows from the unit's row and the columns' labels.
+"""The mirror's view of one finished unit, in plain data, derived from the unit's row and the columns' quantities.
 
-In: a unit's records and its curves. Out: a `View`: text, yes/no and what was drawn are parameters; numbers are metrics.
+In: a unit's records and its curves. Out: a `View`: drawn values, text and yes/no are parameters; numbers are metrics.
 """
 
 import math
@@ -12,9 +12,9 @@ from distnlc.plugins import Curves
 from distnlc.records import Records, leading, quantities, unit_row
 
 DIGITS = 5
-"""of a metric: more do not fit into a column of the table"""
+"""significant digits of a metric: more do not fit into a column of the table"""
 TAGGED = ("identity", "status")
-"""groups of columns that are tags where they are text"""
+"""groups of columns that become tags"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class View:
     """name -> (step, finite value) points; names with the same part before a slash are shown together"""
     tags: Mapping[str, str]
     table: Sequence[str] = ()
-    """the params and metrics that a table of all units shows first, sorted by the first of them, a metric"""
+    """params and metrics that a table of all units shows first; sorted by the first of them, a metric"""
     note: str = ""
     """what the curves are, in Markdown"""
 

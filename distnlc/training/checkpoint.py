@@ -1,17 +1,16 @@
 """Checkpoints of a long unit, so that a lost worker costs minutes and not the unit.
 
-In: the unit's own folder, what identifies the unit, and after each epoch the offer of its state: plain data that
-JSON can say, with tensors anywhere in it. Out: at most two files `<number>.npz`, and the state of the newest one
-that can be used. Short units write nothing. A file holds one JSON text and plain arrays, each with a checksum; no
-unpickling, so that nobody's study folder can run code when it is resumed. A file that is torn, or belongs to another
-unit or kind of device, is set aside and the older one is taken. Without a folder to write to, training goes on.
+In: the unit's own folder, the unit's identity, and after each epoch the offer of its state: plain data of JSON's
+types, with tensors anywhere in it. Out: at most two files `<number>.npz`, and the newest state that can be used. Short
+units write nothing. A file holds one JSON text and plain arrays, each with a checksum; nothing is unpickled, so that a
+foreign study folder cannot run code when it is resumed. A torn file, or one of another unit or kind of device, is set
+aside and the older one is taken. Without a folder to write to, training goes on.
 """
 
 import json
 import logging
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -21,6 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from distnlc.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Checkpoints:
     def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
         """`folder`: `<study folder>/<room>/<unit id>`, made by the first save; None: none are kept.
         `identity`: plain data; a checkpoint with another one is refused."""
-        # where the folder is a link, the study comes from somebody else: what it leads to is no checkpoint
+        # a link was made by somebody else: what it leads to is no checkpoint
         self.folder = None if folder is not None and folder.is_symlink() else folder
         self.identity = json.loads(json.dumps({"format": FORMAT_VERSION, **identity}))
         self._last = time.monotonic()
@@ -81,7 +82,7 @@ class Checkpoints:
     def _save(self, folder: Path, state: State) -> None:
         folder.parent.mkdir(exist_ok=True)  # no further up: a machine that lacks the study folder does not share it
         folder.mkdir(exist_ok=True)
-        for forgotten in folder.glob("*.aside"):  # by a worker that was killed while it saved
+        for forgotten in folder.glob(".*.npz.*"):  # aside, by a worker that was killed while it saved
             forgotten.unlink(missing_ok=True)
         arrays: dict[str, Any] = {}
 
@@ -91,19 +92,12 @@ class Checkpoints:
             return {"tensor": name}
 
         text = json.dumps({"identity": self.identity, "state": state}, default=place)
-        aside = folder / f"{secrets.token_hex(8)}.aside"
-        try:
-            with aside.open("xb") as file:
-                np.savez(file, text=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            older = self._files()
-            for path in older[: -(KEPT - 1)]:
-                path.unlink(missing_ok=True)
-            number = int(older[-1].stem) + 1 if older else 1
-            os.replace(aside, folder / f"{number:08d}.npz")
-        finally:
-            aside.unlink(missing_ok=True)
+        older = self._files()
+        for path in older[: -(KEPT - 1)]:
+            path.unlink(missing_ok=True)
+        number = int(older[-1].stem) + 1 if older else 1
+        content = np.frombuffer(text.encode(), dtype=np.uint8)
+        write_whole(folder / f"{number:08d}.npz", lambda file: np.savez(file, text=content, **arrays))
         _sync_folder(folder)
 
     def _read(self, path: Path, device: str) -> State:

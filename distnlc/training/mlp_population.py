@@ -58,7 +58,7 @@ class PopulationMLP:
         self._bind(members)
 
     def _bind(self, members: int) -> None:
-        """Views of the first `members` rows of everything."""
+        """Makes views of the first `members` rows of all buffers."""
         self.flat = self._storage[:members]
         self.outputs = self._outputs[:members]
         self.carried, self.delta, self.delta_below, self.delta_carried = self._scratch[:, :members]

@@ -36,7 +36,7 @@ class MLPProgram:
         return self.population.flat
 
     def _bind(self, members: int) -> None:
-        """What has the population's size."""
+        """Makes everything that has the population's size."""
         self._rates = self.flat.new_empty(members, 1)
         self._loss_sum = self.flat.new_empty(members)
         self._gradients = None if self.adam is None else torch.empty_like(self.flat)

@@ -50,7 +50,7 @@ class Library:
 
 
 def library(dtype: torch.dtype) -> Library:
-    """Compiled if need be. Raises NoLibrary."""
+    """The functions for a dtype, compiled if need be. Raises NoLibrary."""
     found = _attempt(dtype)
     if isinstance(found, str):
         raise NoLibrary(found)
@@ -59,8 +59,8 @@ def library(dtype: torch.dtype) -> Library:
 
 @cache
 def _attempt(dtype: torch.dtype) -> Library | str:
-    """The library, or why there is none: tried once, so that a process neither fails a minute long before every
-    population nor changes from one program, and its rounding, to the other."""
+    """The library, or why there is none. Tried once: a process must neither spend a minute failing before every
+    population, nor change from one program, and its rounding, to the other."""
     try:
         return _load(dtype)
     except NoLibrary as reason:
@@ -86,6 +86,7 @@ def _load(dtype: torch.dtype) -> Library:
 
 @cache
 def openblas() -> ctypes.CDLL:
+    """OpenBLAS, set to one thread. Raises NoLibrary."""
     package = importlib.util.find_spec("scipy_openblas32")
     if package is None or package.origin is None:
         raise NoLibrary("the package scipy-openblas32 is not installed")
@@ -108,7 +109,7 @@ def kernels() -> str:
 
 
 def _check_own(path: Path) -> None:
-    """Raises NoLibrary for code that somebody else could have put there: the cache may be a folder that all share."""
+    """Raises NoLibrary for code that another user could have put there: the cache may be a shared folder."""
     file, folder = path.stat(), path.parent.stat()
     if file.st_uid not in {os.getuid(), 0} or file.st_mode & stat.S_IWOTH:
         open_to_others = path
@@ -151,7 +152,7 @@ def _compiled(real: str) -> Path:
             try:
                 os.link(made, path)  # whole or not at all: other workers may look for it now
             except FileExistsError:
-                pass  # one of them was faster, and has loaded a file that must stay (over NFS, replacing it would kill)
+                pass  # one of them was faster and has loaded its file: replacing that could kill it (over NFS)
             except OSError:  # no hard links here
                 os.replace(made, path)
     except subprocess.CalledProcessError as error:

@@ -1,8 +1,8 @@
-"""One network as a function of a batch, computed by native.c where that can be, for the metrics.
+"""One network as a function of a batch, computed by native.c where possible, for the metrics.
 
 In: a network as a torch module and its architecture. Out: the same function, but for rounding, which autograd can
-differentiate as often as the module's. The outputs and first derivatives come from C; whoever differentiates further
-(`create_graph`) gets the module's graph.
+differentiate as often as the module's. Outputs and first derivatives come from C; further derivatives
+(`create_graph`) go through the module's graph.
 """
 
 import copy
@@ -50,7 +50,7 @@ def fast_network(network: MLP, architecture: Architecture, *, batch_size: int) -
 
 @dataclass
 class _Shared:
-    """What all calls of one fast network share."""
+    """The state that all calls of one fast network share."""
 
     program: NativeProgram
     module: MLP

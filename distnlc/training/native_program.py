@@ -177,7 +177,7 @@ class NativeProgram:
             self.adam = self.adam.take(rows)
 
     def _check(self, inputs: Tensor, labels: Tensor) -> None:
-        """C would read beyond the end, or nonsense."""
+        """Raises ValueError for tensors that C would misread, or read beyond their end."""
         expected = (self._network.d_in, len(labels))
         if inputs.shape != expected or inputs.dtype != self.dtype or not inputs.is_contiguous():
             raise ValueError(
@@ -192,7 +192,7 @@ class NativeProgram:
 
 
 def _row_stride(batch_size: int) -> int:
-    """Elements between rows of a signal: whole cache lines, an odd number of them, since rows whose distance is a
-    power of two would compete for the same places of the cache."""
+    """Elements from one row of a signal to the next: an odd number of whole cache lines, since rows whose distance is
+    a power of two would compete for the same places in the cache."""
     lines = -(-batch_size // CACHE_LINE)
     return CACHE_LINE * (lines + 1 - lines % 2)

@@ -27,7 +27,7 @@ def make_program(start: Start, rows: Tensor, spec: TrainingSpec) -> Program:
 
 
 def program_name(activation: str, device: str, dtype: torch.dtype) -> str:
-    """`native`, or the device that the torch program works on: what rounds alike on equal hardware."""
+    """`native`, or the torch program's device. The same name on equal hardware means the same rounding."""
     if device == "cpu":
         try:
             activation_number(activation)
@@ -40,7 +40,7 @@ def program_name(activation: str, device: str, dtype: torch.dtype) -> str:
 
 
 def processor(device: str) -> str:
-    """What computes on that torch device, for people: `NVIDIA H200`, `AMD EPYC 9B45 (CPU)`."""
+    """The processor behind a torch device, for people: `NVIDIA H200`, `AMD EPYC 9B45 (CPU)`."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return f"{cpu_name()} (CPU)"

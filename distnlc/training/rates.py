@@ -25,7 +25,10 @@ ADAM_WARMUP_EPOCHS = 4
 
 
 def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, smallest_update: float) -> float:
-    """The smallest starting rate, whose updates have the size `smallest_update` relative to the weights. Raises ValueError if the updates have no finite positive size."""
+    """The smallest starting rate, whose updates have the size `smallest_update` relative to the weights.
+
+    Raises ValueError if the updates have no finite positive size.
+    """
     check_batches(data, training.batch_size)
     population = PopulationMLP(start.architecture, start.row[None], start.projection, batch_size=training.batch_size)
     gradients = torch.empty_like(population.flat)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from distnlc.training.spec import TrainingSpec
 
 ARRAYS = ("rates", "lowest", "best_epoch", "waited", "divisions", "diverged_epochs")
-"""of a `Schedule`, one value per run each"""
+"""the arrays of a `Schedule`, each with one value per run"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Schedule:
         self.diverged_epochs = np.zeros(len(rates), dtype=np.int64)
 
     def step(self, errors: NDArray[np.float64], finite: NDArray[np.bool_]) -> Decision:
-        """Takes the watched errors after one more epoch. `rates` and `divisions` are then those of the next."""
+        """Takes the watched errors after one more epoch; `rates` and `divisions` become those of the next epoch."""
         self.epoch += 1
         improved = finite & (errors < self.lowest)
         self.lowest = np.where(improved, errors, self.lowest)
@@ -70,11 +70,11 @@ class Schedule:
             setattr(self, name, getattr(self, name)[members])
 
     def state(self) -> dict[str, Any]:
-        """As plain data, for `restore`."""
+        """The state as plain data, for `restore`."""
         return {"epoch": self.epoch} | {name: getattr(self, name).tolist() for name in ARRAYS}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up a state with as many members."""
+        """Takes up the state of a schedule with as many members."""
         self.epoch = state["epoch"]
         for name in ARRAYS:
             getattr(self, name)[:] = state[name]

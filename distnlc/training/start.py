@@ -1,8 +1,8 @@
-"""Where training starts, and what a program is that takes a population through its epochs.
+"""The start of training, and the protocol of the programs that take a population through its epochs.
 
 In: one architecture's initial state and how many runs begin there. A program holds the runs' parameters as rows of
-one flat tensor, takes them through an epoch of minibatches and counts their errors; everything that decides (rates,
-rewinds, stops) is in `trainer.py`. `programs.py` chooses among the programs there are.
+one flat tensor, takes them through an epoch of minibatches and counts their errors; all decisions (rates, rewinds,
+stops) are made in `trainer.py`. `programs.py` chooses among the programs there are.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Program(Protocol):
 
     @property
     def adam(self) -> Adam | None:
-        """The optimizer's state of the present members, if it has one; likewise."""
+        """The optimizer's state of the present members, if it has one; may be changed in place too."""
 
     def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:
         """One update per minibatch of (d_in, points) and (points,), in their order, at each run's own rate

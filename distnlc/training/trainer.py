@@ -27,7 +27,7 @@ from distnlc.training.start import Program, Start
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of one run, as the row that a study keeps of it."""
+    """One epoch of one run; errors are fractions."""
 
     rate: float
     train_loss: float
@@ -48,7 +48,7 @@ class RunOutcome:
     test_error: float = float("nan")
     train_error: float = float("nan")
     error: float = float("nan")
-    """that of the criterion, by which the sweep chooses"""
+    """the criterion's, by which the sweep chooses"""
     row: Tensor | None = None
     pruned: bool = False
     """it left at a rung, before its end"""
@@ -60,7 +60,7 @@ class RunOutcome:
 
     @property
     def epochs(self) -> int:
-        """How long it trained."""
+        """The number of epochs that it trained."""
         return len(self.history)
 
     @property
@@ -133,7 +133,7 @@ class PopulationTrainer:
         self.members = np.arange(len(rates))
         part = "train" if spec.criterion == "training-error" else "validation"
         self.watched = columns(data, part)
-        """what the schedule looks at the error of"""
+        """the part of the data whose error the schedule follows"""
         initial = start.row.expand(len(rates), -1)
         self.program = make_program(start, initial, spec)
         self.best = initial.clone()
@@ -142,7 +142,7 @@ class PopulationTrainer:
         self.schedule = Schedule(spec, np.array(rates, dtype=np.float64), errors)
 
     def epoch(self) -> None:
-        """One epoch of every run, then what the schedule decides."""
+        """Trains every run for one epoch, then applies the schedule's decision."""
         inputs, labels = shuffled_epoch(self.data, seed=self.start.seed, epoch=self.schedule.epoch)
         rates = torch.from_numpy(self.schedule.rates).to(self.best)
         losses = self.program.train_epoch(inputs, labels, rates).double().cpu().numpy()
@@ -180,8 +180,8 @@ class PopulationTrainer:
             self.outcomes[member].history.append(Epoch(float(rate), float(loss), *watched))
 
     def prune(self) -> None:
-        """Lets the worse half go, rounded down: the higher lowest error so far, and of equal ones the higher rate;
-        runs that were never finite are the worst."""
+        """Lets the worse half go, rounded down: runs that were never finite, then those with the higher lowest error
+        so far, and of equal ones those with the higher rate."""
         diverged = self.schedule.diverged_epochs == self.schedule.epoch
         rates = np.array([self.outcomes[member].start_rate for member in self.members])
         worst_last = np.lexsort((rates, self.schedule.lowest, diverged))
@@ -211,7 +211,7 @@ class PopulationTrainer:
             self.best_adam = self.best_adam.take(rows)
 
     def state(self) -> dict[str, Any]:
-        """Between two epochs: all that the next ones depend on and all that was found, as plain data with tensors."""
+        """The state between two epochs, with all results so far: plain data with tensors, for `restore`."""
         adam, best_adam = self.program.adam, self.best_adam
         return {
             "members": self.members.tolist(),

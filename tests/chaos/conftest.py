@@ -9,14 +9,25 @@ import pandas as pd
 import pytest
 from ray.cluster_utils import Cluster
 
+from distnlc.sinks import mirror
 from tests.helpers.driving import ALL_END_S, FULL, RESULTS, SESSIONS, assert_gone, processes_of, rehearsal
+from tests.helpers.typed import distnlc, no_mlflow
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_session() -> None:
+    """A session of processes for each worker of pytest-xdist: by it a test knows its own Ray from its neighbours'."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.setsid()
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
     """The rows of a rehearsal that nothing happens to; how long its units wait is no part of it."""
     study = rehearsal(tmp_path_factory.mktemp("undisturbed") / "study", "--executor", "serial", seconds=0.0)
-    assert study.finish() == 0, study.last_words()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mirror, "find_spec", no_mlflow)
+        assert distnlc("run", *study.words, "--out", study.folder).code == 0
     return study.tables()
 
 

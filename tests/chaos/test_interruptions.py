@@ -23,17 +23,15 @@ from tests.helpers.driving import (
     assert_finished,
     assert_gone,
     at_most_in_flight,
+    comes_to_a_moment,
     number_of,
     rehearsal,
     seeded,
-    survives,
     tell,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
-LIFE_S = 8.0
-"""of an undisturbed command, after its first words"""
 END_S = 30.0
 """in which an interrupted command has ended, and all that it had started"""
 
@@ -51,7 +49,7 @@ def test_an_interrupted_study_says_so_and_is_continued(tmp_path: Path, undisturb
             result.commands += 1
             while study.said.stat().st_size == before and process.poll() is None:
                 time.sleep(0.02)
-            if result.faults == wanted or not survives(process, random.uniform(0, LIFE_S)):
+            if result.faults == wanted or not comes_to_a_moment(random, study, process):
                 break
             by_ctrl_c, began = result.faults % 2 == 0, time.monotonic()
             if by_ctrl_c:

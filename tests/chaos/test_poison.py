@@ -17,12 +17,12 @@ from tests.helpers.driving import (
     UNITS,
     Result,
     assert_left_tidy,
-    assert_same_rows,
     at_most_in_flight,
     rehearsal,
     seeded,
     status,
 )
+from tests.helpers.typed import assert_same_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 

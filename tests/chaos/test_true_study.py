@@ -24,15 +24,17 @@ from tests.helpers.driving import (
     Study,
     assert_left_tidy,
     assert_nothing_works_on,
-    assert_same_rows,
+    comes_to_a_moment,
     kill,
     number_of,
     processes_of,
+    rehearsal,
     seeded,
     status,
     survives,
     tell,
 )
+from tests.helpers.typed import assert_same_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
@@ -111,13 +113,13 @@ def test_the_mirror_of_a_study_whose_driver_was_killed_has_every_unit_once(tmp_p
     random = seeded("mirror")
     result = Result("driver killed (SIGKILL), mirror in MLflow")
     RESULTS.append(result)
-    wanted, life_s = number_of("mirror_kills", 2, 20), 10.0
+    wanted = number_of("mirror_kills", 2, 20)
     while result.faults < wanted:
-        study = Study(tmp_path / f"study{result.studies}", ("rehearsal", "--set=seconds=0.02", *SERIAL))
+        study = rehearsal(tmp_path / f"study{result.studies}", *SERIAL, seconds=0.02)
         while True:
             process = study.start(prelude="")
             result.commands += 1
-            if result.faults == wanted or not survives(process, random.uniform(0, life_s)):
+            if result.faults == wanted or not comes_to_a_moment(random, study, process):
                 break
             kill(process)
             result.faults += 1

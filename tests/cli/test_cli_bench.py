@@ -1,11 +1,13 @@
 """`distnlc bench`: what is chosen, what is written, and what is refused before anything is measured."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from distnlc import plugins
 from distnlc.bench import engine_part as engine
 from distnlc.bench import metrics_part as metrics
 from distnlc.bench import training_part as training
@@ -32,9 +34,10 @@ def test_without_words_everything_is_measured_and_the_time_is_said_up_front(meas
     assert answer.code == 0
     assert [name for name, *_ in measured] == ["training", "metrics", "engine"]
     assert measured[0][1] == 54
-    assert "training, metrics, engine: about " in answer.out
-    assert " min" in answer.out
-    assert "torch" in answer.out
+    assert re.search(
+        r"^training, metrics, engine; about \S+ min; leave the machine in peace$", answer.out, re.MULTILINE
+    )
+    assert ", torch 2" in answer.out
 
 
 def test_parts_and_cells_can_be_chosen(measured: list[Any]) -> None:
@@ -63,6 +66,47 @@ def test_what_was_measured_before_an_interruption_is_kept(home: Path, monkeypatc
     assert json.loads((home / "bench.json").read_text()).keys() == {"machine", "device", "metrics"}
 
 
+MINE = """
+from dataclasses import replace
+from distnlc import StudySpec
+from distnlc.studies import rehearsal
+
+class Spec(StudySpec):
+    kind: str = "mine"
+
+def measures():
+    return {"units a second": 123.456, "layers": {"linear": 1.5, "which": "all"}}
+
+MINE = replace(rehearsal.KIND, name="mine", spec=Spec, bench="my_kind:measures")
+"""
+
+
+def test_a_kind_that_says_what_to_measure_is_a_part(
+    home: Path, measured: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "_named", {})
+    monkeypatch.setattr(plugins, "_modules", [])
+    monkeypatch.syspath_prepend(home)
+    (home / "my_kind.py").write_text(MINE)
+    answer = distnlc("bench", "mine", "metrics", "--plugin", "my_kind", "--json", "bench.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert "mine, metrics; leave the machine in peace" in answer.out, "nobody knows how long it takes"
+    shown = [line.split() for line in answer.out.splitlines()]
+    assert ["units", "a", "second", "123.5"] in shown
+    assert ["layers", "linear", "1.5"] in shown
+    found = json.loads((home / "bench.json").read_text())
+    assert found["mine"].pop("seconds") >= 0
+    assert found["mine"] == {"units a second": 123.456, "layers": {"linear": 1.5, "which": "all"}}
+    assert [name for name, *_ in measured] == ["metrics"]
+    refused = distnlc("bench", "rehearsal")
+    assert "there is no rehearsal; there are training, metrics, engine, mine" in plain(refused.err)
+
+
+def plain(message: str) -> str:
+    """Without the frame that is drawn around it."""
+    return " ".join(message.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -76,5 +120,5 @@ def test_what_was_measured_before_an_interruption_is_kept(home: Path, monkeypatc
 def test_wrong_words_are_refused_before_anything_is_measured(measured: list[Any], words: str, said: str) -> None:
     answer = distnlc(*words.split())
     assert answer.code == 2
-    assert said in " ".join(answer.err.replace("│", " ").split())
+    assert said in plain(answer.err)
     assert measured == []

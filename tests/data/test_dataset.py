@@ -1,3 +1,6 @@
+"""A dataset is found or generated, split, prepared once per machine, and described in a record."""
+
+import hashlib
 import multiprocessing
 import time
 from pathlib import Path
@@ -6,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from distnlc.data.dataset import Dataset, load, prepare
+from distnlc.data.dataset import Dataset, load, prepare, record
 from distnlc.data.images import DataError
 from distnlc.data.sources import dimensions
 from distnlc.data.spec import DataSpec
@@ -45,6 +48,38 @@ def test_waveform_noise_needs_no_files_and_has_the_papers_counts() -> None:
 def test_counts_are_the_specs_where_given_and_waveform_noise_makes_as_many_as_asked() -> None:
     assert sizes(load(SMALL, seed=0)) == [60, 30, 20]
     assert sizes(load(DataSpec(train=7_000), seed=0)) == [7_000, 1_000, 1_000]
+
+
+def test_the_classes_are_counted_in_the_labels_of_the_source(tmp_path) -> None:
+    """Whatever part of the source is used, and however many classes the paper's dataset has."""
+    folder = tmp_path / "data"
+    write_mnist(folder, zipped=False)
+    for prefix, count, classes in (("train", 30, 4), ("t10k", 10, 6)):
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % classes))
+    spec = DataSpec(name="mnist", train=2, validation=1, test=1, root=str(folder))
+    assert load(spec, seed=0).classes == 6
+    assert record(spec, seed=0)["classes"] == 6
+
+
+def test_the_record_has_digests_counts_and_dimensions(mnist, tmp_path) -> None:
+    found = record(mnist, seed=0)
+    files = sorted((tmp_path / "data" / "mnist").iterdir())
+    assert found.pop("files") == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    d_in = load(mnist, seed=0).d_in
+    assert found == {"name": "mnist", "train": 20, "validation": 10, "test": 10, "d_in": d_in, "classes": 10}
+    generated = {"name": "waveform-noise", "files": {}, "train": 60, "validation": 30, "test": 20}
+    assert record(SMALL, seed=0) == generated | {"d_in": 40, "classes": 3}
+
+
+def test_the_files_of_several_datasets_in_turn_are_digested_once(tmp_path, monkeypatch) -> None:
+    specs = [DataSpec(name="mnist", train=20, validation=10, test=10, root=str(tmp_path / name)) for name in "abc"]
+    for number, spec in enumerate(specs):
+        write_mnist(Path(spec.root), train=30 + number)
+    digested, digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: digested.append(file.name) or digest(file, name))
+    for spec in 2 * specs:
+        load(spec, seed=0)
+    assert len(digested) == len(set(digested)) == 3 * 4
 
 
 def test_the_nominal_dimensions_need_no_files() -> None:

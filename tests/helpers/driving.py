@@ -14,17 +14,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from distnlc.cli import app
 from distnlc.engine.ray_executor import IN_FLIGHT, QUEUE_S
 from distnlc.store import read_tables
+from tests.helpers.typed import assert_same_rows, distnlc
 
 FULL = os.environ.get("CHAOS") == "full"
 TIMEOUT_S = 7200 if FULL else 600
@@ -33,12 +31,16 @@ UNITS, SECONDS, WORKERS = 200, 0.05, 2
 ON_RAY = "--workers", str(WORKERS)
 WHERE_AND_WHEN = re.compile("host|process|device|(.*_)?seconds")
 """columns that differ from one run of a study to the next"""
+START_SHARE, END_SHARE = 0.2, 0.2
+"""shares of the random moments in a command's start and after it began its last unit"""
+START_S, END_S = 8.0, 1.0
+"""how long that takes, about"""
 WITHOUT_MLFLOW = "import sys; sys.modules['mlflow'] = None; "
 """MLflow takes seconds to start: left out where the mirror is not the point"""
 WORKERS_END_S, ALL_END_S = 10.0, 120.0
 WORKING = "ray::_Actor", "/raylet/raylet ", "/gcs/gcs_server ", "distnlc.cli"
-"""by these names the driver, its Ray and its workers are known; what Ray is only starting when it is killed, and its
-agents, look for it for a minute before they end"""
+"""names by which the driver, its Ray and its workers are known; not those of Ray's agents, and of what a killed Ray was
+about to start, which look for it for a minute before they end"""
 DISTNLC = "from distnlc.cli import main; main()"
 
 
@@ -187,13 +189,6 @@ def assert_finished(study: Study, undisturbed: Mapping[str, pd.DataFrame], redon
     assert study.redone() <= redone_at_most
 
 
-def assert_same_rows(found: Mapping[str, pd.DataFrame], expected: Mapping[str, pd.DataFrame]) -> None:
-    assert found.keys() == expected.keys()
-    for name in expected:
-        assert found[name]["unit_id"].nunique() == expected[name]["unit_id"].nunique()
-        pd.testing.assert_frame_equal(found[name], expected[name], check_exact=True, obj=name)
-
-
 def assert_left_tidy(study: Study) -> None:
     """Nothing half-written, set aside or forgotten in the folder of a finished study."""
     names = [str(path.relative_to(study.folder)) for path in study.folder.rglob("*")]
@@ -203,16 +198,12 @@ def assert_left_tidy(study: Study) -> None:
 
 
 def status(study: Study) -> str:
-    """What `distnlc status` says, typed in this process; fails if it cannot read the study.
-
-    Before the study's first moments are over there is nothing to read, and it says so: that gives ''.
-    """
+    """What `distnlc status` says, typed in this process; '' before there is anything to read."""
     if not (study.folder / "manifest").exists():
         return ""
-    said = StringIO()
-    with redirect_stdout(said):
-        app(["status", str(study.folder)], standalone_mode=False)
-    return said.getvalue()
+    answer = distnlc("status", study.folder)
+    assert answer.code == 0, answer.err
+    return answer.out
 
 
 def processes_of(session: int) -> dict[int, str]:
@@ -229,6 +220,22 @@ def processes_of(session: int) -> dict[int, str]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+def comes_to_a_moment(random: random.Random, study: Study, process: subprocess.Popen[bytes]) -> bool:
+    """Waits for a random moment: in the command's start, amid its units, or after the last one was begun.
+
+    By what has been done, since a slow machine takes three times as long. False if the command ends before.
+    """
+    begun, part = len({attempt.unit for attempt in study.attempts()}), random.random()
+    if part < START_SHARE:
+        return survives(process, random.uniform(0, START_S))
+    wanted = random.uniform(begun, UNITS) if part < 1 - END_SHARE else UNITS
+    while len({attempt.unit for attempt in study.attempts()}) < wanted:
+        if process.poll() is not None:
+            return False
+        time.sleep(0.02)
+    return part < 1 - END_SHARE or survives(process, random.uniform(0, END_S))
 
 
 def survives(process: subprocess.Popen[bytes], moment_s: float) -> bool:

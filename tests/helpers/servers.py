@@ -25,10 +25,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = START_S) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, timeout_s: float = START_S, log: Callable[[], str] = str
+) -> None:
+    """Waits until the condition holds; if it does not in time, fails with what the log says."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline, f"no {what} within {timeout_s} s"
+        assert time.monotonic() < deadline, f"no {what} within {timeout_s} s\n{log()}"
         time.sleep(0.05)
 
 
@@ -116,12 +119,12 @@ class PostgreSQL:
 class Proxy:
     """Stands between the mirror and a server.
 
-    `delay_s`: before a request is handed on, even if the client has given it up by then. `failing`: answers 500.
-    `before`: called with the path of each request before it is handed on.
+    `delay_s`: before a request is handed on, even if the client has given it up by then. `failing`: answers 500, and
+    counts that in `failures`. `before`: called with the path of each request before it is handed on.
     """
 
     def __init__(self, port: int) -> None:
-        self.delay_s, self.failing = 0.0, False
+        self.delay_s, self.failing, self.failures = 0.0, False, 0
         self.before: Callable[[str], None] = lambda _: None
         proxy = self
 
@@ -133,6 +136,7 @@ class Proxy:
                 time.sleep(proxy.delay_s)
                 proxy.before(self.path)
                 status, content = 500, b"out of order"
+                proxy.failures += proxy.failing
                 if not proxy.failing:
                     server = http.client.HTTPConnection("127.0.0.1", port)
                     try:

@@ -4,8 +4,6 @@
 boundary (`at_boundary`), until one gets to its end. FOLDER/n.returned has a byte per returned commit.
 `python store_samples.py create FOLDER`: the same, for the creation of the study and its first commits.
 `python store_samples.py denied FOLDER`: tries to go on with that study as somebody who may not write it.
-`python store_samples.py serve FILE`: for every address on its input a child works there, FILE having a byte per
-returned commit; the child's process id is said when it begins, its wait status when it has ended.
 """
 
 import gc
@@ -169,7 +167,7 @@ def in_child(task: Callable[[], None]) -> int:
 
 
 def killed(root: Path, task: Callable[[Path, Returned], None]) -> None:
-    setattr(os, "fsync", lambda _: None)  # noqa: B010 (a killed process loses nothing it wrote; disks are slow)
+    setattr(os, "fsync", lambda _: None)
     merge_soon()
     warm_up()
     if task is work:
@@ -178,7 +176,7 @@ def killed(root: Path, task: Callable[[Path, Returned], None]) -> None:
         folder = root / str(boundary)
         if task is work:
             shutil.copytree(root / "template", folder)
-        if in_child(lambda: _die_at(boundary, folder, task)) == 0:  # noqa: B023
+        if in_child(lambda: _die_at(boundary, folder, task)) == 0:
             return
     raise SystemExit("no child came to its end")
 
@@ -197,25 +195,9 @@ def denied(folder: Path) -> None:
     print(contents(folder) == STATES[0])
 
 
-def serve(file: Path) -> None:
-    merge_soon()
-    warm_up()
-    for line in sys.stdin:
-        file.write_bytes(b"")
-        child = os.fork()
-        if child == 0:
-            with file.open("ab", buffering=0) as log:
-                work(line.strip(), lambda: log.write(b"."))
-            os._exit(0)
-        print(child, flush=True)
-        print(os.waitpid(child, 0)[1], flush=True)
-
-
 if __name__ == "__main__":
     *what, last = sys.argv[1:]
     if what == ["denied"]:
         denied(Path(last))
-    elif what == ["serve"]:
-        serve(Path(last))
     else:
         killed(Path(last), begin if what == ["create"] else work)

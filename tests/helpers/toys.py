@@ -86,7 +86,7 @@ class Watcher:
         self.states.append(progress)
 
 
-def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
+def square(unit: Unit, device: str) -> Records:
     return row(unit, unit.index**2)
 
 
@@ -94,15 +94,6 @@ def naps(seconds: float, unit: Unit, device: str) -> Records:
     """Takes so long per cost."""
     time.sleep(seconds * unit.cost)
     return square(unit, device)
-
-
-def rounding(unit: Unit, device: str) -> Records:
-    """A sum that rounds differently with another number of threads."""
-    import torch
-
-    generator = torch.Generator().manual_seed(unit.index)
-    matrix = torch.randn(300, 300, generator=generator, dtype=torch.float64, device=device)
-    return row(unit, (matrix @ matrix).tanh().sum().item() if torch.get_num_threads() == 1 else 0.0)
 
 
 def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Records:
@@ -137,22 +128,22 @@ def dies_once_with_a_checkpoint(fields: dict[str, Any], folder: Path, unit: Unit
 
     os.environ["DISTNLC_CACHE"] = str(folder / "cache")
     attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
-    save = checkpoint.Checkpoints._save
+    offer = checkpoint.Checkpoints.offer
 
-    def counting(checkpoints: checkpoint.Checkpoints, *of: Any) -> None:
-        save(checkpoints, *of)
+    def counting(checkpoints: checkpoint.Checkpoints, state: Any) -> None:
+        offer(checkpoints, state)
         saves = folder / f"{unit.unit_id}-{attempts}"
         with saves.open("a") as file:
             file.write(".")
         if attempts == 0 and saves.stat().st_size == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    checkpoint.EVERY_S, checkpoint.Checkpoints._save = 0.0, counting  # type: ignore[method-assign]
+    checkpoint.EVERY_S, checkpoint.Checkpoints.offer = 0.0, counting  # type: ignore[method-assign]
     work = study_work(from_fields(fields, where="test"), folder / "study" / "checkpoints")
     return work(unit, device)
 
 
-def process_state(unit: Unit, device: str) -> Records:  # noqa: ARG001
+def process_state(unit: Unit, device: str) -> Records:
     state = {
         "device": device,
         "ignores Ctrl-C": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,

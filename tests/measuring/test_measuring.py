@@ -1,14 +1,20 @@
 """Any network is measured as the function that it is: in float64, without dropout, and left as it was."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import distnlc
-from distnlc import metrics
 from distnlc.measuring.network import measure_network
+from distnlc.metrics.bias import output_bias
+from distnlc.metrics.correlation import correlation_preservation
+from distnlc.metrics.gradients import input_gradients
+from distnlc.metrics.lipschitz import local_lipschitz
+from distnlc.metrics.nlc import nlc
+from distnlc.metrics.region import relative_diameter
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.spec import derive_seed
 
@@ -34,8 +40,8 @@ def network(*, dtype: torch.dtype = torch.float64, dropout: float = 0.0) -> nn.S
 def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels: Tensor) -> None:
     found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5)
     few = {"batch_size": 20, "batches": 2}
-    assert found["init_nlc"] == metrics.nlc(network(), inputs, **few, seed=derive_seed("metrics", 5, "nlc"))
-    assert found["init_bias"] == metrics.output_bias(network(), inputs, batch_size=20)
+    assert found["init_nlc"] == nlc(network(), inputs, **few, seed=derive_seed("metrics", 5, "nlc"))
+    assert found["init_bias"] == output_bias(network(), inputs, batch_size=20)
     outputs = torch.cat([network()(batch) for batch in inputs.split(20)]).detach()
     scale = float(outputs.square().mean().sqrt())
     assert found["init_loss_scale"] == pytest.approx(scale)
@@ -43,17 +49,15 @@ def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels:
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs / scale, labels, reduction="none")
 
-    gradients = metrics.input_gradients(network(), inputs, labels, loss, batch_size=20)
+    gradients = input_gradients(network(), inputs, labels, loss, batch_size=20)
     assert found["init_gradient_length"] == pytest.approx(gradients.length)
-    cosines = metrics.correlation_preservation(
-        network(), inputs, batch_size=20, seed=derive_seed("metrics", 5, "cosine")
-    )
+    cosines = correlation_preservation(network(), inputs, batch_size=20, seed=derive_seed("metrics", 5, "cosine"))
     assert (found["init_input_cosine"], found["init_output_cosine"]) == cosines
     once = {"batch_size": 20, "batches": 1}
-    lipschitz = metrics.local_lipschitz(network(), inputs, **once, seed=derive_seed("metrics", 5, "lipschitz"))
+    lipschitz = local_lipschitz(network(), inputs, **once, seed=derive_seed("metrics", 5, "lipschitz"))
     assert found["init_lipschitz"] == lipschitz
     twice = once | {"input_directions": 2, "output_directions": 2}
-    diameter = metrics.relative_diameter(network(), inputs, **twice, seed=derive_seed("metrics", 5, "diameter"))
+    diameter = relative_diameter(network(), inputs, **twice, seed=derive_seed("metrics", 5, "diameter"))
     assert found["init_relative_diameter"] == diameter
 
 
@@ -130,6 +134,24 @@ def test_labels_that_do_not_fit_are_refused(inputs: Tensor, labels: Tensor, said
         distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW)
 
 
-def test_one_point_is_no_data() -> None:
+@pytest.mark.parametrize("points", [torch.ones(1, 6), torch.full((60, 6), torch.nan)])
+def test_inputs_that_are_no_data_are_refused(points: Tensor) -> None:
     with pytest.raises(ValueError, match="at least 2 points of finite numbers"):
-        distnlc.measure(network(), torch.ones(1, 6), spec=FEW)
+        distnlc.measure(network(), points, spec=FEW)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda batch: batch.sum(1), r"must map float32 \(20, 6\) to \(20, d_out\), but it returned float32 \(20,\)"),
+        (lambda batch: batch / 0, "outputs must be finite"),
+        (lambda batch: 0 * batch, "the same outputs for all inputs"),
+        (nn.functional.dropout, "gives other outputs each time it sees the same inputs"),
+        (Tensor.detach, "have no derivative by its inputs"),
+    ],
+)
+def test_what_is_no_function_to_be_measured_is_refused(
+    inputs: Tensor, function: Callable[[Tensor], Tensor], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        distnlc.measure(function, inputs, batch_size=20, spec=FEW)

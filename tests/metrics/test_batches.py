@@ -6,8 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from distnlc import metrics
 from distnlc.metrics.batches import couples, ordered_batches, random_batches
+from distnlc.metrics.bias import output_bias
+from distnlc.metrics.correlation import correlation_preservation
+from distnlc.metrics.gradients import input_gradients
+from distnlc.metrics.lipschitz import local_lipschitz
+from distnlc.metrics.nlc import nlc
+from distnlc.metrics.perturbation import error_preserving_perturbation
+from distnlc.metrics.region import relative_diameter
 
 
 def test_a_pass_has_every_row_once_and_drops_only_a_ragged_last_batch():
@@ -39,13 +45,13 @@ def measurements(network, inputs, seed):
     small = {"batch_size": 20, "seed": seed}
     walk = {"batches": 2, "input_directions": 1, **small}
     return [
-        metrics.nlc(network, inputs, batches=2, **small),
-        metrics.relative_diameter(network, inputs, output_directions=2, **walk),
-        metrics.error_preserving_perturbation(network, inputs, labels, **walk),
-        metrics.local_lipschitz(network, inputs, batches=1, iterations=3, **small),
-        *metrics.correlation_preservation(network, inputs, pairs=15, **small),
-        metrics.input_gradients(network, inputs, labels, cross_entropy, batch_size=20).length,
-        metrics.output_bias(network, inputs, batch_size=20),
+        nlc(network, inputs, batches=2, **small),
+        relative_diameter(network, inputs, output_directions=2, **walk),
+        error_preserving_perturbation(network, inputs, labels, **walk),
+        local_lipschitz(network, inputs, batches=1, iterations=3, **small),
+        *correlation_preservation(network, inputs, pairs=15, **small),
+        input_gradients(network, inputs, labels, cross_entropy, batch_size=20).length,
+        output_bias(network, inputs, batch_size=20),
     ]
 
 
@@ -62,7 +68,7 @@ def test_a_seed_fixes_every_number_and_the_global_generator_is_untouched(mlp, no
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(1)
     assert measurements(network, inputs, seed=5) == first
-    assert metrics.nlc(network, inputs, batches=2, seed=6) != metrics.nlc(network, inputs, batches=2, seed=5)
+    assert nlc(network, inputs, batches=2, seed=6) != nlc(network, inputs, batches=2, seed=5)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -92,8 +98,8 @@ def test_metrics_work_where_gradients_are_switched_off(mlp, normal):
 
 def test_float32_inputs_are_measured_in_float32(mlp, normal):
     network, inputs = mlp([5, 8, 3], seed=0, gain=2.0), normal(60, 5, seed=1)
-    single = metrics.nlc(copy.deepcopy(network).float(), inputs.float(), batches=3)
-    assert single == pytest.approx(metrics.nlc(network, inputs, batches=3), rel=1e-5)
+    single = nlc(copy.deepcopy(network).float(), inputs.float(), batches=3)
+    assert single == pytest.approx(nlc(network, inputs, batches=3), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +115,4 @@ def test_float32_inputs_are_measured_in_float32(mlp, normal):
 )
 def test_wrong_shapes_and_numbers_are_explained(network, inputs, settings, message):
     with pytest.raises(ValueError, match=message):
-        metrics.nlc(network, inputs, **settings)
+        nlc(network, inputs, **settings)

@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from distnlc import metrics
 from distnlc.metrics import batches
 from distnlc.metrics.batches import apart, couples, measurable, random_batches, stacks
 from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.lipschitz import local_lipschitz
+from distnlc.metrics.nlc import jacobian_norm
+from distnlc.metrics.perturbation import error_preserving_perturbation
+from distnlc.metrics.region import relative_diameter
 from distnlc.metrics.walk import DISTANCES, median_of_walks, radius, random_direction
 
 BATCHES, SIZE, DIRECTIONS = 5, 20, 3
@@ -147,16 +150,16 @@ def test_every_metric_agrees_with_a_slow_and_obvious_version(network, normal):
     settings = {"batch_size": SIZE, "batches": BATCHES, "seed": 7}
     walk = {"input_directions": DIRECTIONS, **settings}
     coupled = couples(network, inputs[:SIZE])
-    assert metrics.jacobian_norm(network, inputs, **settings) == pytest.approx(
+    assert jacobian_norm(network, inputs, **settings) == pytest.approx(
         obvious_jacobian_norm(frozen, inputs, 7), rel=1e-12
     )
-    assert metrics.local_lipschitz(network, inputs, iterations=4, **settings) == pytest.approx(
+    assert local_lipschitz(network, inputs, iterations=4, **settings) == pytest.approx(
         obvious_lipschitz(frozen, inputs, 7, coupled=coupled), rel=1e-12
     )
-    diameter = metrics.relative_diameter(network, inputs, output_directions=2, **walk)
+    diameter = relative_diameter(network, inputs, output_directions=2, **walk)
     assert diameter == obvious_diameter(frozen, inputs, 7)
     assert 0 < diameter < math.inf
-    perturbed = metrics.error_preserving_perturbation(network, inputs, labels, **walk)
+    perturbed = error_preserving_perturbation(network, inputs, labels, **walk)
     assert perturbed == obvious_perturbation(frozen, inputs, labels, 7)
     assert 0 < perturbed < math.inf
 

@@ -6,11 +6,9 @@ import json
 import os
 import pickle
 import socket
-import sys
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +17,11 @@ import pytest
 from pyarrow import parquet
 
 from distnlc.analysis import load
-from distnlc.cli import main
 from distnlc.sinks import mirror
 from distnlc.store import Store, StoreError, arrow_schema
 from distnlc.studies import from_fields
 from distnlc.studies.rehearsal import KIND, RehearsalRow
+from tests.helpers import typed
 
 FIELDS = {"kind": "rehearsal", "name": "strange", "count": 3, "seconds": 0.0}
 COMMANDS = "to a terminal: \x1b]0;owned\x07 \x1b[2J \x9b31m \u202egnorw\rover"
@@ -42,20 +40,14 @@ class Hostile:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mirror, "find_spec", lambda _: None)  # MLflow takes seconds
+    monkeypatch.setattr(mirror, "find_spec", typed.no_mlflow)
     return tmp_path
 
 
 def distnlc(*words: str) -> tuple[int, str]:
     """Types `distnlc WORDS`: the exit code, and all that was said."""
-    said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
-        patch.setattr(sys, "argv", ["distnlc", *words])
-        with pytest.raises(SystemExit) as ending:
-            main()
-    code = ending.value.code
-    assert isinstance(code, int | None)
-    return code or 0, said.getvalue()
+    answer = typed.distnlc(*words)
+    return answer.code, answer.out + answer.err
 
 
 def study(folder: Path, units: Mapping[str, str], **changes: object) -> Path:
@@ -92,15 +84,16 @@ def test_what_a_study_file_says_commands_no_terminal(home: Path) -> None:
     assert r"unknown field '\x1b]0;owned\x07'" in said
 
 
-VICTIMS = ("units", "checkpoints", "export", "study.yaml.aside", "lock", "manifest", "progress.json", ".progress.json")
+FOLDERS = "units", "checkpoints", "export"
+FILES = "study.yaml.aside", "lock", "manifest", "progress.json", ".progress.json", "units/00000002.parquet.aside"
 
 
-@pytest.mark.parametrize("name", VICTIMS)
+@pytest.mark.parametrize("name", [*FOLDERS, *FILES, "export/units.parquet"])
 def test_a_link_in_the_folder_leads_no_command_out_of_it(home: Path, name: str) -> None:
     """Behind the link: a folder with things that the commands write or delete, or a file."""
     folder = study(home / "study", {"u1": "ok", "photos": "ok"})
     victim, path = home / "victim", folder / name
-    if name in {"units", "checkpoints", "export"}:
+    if name in FOLDERS:
         victim.mkdir()
         (victim / "photos").mkdir()
         for file in ("photos/1.jpg", "00000001.parquet", "00000009.parquet", "units.parquet", "units.parquet.aside"):
@@ -109,6 +102,7 @@ def test_a_link_in_the_folder_leads_no_command_out_of_it(home: Path, name: str) 
         victim.write_text("precious")
     if path.is_dir():
         path.rename(home / "moved")
+    path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     path.symlink_to(victim)
     before = tree(home / "victim") if victim.is_dir() else victim.read_bytes()
@@ -139,6 +133,7 @@ def test_a_link_in_place_of_a_unit_s_checkpoints_is_removed_and_not_what_it_lead
         "null",
         "{}",
         "nonsense",
+        "",
         "[" * 100_000,
         '{"host": "HOST", "pid": "1", "written_at": "now"}',
         '{"host": "HOST", "pid": 1e400, "written_at": 0}',
@@ -225,7 +220,7 @@ def test_checkpoints_are_neither_read_nor_written_through_a_link(home: Path, mon
     from distnlc.training import checkpoint
 
     (home / "photos").mkdir()
-    for name in ("00000001.npz", "00000002.npz", "00000003.npz", "1.aside"):
+    for name in ("00000001.npz", "00000002.npz", "00000003.npz", ".00000004.npz.1"):
         (home / "photos" / name).write_text("precious")
     before = tree(home / "photos")
     (home / "u1").symlink_to(home / "photos")

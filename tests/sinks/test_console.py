@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console as Terminal
 
-from distnlc.progress import Progress, Tally
+from distnlc.progress import NOTHING_YET, Tally
 from distnlc.sinks import console
 from distnlc.sinks.console import Console, duration, say
 from distnlc.spec import Unit
@@ -18,17 +18,7 @@ from distnlc.store import place_of
 
 CORRELATION = "correlation log nlc test error 0.625"
 UNIT = Unit("u1", "part", 0, 1.0, "part 0: a net")
-HALF = Progress(
-    total=4,
-    done=2,
-    failed=0,
-    running=2,
-    elapsed_s=60,
-    units_per_hour=120,
-    seconds_left=200,
-    latest="part 1",
-    workers=2,
-)
+HALF = replace(NOTHING_YET, running=2, units_per_hour=120, seconds_left=200, workers=2)
 
 
 @dataclass(frozen=True)
@@ -110,12 +100,6 @@ def test_the_progress_file_is_there_while_the_study_runs(tmp_path: Path, monkeyp
         monkeypatch.setattr(console.socket, "gethostname", lambda: "elsewhere")
         assert console.read_progress(place_of(tmp_path)) is None
     assert not (tmp_path / "progress.json").exists()
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"host": 1, "pid": "x", "written_at": 0}', "\x00"])
-def test_a_progress_file_that_is_not_ours_is_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / "progress.json").write_text(content)
-    assert console.read_progress(place_of(tmp_path)) is None
 
 
 def test_a_study_without_workers_says_that_it_waits() -> None:

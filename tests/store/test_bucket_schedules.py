@@ -42,7 +42,7 @@ def bucket_of(seed: int, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     monkeypatch.setattr(ObjectStore, "parallel", 1)
     monkeypatch.setattr(ObjectStore, "_renew", lambda _: None)
     monkeypatch.setattr(ObjectStore, "_is_dead", may_be_dead)
-    monkeypatch.setattr(objects, "_connection", lambda *_, **__: bucket)
+    monkeypatch.setattr(objects, "connection", lambda *_, **__: bucket)
     monkeypatch.setattr(object_store.time, "sleep", bucket.sleep)
     return bucket
 

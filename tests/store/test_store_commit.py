@@ -10,7 +10,6 @@ import pytest
 from distnlc.records import Records
 from distnlc.store import Store, StoreError, arrow_schema, read_table
 from distnlc.store.manifest import FORMAT_VERSION
-from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from tests.helpers.store_samples import SPEC, TABLES, StepRow, UnitRow, contents, entry, expected
 
 
@@ -27,29 +26,13 @@ def test_what_is_committed_is_read_back(folder: Path) -> None:
     assert contents(folder) == expected(entry("a"), entry("b", status="failed"), entry("c", steps=0))
 
 
-def test_true_rows_keep_types_missing_values_and_nan(folder: Path) -> None:
-    tables = {"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow}
-    row = ArchitectureRow(
-        unit_id="u", architecture_id="a", part="p", index=0, dataset="mnist", optimizer="sgd",
-        criterion="validation-error", seed=2**63 - 1, d_in=1, d_out=2, depth=3, width=4, parameters=5,
-        activation="relu", dilation=1.0, shift=0.0, debiased=False, bias_variance=0.05, initial_scale=1.0,
-        normalization="batch", skip_strength=0.0, skip_start="linear", status="ok", seconds=1.5,
-    )  # fmt: skip
-    epoch = EpochRow(
-        unit_id="u", architecture_id="a", run=0, epoch=1, rate=1e-300, train_loss=math.nan,
-        val_error=0.1, train_error=None,
-    )  # fmt: skip
-    with Store.create_or_open(folder, SPEC, tables) as store:
-        store.commit([("u", "ok", {"architectures": [row], "runs": [], "epochs": [epoch]})])
-    (read,) = read_table(folder, "architectures").to_pylist()
-    assert ArchitectureRow(**read) == row
-    (read,) = read_table(folder, "epochs").to_pylist()
-    assert math.isnan(read.pop("train_loss"))
-    assert read == {
-        "unit_id": "u", "architecture_id": "a", "run": 0, "epoch": 1, "rate": 1e-300, "val_error": 0.1,
-        "train_error": None,
-    }  # fmt: skip
-    assert read_table(folder, "runs").schema.equals(arrow_schema(RunRow))
+def test_extreme_missing_and_undefined_values_come_back_as_they_were(folder: Path) -> None:
+    row = UnitRow(unit_id="a", part="", index=2**63 - 1, good=False, value=None)
+    steps = [StepRow(unit_id="a", step=-(2**63), loss=loss) for loss in (1e-300, -math.inf, math.nan)]
+    with Store.create_or_open(folder, SPEC, TABLES) as store:
+        store.commit([("a", "ok", {"units": [row], "steps": steps})])
+    assert [UnitRow(**read) for read in read_table(folder, "units").to_pylist()] == [row]
+    assert str([StepRow(**read) for read in read_table(folder, "steps").to_pylist()]) == str(steps)
 
 
 def test_the_schema_follows_from_the_row_type() -> None:
@@ -82,10 +65,6 @@ def test_a_unit_committed_again_supersedes_its_rows(folder: Path) -> None:
         (
             {**entry("a")[2], "steps": [StepRow(unit_id="a", step=cast(int, 1.5), loss=0.0)]},
             "expected int64, but got double",
-        ),
-        (
-            {**entry("a")[2], "steps": [StepRow(unit_id="a", step=cast(int, "1"), loss=0.0)]},
-            "step: expected int64",
         ),
         (
             {**entry("a")[2], "steps": [StepRow(unit_id="a", step=2**63, loss=0.0)]},

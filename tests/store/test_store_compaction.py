@@ -1,16 +1,13 @@
 """Compaction changes what the files are, never what they say."""
 
-import errno
 import itertools
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from distnlc.store import Store, StoreError, compaction, place_of, read_table, reading, writing
-from tests.helpers.store_samples import SPEC, TABLES, Contents, at_boundary, contents, entry, expected
+from distnlc.store import Store, compaction, place_of, read_table, reading, writing
+from tests.helpers.store_samples import SPEC, TABLES, Contents, contents, entry, expected
 
 UNITS = [entry(unit, version=float(i), steps=i) for i, unit in enumerate("abcde")]
 ALL = expected(*UNITS)
@@ -127,29 +124,6 @@ def test_merged_lines_leave_the_manifest_once_they_are_most_of_it(
             store.commit([entry("abcdefgh"[number % 8], version=float(number))])
             assert (folder / "manifest").read_bytes().count(b"\n") < 20
         assert contents(folder) == expected(*(entry("abcdefgh"[n % 8], version=float(n)) for n in range(32, 40)))
-
-
-def test_a_full_disk_leaves_everything_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(compaction, "COMPACTED_UNITS", 9)
-        with Store.create_or_open(folder, SPEC, TABLES) as store:
-            for unit in UNITS:
-                store.commit([unit])
-    with Store.create_or_open(folder, SPEC, TABLES) as store:
-        before = files(folder)
-        for boundary in (0, 4, 8):
-            countdown = iter(range(boundary, -1, -1))
-
-            def fail(_: str, countdown: Iterator[int] = countdown) -> None:
-                if next(countdown, None) == 0:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-            with monkeypatch.context() as patch:
-                at_boundary(fail, patch.setattr)
-                with pytest.raises(StoreError, match="cannot compact: No space left on device"):
-                    store.compact()
-            assert files(folder) == before
-            assert contents(folder) == ALL
 
 
 def test_a_reader_overtaken_by_compaction_reads_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,14 +105,6 @@ def test_folders_that_are_no_studies_are_refused_untouched(folder: Path) -> None
             read(folder)
 
 
-def test_an_unwritable_folder_is_one_clear_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("fcntl.flock", denied)
-    refuse(folder, f"{folder}: cannot be used as a study folder: Permission denied")
-
-
 def test_a_file_system_without_locks_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

@@ -1,12 +1,10 @@
-"""A study in an object store keeps the same promises as one in a folder, with one writer and without renaming."""
+"""A study in an object store keeps the same promises as one in a folder, with one writer and without renaming.
 
-import os
-import signal
-import subprocess
-import sys
+Writers killed at every request, and readers between any two: see tests/store/test_bucket_schedules.py.
+"""
+
 import threading
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,12 +13,9 @@ from distnlc.store import Store, StoreError, export, place_of, read_records, rea
 from distnlc.store import bucket as objects
 from distnlc.store import bucket_writer as object_store
 from tests.helpers import store_samples
-from tests.helpers.s3_server import BUCKET, S3Server, nothing
+from tests.helpers.s3_server import BUCKET, S3Server
 from tests.helpers.s3_studies import names, opened, refusal
 from tests.helpers.store_samples import BEFORE, FIRST, SECOND, STATES, TABLES, SmallSpec, contents, entry, expected
-
-EVERY = 1 if os.environ.get("CHAOS") == "full" else 8
-"""how many of the requests a writer is killed after; test_object_store_schedules.py takes them all, in memory"""
 
 
 def test_a_study_is_written_read_continued_and_exported(address: str, tmp_path: Path) -> None:
@@ -83,7 +78,7 @@ def test_wrong_addresses_buckets_and_rights_are_one_clear_message(
         assert "there is no bucket 'nowhere'. Make it, or correct the address" in refusal(task)
     assert "there is no study" in refusal(lambda: contents(address))
     for wrong in ("s3://", f"s3://key:secret@{BUCKET}/x", f"s3://{BUCKET}/x?region_=1", f"s3://{BUCKET}/x#y"):
-        message = refusal(lambda: place_of(wrong))  # noqa: B023
+        message = refusal(lambda: place_of(wrong))
         assert "expected s3://bucket/prefix" in message
         assert "secret@" not in message
     denied = ["403 Forbidden"] * 50
@@ -105,7 +100,7 @@ def test_a_server_that_dies_loses_nothing_and_the_same_command_goes_on(
     address: str, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "ATTEMPTS", 2)
-    objects._connection.cache_clear()
+    objects.connection.cache_clear()
     store_samples.begin(address)
     with opened(address) as store:
         server.stop()
@@ -127,44 +122,6 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(address: str, server: 
         threading.Timer(0.4, server.start, [server.port]).start()
         store.commit(BEFORE)
     assert contents(address) == STATES[0]
-
-
-def changes(request: str) -> bool:
-    return not request.startswith(("GET", "HEAD")) and not request.endswith("/")
-
-
-def test_kill_after_requests_that_change_something(server: S3Server, address: str, tmp_path: Path) -> None:
-    """What a killed writer leaves between two such requests is the same at whatever moment between them."""
-    command = [sys.executable, store_samples.__file__, "serve", str(tmp_path / "returned")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as samples:
-        for boundary in count(0, EVERY):
-            here = address.replace("?", f"/{boundary}?")
-            store_samples.begin(here)
-            passed, begun, child = count(), threading.Event(), 0
-
-            def kill(request: str) -> None:
-                if changes(request) and next(passed) == boundary:  # noqa: B023
-                    begun.wait()  # noqa: B023
-                    os.kill(child, signal.SIGKILL)  # noqa: B023
-
-            server.after = kill
-            print(here, file=samples.stdin, flush=True)
-            child = int(samples.stdout.readline())  # type: ignore[union-attr]
-            begun.set()
-            ended = int(samples.stdout.readline())  # type: ignore[union-attr]
-            server.after = nothing
-            returned = len((tmp_path / "returned").read_bytes())
-            assert contents(here) in STATES[returned : returned + 2]
-            with opened(here) as store:
-                store.commit([*FIRST, *SECOND])
-                if boundary % 16 == 0:
-                    store.compact()
-                    assert len(names(here, "units")) == 1
-            assert contents(here) == STATES[2]
-            if ended == 0:
-                break
-        samples.stdin.close()  # type: ignore[union-attr]
-    assert boundary > 25
 
 
 def test_a_lost_answer_is_no_lost_commit(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,26 +167,6 @@ def test_a_manifest_that_could_not_be_rewritten_still_grows(
         assert contents(address) == STATES[2]
     store_samples.work(address)
     assert contents(address) == STATES[2]
-
-
-def test_readers_read_again_while_files_are_merged_away(
-    address: str, server: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store_samples.merge_soon(monkeypatch.setattr)
-    store_samples.begin(address)
-    with opened(address) as store:
-        store.commit([entry("c")])
-        rewritten: list[str] = []
-
-        def compact_meanwhile(request: str) -> None:
-            if "GET" in request and "/units/" in request:
-                server.before = nothing
-                store.compact()
-                rewritten.append(request)
-
-        server.before = compact_meanwhile
-        assert contents(address) == expected(*BEFORE, entry("c"))
-        assert rewritten
 
 
 def test_missing_or_cut_objects_are_found_by_listing(

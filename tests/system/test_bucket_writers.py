@@ -35,11 +35,11 @@ def test_of_racing_writers_at_most_one_writes(address: str) -> None:
         start = threading.Barrier(3)
 
         def race() -> None:
-            start.wait()  # noqa: B023
+            start.wait()
             try:
-                results.append(opened(address))  # noqa: B023
+                results.append(opened(address))
             except StoreError as error:
-                results.append(str(error))  # noqa: B023
+                results.append(str(error))
 
         threads = [threading.Thread(target=race) for _ in range(3)]
         for thread in threads:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -16,17 +15,19 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from distnlc.cli.contract import Trial, gives_the_same_rows_on_two_workers
 from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
-from distnlc.engine.executor import EngineError, Finished, SerialExecutor, UnitWork, one_thread
+from distnlc.engine.executor import EngineError, Finished, UnitWork, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
 from distnlc.plugins import Work
 from distnlc.records import Records
 from distnlc.spec import Unit
-from distnlc.studies import from_fields
 from distnlc.studies.nlc.unit import run
 from distnlc.studies.nlc.units import units as nlc_units
 from distnlc.training.checkpoint import Checkpoints
 from tests.helpers.listening import descendants
+from tests.helpers.servers import wait_for
+from tests.helpers.small_studies import SMALL, small_study
 from tests.helpers.toys import (
     KIND,
     SPEC,
@@ -36,18 +37,17 @@ from tests.helpers.toys import (
     mishap,
     naps,
     process_state,
-    rounding,
     units,
 )
 
 pytestmark = pytest.mark.slow
-HERE = str(Path(__file__).parent)
+ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", HERE)  # workers import the toys
+        patch.setenv("PYTHONPATH", ROOT)  # workers import the toys
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 0})
         ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
@@ -65,39 +65,32 @@ def attempts(folder: Path, unit: str) -> int:
     return len(list(folder.glob(f"{unit}-*")))
 
 
-def is_gone(pid: str | int) -> bool:
-    """Whether that process ends within ten seconds."""
-    stat = Path("/proc", str(pid), "stat")
-    deadline = time.monotonic() + 10
-    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def runs(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until_gone(pid: str) -> None:
+    wait_for(lambda: not runs(pid), f"end of process {pid}", 20)
 
 
 def finish(executor: RayExecutor, count: int) -> list[Finished]:
-    """Waits for that many results, at most half a minute."""
+    """Waits for that many results."""
     finished: list[Finished] = []
-    deadline = time.monotonic() + 30
-    while len(finished) < count and time.monotonic() < deadline:
-        finished += executor.wait(0.1)
+    wait_for(lambda: finished.extend(executor.wait(0.1)) or len(finished) >= count, f"{count} results")
     return finished
 
 
 def until_capacity(executor: RayExecutor, capacity: int) -> None:
-    deadline = time.monotonic() + 30
-    while executor.capacity < capacity and time.monotonic() < deadline:
-        assert executor.wait(0.1) == []
+    wait_for(lambda: executor.wait(0.1) == [] and executor.capacity >= capacity, "worker")
     assert executor.capacity == capacity
 
 
-def test_two_workers_give_the_rows_of_the_serial_executor() -> None:
-    serial, parallel = MemoryStore(), MemoryStore()
-    todo = units([1, 2, 3, 4, 5, 6])
-    run_units(todo, executor=SerialExecutor(rounding), store=serial, kind=KIND, spec=SPEC)
-    assert on_ray(rounding, todo, parallel).done == 6
-    assert parallel.rows == serial.rows
+@pytest.mark.parametrize("kind", SMALL)
+def test_two_workers_give_the_rows_of_one_process(kind: str, tmp_path: Path) -> None:
+    gives_the_same_rows_on_two_workers(Trial(small_study(kind), tmp_path))
     assert ray.is_initialized(), "a Ray that was there before is left"
 
 
@@ -126,7 +119,7 @@ def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp
     outcome = on_ray(partial(mishap, "spins", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
     assert (outcome.done, outcome.failed) == (4, 0)
     assert attempts(tmp_path, "u1") == 2
-    assert is_gone((tmp_path / "u1-0").read_text())
+    until_gone((tmp_path / "u1-0").read_text())
 
 
 def test_the_unit_queued_behind_a_killer_comes_back_unblamed(tmp_path: Path) -> None:
@@ -175,21 +168,11 @@ def test_workers_that_cannot_start_end_the_study_with_the_reason() -> None:
         finish(executor, 1)
 
 
-LONG = {
-    "kind": "nlc",
-    "sampling": {"count": 1, "parameters": 300, "depth_max": 7},
-    "search": {"rates": 6},
-    "training": {"first_patience": 2, "patience": 1, "divisions": 2, "batch_size": 50, "population": 3},
-    "data": {"train": 200, "validation": 100, "test": 100},
-    "metrics": {"nlc_batches": 2, "walk_batches": 0},
-}
-
-
 def test_a_unit_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = from_fields(LONG, where="test")
-    (unit,) = nlc_units(spec)
+    spec = small_study("nlc")
+    unit, *_ = nlc_units(spec)
     offers: list[object] = []
     with monkeypatch.context() as patch, one_thread():
         patch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
@@ -197,7 +180,7 @@ def test_a_unit_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_r
         undisturbed = run(spec, unit, Work())
 
     (tmp_path / "study").mkdir()
-    executor = RayExecutor(partial(dies_once_with_a_checkpoint, LONG, tmp_path), workers=1)
+    executor = RayExecutor(partial(dies_once_with_a_checkpoint, spec.model_dump(mode="json"), tmp_path), workers=1)
     until_capacity(executor, IN_FLIGHT)
     executor.submit(unit)
     (killed,) = finish(executor, 1)
@@ -243,17 +226,14 @@ def study_at_work(kind: str, folder: Path, **environment: str) -> Iterator[subpr
     without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     with subprocess.Popen(
         [sys.executable, "-c", STUDY, kind, str(folder)],
-        env=without | {"PYTHONPATH": HERE} | environment,
+        env=without | {"PYTHONPATH": ROOT} | environment,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
         try:
-            deadline = time.monotonic() + 60
-            while not (folder / "u1-0").exists():
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            wait_for(lambda: (folder / "u1-0").exists() or process.poll() is not None, "first unit")
+            assert process.poll() is None
             yield process
         finally:
             process.kill()
@@ -262,7 +242,7 @@ def study_at_work(kind: str, folder: Path, **environment: str) -> Iterator[subpr
 def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
     with study_at_work("spins", tmp_path, RAY_ADDRESS=cluster.address):
         pass  # it is killed here
-    assert is_gone((tmp_path / "u1-0").read_text()), "the worker goes on, in a loop that nothing interrupts"
+    until_gone((tmp_path / "u1-0").read_text())  # although it is in a loop that nothing interrupts
 
 
 def test_a_study_whose_cluster_has_lost_its_head_ends_with_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
@@ -270,7 +250,7 @@ def test_a_study_whose_cluster_has_lost_its_head_ends_with_what_to_do_and_leaves
         started = descendants(process.pid)
         (head,) = [pid for pid in started if Path("/proc", str(pid), "comm").read_text().strip() == "gcs_server"]
         os.kill(head, signal.SIGKILL)
-        said, _ = process.communicate(timeout=50)
-        assert process.returncode == 0, "Ray itself ends the process after 60 s, with code 1"
+        assert process.wait(timeout=50) == 0, "Ray itself ends the process after 60 s, with code 1"
+        said = process.stdout.readline()  # no further: Ray's agents hold the other end for a minute
     assert said.startswith("the head of the Ray cluster has not answered for 1 s. What is done is kept;")
-    assert is_gone((tmp_path / "u1-0").read_text())
+    until_gone((tmp_path / "u1-0").read_text())

@@ -22,10 +22,11 @@ from distnlc.engine.executor import Finished
 from distnlc.engine.ray_cluster import living_nodes
 from distnlc.engine.ray_executor import RayExecutor
 from distnlc.progress import Progress
+from tests.helpers.servers import wait_for
 from tests.helpers.toys import KIND, SPEC, MemoryStore, Watcher, mishap, square, units
 
 pytestmark = pytest.mark.slow
-HERE = str(Path(__file__).parent)
+ROOT = str(Path(__file__).parents[2])
 DEATH_IS_SEEN = {
     "RAY_health_check_initial_delay_ms": "500",
     "RAY_health_check_period_ms": "500",
@@ -37,7 +38,7 @@ DEATH_IS_SEEN = {
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", HERE)  # workers import the toys
+        patch.setenv("PYTHONPATH", ROOT)  # workers import the toys
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         for name, value in DEATH_IS_SEEN.items():
             patch.setenv(name, value)
@@ -56,14 +57,7 @@ def clean(cluster: Cluster) -> Iterator[None]:
     yield
     for node in list(cluster.worker_nodes):
         cluster.remove_node(node)
-    until(lambda: sum(node["Alive"] for node in ray.nodes()) == 1)
-
-
-def until(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.05)
+    wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 1, "end of the nodes")
 
 
 def kill(cluster: Cluster, *nodes: Any) -> None:
@@ -126,37 +120,29 @@ def test_ctrl_c_ends_a_study_that_waits_for_machines_at_once() -> None:
 def test_a_given_number_of_workers_waits_for_places_and_those_that_have_one_queue_units(cluster: Cluster) -> None:
     cluster.add_node(num_cpus=1)
     executor = RayExecutor(square, workers=2)
-    wait_for(executor, lambda: executor.capacity == ray_executor.IN_FLIGHT)
+    wait_for(lambda: executor.wait(0.1) or executor.capacity == ray_executor.IN_FLIGHT, "worker")
     assert executor.slots == 1
     cluster.add_node(num_cpus=1)
-    wait_for(executor, lambda: executor.slots == 2)
+    wait_for(lambda: executor.wait(0.1) or executor.slots == 2, "second worker")
     executor.close()
 
 
 def test_a_dead_machine_is_told_from_a_dead_process_before_the_cluster_knows(cluster: Cluster, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1)
     executor = RayExecutor(partial(mishap, "killed", True, tmp_path))
-    wait_for(executor, lambda: executor.capacity > 0)
+    wait_for(lambda: executor.wait(0.1) or executor.capacity, "worker")
     executor.submit(units([1, 1])[1])
-    (finished,) = wait_for(executor, lambda: False, results=1)
-    assert finished.lost
-    assert executor.lives(finished.lost.node)
+    finished: list[Finished] = []
+    wait_for(lambda: finished.extend(executor.wait(0.1)) or finished, "result")
+    assert (lost := finished[0].lost)
+    assert executor.lives(lost.node)
     os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
     time.sleep(0.2)
-    assert finished.lost.node in living_nodes(ray)
-    assert not executor.lives(finished.lost.node)
+    assert lost.node in living_nodes(ray)
+    assert not executor.lives(lost.node)
     assert not executor.lives("no such node")
     executor.close()
     cluster.remove_node(node, allow_graceful=False)
-
-
-def wait_for(executor: RayExecutor, condition: Any, results: int = 0) -> list[Finished]:
-    finished: list[Finished] = []
-    deadline = time.monotonic() + 30
-    while not condition() and (not results or len(finished) < results):
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        finished += executor.wait(0.1)
-    return finished
 
 
 def test_a_unit_that_takes_the_nodes_memory_is_given_up_with_that_reason_and_the_rest_is_done(

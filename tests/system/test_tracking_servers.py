@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from distnlc.tracking import default_uri
 from distnlc.tracking import tracker as mirror
 from tests.helpers.mirrored import Study, view
 from tests.helpers.servers import MlflowServer, PostgreSQL, Proxy, wait_for
@@ -31,12 +32,10 @@ HAS_POSTGRES = shutil.which("postgres") is not None
 
 
 @pytest.fixture(scope="module")
-def servers(
-    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[Path], str]
-) -> Iterator[list[MlflowServer]]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[MlflowServer]]:
     """One over SQLite, and one over PostgreSQL where there is one; started together, since each takes seconds."""
     folder = tmp_path_factory.mktemp("sqlite")
-    started = [MlflowServer(folder, new_database(folder / "server.db"))]
+    started = [MlflowServer(folder, default_uri(folder))]
     started[0].start()
     postgres = None
     try:
@@ -88,8 +87,8 @@ def commit_at_once(study: Study, tracker: mirror.Tracker, *unit_ids: str) -> Non
     assert time.monotonic() - started < 0.5
 
 
-def shows(tracker: mirror.Tracker, *unit_ids: str) -> bool:
-    return set(unit_ids) <= set(tracker._mirrored or {})
+def until_whole(tracker: mirror.Tracker) -> None:
+    wait_for(lambda: tracker.behind() == 0, "whole mirror")
 
 
 @pytest.mark.usefixtures("retries")
@@ -97,15 +96,12 @@ def test_a_server_killed_amid_a_unit_and_back_later_misses_nothing(
     server: MlflowServer,
     proxy: Proxy,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    if not FULL:
-        monkeypatch.setattr(mirror, "RETRY_S", 0.5)
     study = Study(tmp_path, proxy.uri, seed=1)
     tracker = study.tracker()
     commit_at_once(study, tracker, "before")
-    wait_for(lambda: shows(tracker, "before"), "first unit")
+    until_whole(tracker)
 
     def kill(path: str) -> None:
         if path.endswith("log-batch"):
@@ -113,14 +109,14 @@ def test_a_server_killed_amid_a_unit_and_back_later_misses_nothing(
 
     proxy.before = kill
     commit_at_once(study, tracker, "amid")
-    wait_for(lambda: tracker._failing, "failure")
+    wait_for(lambda: "cannot mirror to" in caplog.text, "failure")
     assert server.process is None
     proxy.before = lambda _: None
     commit_at_once(study, tracker, *(f"away {i}" for i in range(10)))
     time.sleep(60 if FULL else 1)
     server.start()
     server.wait()
-    wait_for(lambda: shows(tracker, *study.rows), "whole mirror")
+    until_whole(tracker)
     commit_at_once(study, tracker, "after")
     assert tracker.close(60)
     study.assert_whole()
@@ -132,18 +128,18 @@ def test_a_server_that_answers_500_or_hangs_is_waited_for(proxy: Proxy, tmp_path
     study = Study(tmp_path, proxy.uri, seed=2)
     tracker = study.tracker()
     commit_at_once(study, tracker, "before")
-    wait_for(lambda: shows(tracker, "before"), "first unit")
+    until_whole(tracker)
     proxy.failing = True
     commit_at_once(study, tracker, "while it fails")
-    wait_for(lambda: tracker._failing, "failure")
+    wait_for(lambda: proxy.failures, "failure")
     proxy.failing = False
-    wait_for(lambda: shows(tracker, "while it fails"), "unit of the failure")
+    until_whole(tracker)
     proxy.delay_s = 2.0  # longer than the mirror waits; what it gave up arrives all the same
     commit_at_once(study, tracker, "while it hangs", "and another")
-    wait_for(lambda: tracker._failing, "failure")
+    wait_for(lambda: tracker.behind() is None, "failure")
     time.sleep(2)
     proxy.delay_s = 0.0
-    wait_for(lambda: shows(tracker, *study.rows), "whole mirror")
+    until_whole(tracker)
     time.sleep(2.5)
     assert tracker.close(60)
     study.assert_whole()
@@ -199,23 +195,19 @@ def hasty_sqlite() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty_sqlite")
 def test_a_locked_sqlite_file_is_waited_for_longer_than_sqlite_does(
-    tmp_path: Path,
-    new_database: Callable[[Path], str],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(mirror, "RETRY_S", 0.2)
-    study = Study(tmp_path, new_database(tmp_path / "mlflow.db"), seed=6)
+    study = Study(tmp_path, default_uri(tmp_path), seed=6)
     tracker = study.tracker()
     commit_at_once(study, tracker, "before")
-    wait_for(lambda: shows(tracker, "before"), "first unit")
+    until_whole(tracker)
     other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     commit_at_once(study, tracker, "locked")
-    wait_for(lambda: tracker._failing, "failure", 40)
-    assert "database is locked" in caplog.text
+    wait_for(lambda: "database is locked" in caplog.text, "failure")
     other.execute("ROLLBACK")
-    wait_for(lambda: shows(tracker, "locked"), "unit of the locked time")
+    until_whole(tracker)
     other.execute("BEGIN EXCLUSIVE")
     commit_at_once(study, tracker, "locked to the end")
     started = time.monotonic()

@@ -6,12 +6,10 @@ The machines are two raylets on this one. A process belongs to the machine whose
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from distnlc.store import read_table
+from tests.helpers.servers import free_port, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -59,33 +58,17 @@ def _kill(machine: subprocess.Popen[bytes]) -> None:
     machine.wait()
 
 
-def _wait(until: Callable[[], bool], what: str, log: Callable[[], str], limit_s: float = 60.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not until():
-        assert time.monotonic() < deadline, f"{what}: not within {limit_s:.0f} s\n{log()}"
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    """Below those that the system gives away, above those of Ray's workers."""
-    for port in range(20000 + os.getpid() % 5000, 32000):
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")
-
-
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: Ray puts sockets there, and makes the token in its home
     usual = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{usual['PATH']}"
     environment = usual | {"HOME": str(folder), "RAY_TMPDIR": str(folder), "PATH": path, "OMP_NUM_THREADS": "1"}
-    port = str(_free_port())
+    port = str(free_port())
     head = _start([str(NODE), "head", "--port", port, *SMALL], folder / "head", environment)
     cluster = Cluster(head, f"127.0.0.1:{port}", environment | {"RAY_AUTH_MODE": "token"}, folder)
     try:
-        _wait(lambda: "Ray runtime started" in cluster.words("head"), "the head", lambda: cluster.words("head"))
+        wait_for(lambda: "Ray runtime started" in cluster.words("head"), "head", log=lambda: cluster.words("head"))
         yield cluster
     finally:
         _kill(head)
@@ -107,14 +90,14 @@ def test_machines_join_and_die_during_a_study_and_each_shows_the_token(cluster: 
 
     study = cluster.start(*command, "--set", "seconds=0.2", log="study")
     try:
-        _wait(lambda: begun_on(cluster.head) > 0, "work on the head", lambda: cluster.words("study"))
+        wait_for(lambda: begun_on(cluster.head) > 0, "work on the head", log=lambda: cluster.words("study"))
         second = cluster.start(NODE, "join", cluster.address, *SMALL, log="second")
         try:
-            _wait(lambda: begun_on(second) > 2, "work on the second machine", lambda: cluster.words("second"))
+            wait_for(lambda: begun_on(second) > 2, "work on the second machine", log=lambda: cluster.words("second"))
         finally:
             _kill(second)
         before = begun_on(cluster.head)
-        _wait(lambda: begun_on(cluster.head) > before + 5, "work after a death", lambda: cluster.words("study"))
+        wait_for(lambda: begun_on(cluster.head) > before + 5, "work after a death", log=lambda: cluster.words("study"))
     finally:
         study.send_signal(signal.SIGINT)
         study.wait()

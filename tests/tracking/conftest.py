@@ -1,8 +1,5 @@
 """MLflow's tables, which take seconds to make: made once, by the mirror."""
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,21 +16,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     tracker = Study(folder, default_uri(folder), seed=0).tracker()
     assert tracker.close(60)
     return tracker.uri
-
-
-@pytest.fixture(scope="session")
-def new_database(database: str) -> Callable[[Path], str]:
-    """Makes a file with the same content; returns its address."""
-
-    def copy(path: Path) -> str:
-        with (
-            closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as made,
-            closing(sqlite3.connect(path)) as new,
-        ):
-            made.backup(new)
-        return f"sqlite:///{path}"
-
-    return copy
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from distnlc.spec import spec_id, to_yaml
 from distnlc.tracking import tracker as mirror
 from tests.helpers.mirrored import Study, view
+from tests.helpers.servers import wait_for
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
@@ -116,8 +117,7 @@ def test_a_unit_that_was_done_again_is_shown_as_it_is_now(study: Study, monkeypa
     monkeypatch.setattr(MlflowClient, "delete_run", unreliable)
     tracker = study.tracker()
     study.commit(tracker, "u", "failed", view("u", params={"depth": 2}))
-    while tracker._told:
-        time.sleep(0.01)
+    wait_for(lambda: tracker.behind() == 0, "unit")
     assert tracker.close(30)
     study.assert_whole()
 
@@ -159,7 +159,7 @@ def test_the_ui_offers_a_table_of_units_and_says_what_there_is_to_see(study: Stu
     assert run.info.end_time - run.info.start_time == 90_000
     experiment = study.client().get_experiment(run.info.experiment_id)
     saved = json.loads(experiment.tags["mlflow.sharedViewState.distnlc"])
-    assert saved["name"] == "units, best first"
+    assert saved["name"] == "units"
     state = json.loads(saved["state"])
     assert state["selectedColumns"] == ["metrics.`test_error`", "params.`depth`"]
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`test_error`", True)
@@ -242,7 +242,8 @@ def test_a_report_that_hangs_holds_nothing_up(study: Study, caplog: pytest.LogCa
     tracker = study.tracker()
     study.commit(tracker, "u")
     tracker.report(page)
-    tracker._closing.set()
+    closing = Thread(target=tracker.close)
+    closing.start()
     assert reading.wait(30)
     study.assert_whole()
     assert study.summary().info.status != "RUNNING"
@@ -251,7 +252,7 @@ def test_a_report_that_hangs_holds_nothing_up(study: Study, caplog: pytest.LogCa
     assert time.monotonic() - started_s < 2
     assert "the report is not yet in MLflow; running the study again completes that" in caplog.text
     going_on.set()
-    tracker._thread.join(30)
+    closing.join(30)
 
 
 def test_importing_the_module_loads_no_mlflow() -> None:

@@ -15,6 +15,7 @@ from distnlc.tracking import default_uri
 from distnlc.tracking import tracker as mirror
 from distnlc.tracking.view import View
 from tests.helpers.mirrored import Study, view
+from tests.helpers.servers import wait_for
 
 pytestmark = [
     # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
@@ -39,9 +40,7 @@ def test_a_failure_amid_a_unit_is_repaired_from_the_store(
     tracker = study.tracker()
     study.commit(tracker, "u0")
     study.commit(tracker, "u1")
-    deadline = time.monotonic() + 20
-    while len(tracker._mirrored or {}) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: tracker.behind() == 0, "whole mirror")
     assert tracker.close(30)
     study.assert_whole()
     assert caplog.text.count("ConnectionError: server gone") == 1
@@ -64,9 +63,7 @@ def test_one_unit_that_never_gets_through_does_not_keep_the_others_out(
     tracker = study.tracker()
     for unit in ("first", "poison", "last"):
         study.commit(tracker, unit)
-    deadline = time.monotonic() + 20
-    while len(tracker._mirrored or {}) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: tracker.behind() == 1, "mirror of the others")
     assert tracker.close(30) is False
     assert set(study.units()) == {"first", "last"}
     assert "the mirror goes without unit poison" in caplog.text
@@ -88,8 +85,7 @@ def test_close_says_what_is_left_and_the_next_session_does_it(
     for i in range(60):
         study.rows[f"u{i}"] = "ok", view(f"unit {i}")
     tracker = study.tracker()
-    while not tracker._mirrored:
-        time.sleep(0.01)
+    wait_for(lambda: tracker.behind() is not None, "list of what is mirrored")
     assert tracker.close(0.5) is False
     assert "of 60 units are not yet in MLflow; Ctrl-C leaves that to the next run of this study" in caplog.text
     assert "of 60 units are not yet in MLflow; running the study again completes that" in caplog.text
@@ -112,12 +108,11 @@ def test_while_the_study_runs_the_mirror_takes_a_small_share_of_the_interpreter(
     monkeypatch.setattr(study, "views", views)
     study.rows = {f"u{i}": ("ok", view(f"u{i}")) for i in range(10_000)}
     tracker = study.tracker()
-    while not tracker._mirrored:
-        time.sleep(0.01)
-    started_s, cpu_s, there = time.monotonic(), time.process_time(), len(tracker._mirrored)
+    wait_for(lambda: (tracker.behind() or 0) in range(1, 10_000), "first unit")
+    started_s, cpu_s, missing = time.monotonic(), time.process_time(), tracker.behind()
     time.sleep(2)
     share = (time.process_time() - cpu_s) / (time.monotonic() - started_s)
-    assert len(tracker._mirrored) > there
+    assert tracker.behind() < missing
     assert share < 0.5
     enough.set()
     assert tracker.close(30)

@@ -160,7 +160,7 @@ def killed(*_: object) -> None:
 @pytest.mark.usefixtures("always")
 def test_what_a_killed_worker_left_half_written_is_cleared_away(folder: Path) -> None:
     save(folder, 1)
-    (folder / "0123.aside").write_bytes(b"half")
+    (folder / ".00000002.npz.0123").write_bytes(b"half")
     assert_same(load(folder), state_of(1))
     save(folder, 2)
     assert sorted(path.name for path in folder.iterdir()) == ["00000001.npz", "00000002.npz"]
@@ -288,7 +288,7 @@ def data() -> Dataset:
     inputs = torch.randn(140, 6, generator=generator, dtype=torch.float64)
     inputs[:, 0] += labels
     parts = [(inputs[a:b], labels[a:b]) for a, b in ((0, 80), (80, 120), (120, 140))]
-    return Dataset("waveform-noise", *[tensor for part in parts for tensor in part])
+    return Dataset("waveform-noise", 3, *[tensor for part in parts for tensor in part])
 
 
 @pytest.fixture(scope="module")

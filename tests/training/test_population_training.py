@@ -15,7 +15,7 @@ from distnlc.networks.activations import FUNCTIONS
 from distnlc.networks.architecture import Architecture
 from distnlc.networks.loss import loss_scale
 from distnlc.records import DIVERGED, OK
-from distnlc.training.mlp_program import TorchProgram
+from distnlc.training.mlp_program import MLPProgram
 from distnlc.training.native_program import NativeProgram
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start
@@ -26,9 +26,9 @@ SHORT = TrainingSpec(batch_size=20, first_patience=3, patience=2, divisions=3)
 SKIPS = [(0.0, "none"), (1.0, "linear"), (0.4, "normalization")]
 
 
-@pytest.fixture(params=[TorchProgram, NativeProgram], autouse=True)
+@pytest.fixture(params=[MLPProgram, NativeProgram], autouse=True)
 def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type:
-    monkeypatch.setattr("distnlc.training.population.make_program", request.param)
+    monkeypatch.setattr("distnlc.training.trainer.make_program", request.param)
     kind: type = request.param
     return kind
 
@@ -41,7 +41,7 @@ def data() -> Dataset:
     inputs[:, 0] += labels
     inputs[:, 1] -= 2.0 * (labels == 1)
     parts = [(inputs[a:b], labels[a:b]) for a, b in ((0, 80), (80, 120), (120, 140))]
-    return Dataset("waveform-noise", *[tensor for part in parts for tensor in part])
+    return Dataset("waveform-noise", 3, *[tensor for part in parts for tensor in part])
 
 
 def architecture(activation: str, normalization: str, skips: tuple[float, str], depth: int = 5) -> Architecture:

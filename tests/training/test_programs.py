@@ -19,11 +19,10 @@ from torch.nn.utils import parameters_to_vector
 from distnlc.networks.activations import FUNCTIONS
 from distnlc.networks.architecture import Architecture
 from distnlc.studies.nlc.sampling import sample_architecture
-from distnlc.training import native_library
-from distnlc.training import start as program
+from distnlc.training import native_library, programs
 from distnlc.training.mlp_program import MLPProgram
 from distnlc.training.native_library import NoLibrary
-from distnlc.training.native_program import NativeProgram, Network
+from distnlc.training.native_program import ACTIVATIONS, NativeProgram, Network
 from distnlc.training.programs import make_program, program_name
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start
@@ -160,7 +159,7 @@ class Without:
     """A machine on which something is missing: the caches of the search for it are emptied before and after."""
 
     def __enter__(self) -> None:
-        for cached in (native_library._attempt, native_library.openblas, program.warn_once):
+        for cached in (native_library._attempt, native_library.openblas, programs.warn_once):
             cached.cache_clear()
 
     def __exit__(self, *_: object) -> None:
@@ -174,14 +173,40 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
     start = start_of(drawn(0))
     with Without(), caplog.at_level(logging.WARNING):
         made = [make_program(start, start.row[None], SPEC) for _ in range(2)]
-        name = program_name("cpu", torch.float64)
+        name = program_name("relu", "cpu", torch.float64)
     assert [type(one) for one in made] == [MLPProgram, MLPProgram]
     monkeypatch.undo()
-    assert (name, program_name("cpu", torch.float64)) == ("cpu", "native")  # no checkpoint goes from one to the other
+    assert (name, program_name("relu", "cpu", torch.float64)) == (
+        "cpu",
+        "native",
+    )  # no checkpoint goes from one to the other
     assert [record.message for record in caplog.records] == [
         "the CPU trains and measures in plain torch, two to four times slower: no C compiler was found "
         "(set CC, or install gcc or clang)"
     ]
+
+
+def test_an_activation_function_that_c_does_not_know_is_trained_in_torch_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delitem(ACTIVATIONS, "tanh")
+    start = start_of(drawn(0, activation="tanh"))
+    with Without(), caplog.at_level(logging.WARNING):
+        assert isinstance(make_program(start, start.row[None], SPEC), MLPProgram)
+        assert program_name("tanh", "cpu", torch.float64) == "cpu"
+        assert program_name("relu", "cpu", torch.float64) == "native"
+    (warning,) = caplog.records
+    assert warning.message.endswith("slower: native.c does not know the activation function 'tanh'")
+
+
+@pytest.mark.parametrize("number", [-1, max(ACTIVATIONS.values()) + 1])
+def test_c_refuses_a_number_of_an_activation_function_that_it_does_not_have(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "tanh", number)
+    start = start_of(drawn(0, activation="tanh"))
+    with pytest.raises(NoLibrary, match=r"native\.c does not know a network with tanh"):
+        NativeProgram(start, start.row[None], SPEC)
 
 
 def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,14 +14,12 @@ from distnlc.data.dataset import Dataset
 from distnlc.networks.architecture import Architecture
 from distnlc.networks.loss import loss_scale
 from distnlc.networks.mlp import MLP
-from distnlc.search import SearchSpec
 from distnlc.spec import derive_seed
 from distnlc.training.rates import smallest_rate
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.trainer import Start
 
 BATCH, POINTS, SHUFFLE_SEED = 20, 100, 3
-SEARCH = SearchSpec()
 DEEP = Architecture(
     index=0,
     seed=7,
@@ -45,7 +43,7 @@ def data() -> Dataset:
     inputs = torch.randn(POINTS + 40, 6, generator=generator, dtype=torch.float64)
     labels = torch.randint(3, (POINTS + 40,), generator=generator)
     edges = ((0, POINTS), (POINTS, POINTS + 20), (POINTS + 20, POINTS + 40))
-    return Dataset("waveform-noise", *[part[a:b] for a, b in edges for part in (inputs, labels)])
+    return Dataset("waveform-noise", 3, *[part[a:b] for a, b in edges for part in (inputs, labels)])
 
 
 def start_of(drawn: Architecture, data: Dataset) -> Start:
@@ -104,7 +102,7 @@ def test_the_smallest_rate_is_that_of_the_slow_loop(drawn: Architecture, optimiz
     sizes = np.array([[float(update.norm()) for update in batch] for batch in updates]) / norms  # (batches, layers)
     root_mean_squares = np.sqrt((sizes**2).mean(0))
 
-    rate = smallest_rate(start, data, training(optimizer), SEARCH)
+    rate = smallest_rate(start, data, training(optimizer), 1e-8)
 
     assert rate == pytest.approx(1e-8 / root_mean_squares.sum(), rel=1e-9)
     assert (rate * root_mean_squares <= 1e-8).all()
@@ -113,8 +111,8 @@ def test_the_smallest_rate_is_that_of_the_slow_loop(drawn: Architecture, optimiz
 
 def test_the_rate_is_proportional_to_the_smallest_update(data: Dataset) -> None:
     start = start_of(SHALLOW, data)
-    usual = smallest_rate(start, data, training("sgd"), SEARCH)
-    smaller = smallest_rate(start, data, training("sgd"), SearchSpec(smallest_update=1e-16))
+    usual = smallest_rate(start, data, training("sgd"), 1e-8)
+    smaller = smallest_rate(start, data, training("sgd"), 1e-16)
     assert smaller == pytest.approx(1e-8 * usual)
 
 
@@ -122,9 +120,9 @@ def test_the_rate_is_proportional_to_the_smallest_update(data: Dataset) -> None:
 def test_no_update_is_applied_and_the_answer_is_the_same_again(optimizer: str, data: Dataset) -> None:
     start = start_of(DEEP, data)
     before = start.row.clone()
-    first = smallest_rate(start, data, training(optimizer), SEARCH)
+    first = smallest_rate(start, data, training(optimizer), 1e-8)
     assert torch.equal(start.row, before)
-    assert smallest_rate(start, data, training(optimizer), SEARCH) == first
+    assert smallest_rate(start, data, training(optimizer), 1e-8) == first
 
 
 def test_updates_of_no_finite_positive_size_are_refused(data: Dataset) -> None:
@@ -137,10 +135,10 @@ def test_updates_of_no_finite_positive_size_are_refused(data: Dataset) -> None:
     row = parameters_to_vector(network.parameters()).detach()
     for numbers, found in ((row, "0.0"), (row * math.inf, "nan")):
         with pytest.raises(ValueError, match=rf"finite positive size .*got {found}"):
-            smallest_rate(Start(drawn, numbers, None, 1.0, SHUFFLE_SEED), data, training("sgd"), SEARCH)
+            smallest_rate(Start(drawn, numbers, None, 1.0, SHUFFLE_SEED), data, training("sgd"), 1e-8)
 
 
 def test_data_that_does_not_split_into_whole_batches_is_refused(data: Dataset) -> None:
     spec = TrainingSpec(batch_size=30)
     with pytest.raises(ValueError, match=r"multiple of the batch size 30 .* 100 points; set data.train"):
-        smallest_rate(start_of(SHALLOW, data), data, spec, SEARCH)
+        smallest_rate(start_of(SHALLOW, data), data, spec, 1e-8)

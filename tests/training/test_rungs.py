@@ -24,7 +24,7 @@ def data() -> Dataset:
     inputs = torch.randn(140, 6, generator=generator, dtype=torch.float64)
     inputs[:, 0] += 2.0 * labels
     parts = [(inputs[a:b], labels[a:b]) for a, b in ((0, 80), (80, 120), (120, 140))]
-    return Dataset("waveform-noise", *[tensor for part in parts for tensor in part])
+    return Dataset("waveform-noise", 3, *[tensor for part in parts for tensor in part])
 
 
 def lowest_error(outcome: RunOutcome, initial: float, epochs: int) -> float:

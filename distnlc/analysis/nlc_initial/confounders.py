@@ -15,15 +15,10 @@ import pandas as pd
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table
-<<<<<<< HEAD
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.parts import about_parameters, needed
+from distnlc.analysis.tables import Tables
 from distnlc.records import quantities
 from distnlc.studies.nlc_initial.records import METRICS, NetworkRow
-=======
-from distnlc.analysis.nlc_initial.measured import MEASURED, read_measured, settings
-from distnlc.analysis.tables import Tables
->>>>>>> answers
 
 TITLE = "Confounders: which metrics move when nothing that matters changes"
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables
+from distnlc.analysis.tables import Tables
 from distnlc.records import OK
 
 PRESETS = ("nlc-initial", "nlc-initial-quick")

@@ -8,10 +8,10 @@ from typing import TypeVar
 from distnlc.analysis import EXAMPLES
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
 from distnlc.analysis.nlc_initial.parts import PRESETS
 from distnlc.analysis.report import Answers, Figure, Report, TableOf
+from distnlc.analysis.tables import Tables, load
 from distnlc.records import FAILED
 from distnlc.studies.nlc_initial.records import METRICS
 

@@ -12,15 +12,9 @@ from numpy.typing import NDArray
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
-<<<<<<< HEAD
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.parts import measured_on, needed
 from distnlc.analysis.nlc_initial.table2 import STATED, measured
-=======
-from distnlc.analysis.nlc_initial.measured import MEASURED, MeasuredError, read_measured
-from distnlc.analysis.nlc_initial.table2 import STATED
 from distnlc.analysis.tables import Tables
->>>>>>> answers
 
 TITLE = "Table 2 in pictures: a sphere of inputs, as batch-norm ReLU networks of growing depth see it"
 KEY = 1

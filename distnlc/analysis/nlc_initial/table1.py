@@ -12,13 +12,8 @@ import pandas as pd
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table, beside, written
-<<<<<<< HEAD
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.parts import about_parameters, by_data, measured_on, needed, part
-=======
-from distnlc.analysis.nlc_initial.measured import read_measured, settings
 from distnlc.analysis.tables import Tables
->>>>>>> answers
 
 TITLE = "Table 1: the NLC of activation functions and of networks built from them"
 

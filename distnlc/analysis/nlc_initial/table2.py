@@ -1,9 +1,9 @@
 """Table 2: the NLC of batch-norm ReLU networks of width 100 grows with their depth."""
 
 from distnlc.analysis.drawing.table import Table, beside, written
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial.parts import measured_on, needed
 from distnlc.analysis.nlc_initial.table1 import span
+from distnlc.analysis.tables import Tables
 
 TITLE = "Table 2: the NLC of batch-norm ReLU networks of width 100"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from distnlc.analysis import EXAMPLES
-from distnlc.analysis.load import Tables, load
+from distnlc.analysis.tables import Tables, load
 from distnlc.plugins import Work
 from distnlc.records import OK
 from distnlc.store import Store

@@ -2,9 +2,9 @@
 
 import pytest
 
-from distnlc.analysis.load import Tables
 from distnlc.analysis.nlc_initial import confounders as table
 from distnlc.analysis.nlc_initial.confounders import CHANGES, COSINES, THEORY, Movements, Summary
+from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc_initial.records import METRICS
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from distnlc.analysis import EXAMPLES
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.load import Tables, load
 from distnlc.analysis.nlc_initial import table1, table2
 from distnlc.analysis.nlc_initial.parts import PRESETS
 from distnlc.analysis.nlc_initial.report import REPORT, SHIPPED_FIGURES, SHIPPED_TABLES
 from distnlc.analysis.nlc_initial.spheres import picture
+from distnlc.analysis.tables import Tables, load
 from distnlc.studies import presets
 
 STEADY = [name for name in table1.ACTIVATIONS if name not in table1.UNSTABLE]

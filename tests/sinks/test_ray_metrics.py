@@ -7,22 +7,12 @@ import pytest
 import ray
 import ray.util.metrics
 
-from distnlc.progress import Progress
+from distnlc.progress import NOTHING_YET
 from distnlc.sinks.ray_metrics import RayMetrics
 from distnlc.spec import spec_id
 from tests.helpers.toys import SPEC
 
-STATE = Progress(
-    total=9,
-    done=4,
-    failed=1,
-    running=2,
-    elapsed_s=8.0,
-    units_per_hour=1800.0,
-    seconds_left=None,
-    latest="toy 3",
-    workers=2,
-)
+STATE = replace(NOTHING_YET, done=4, failed=1, running=2, units_per_hour=1800.0, workers=2)
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_depths_stay_within_their_bounds() -> None:
 
 def test_another_process_with_other_hashes_draws_the_same() -> None:
     program = (
-        "from distnlc.networks.sampling import sample_architecture\n"
+        "from distnlc.studies.nlc.sampling import sample_architecture\n"
         "for index in range(50): print(sample_architecture(index, seed=11, d_in=40, d_out=3))"
     )
     environment = os.environ | {"PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "1"}

@@ -21,7 +21,7 @@ def server() -> Iterator[S3Server]:
 def address(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Of a place of its own."""
     monkeypatch.setattr(objects, "ATTEMPTS", 5)
-    objects._connection.cache_clear()
+    objects.connection.cache_clear()
     yield server.address(next(prefixes))
     server.faults = []
     server.before = server.after = nothing
