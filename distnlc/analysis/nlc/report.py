@@ -7,14 +7,9 @@ from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
-<<<<<<< HEAD
 from distnlc.analysis.nlc_initial.report import SHIPPED_FIGURES, SHIPPED_TABLES
 from distnlc.analysis.report import Details, Points, PointsPart, Report
-=======
-from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
-from distnlc.analysis.report import Details, Figure, Points, PointsPart, Report, TableOf
 from distnlc.analysis.tables import Tables
->>>>>>> answers
 from distnlc.studies.nlc.records import ArchitectureRow
 
 
