@@ -1,6 +1,7 @@
 """Units of the kind nlc-initial: which networks they are, what they measure, and what a failed one leaves."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from distnlc.studies.nlc_initial.changes import make_case
 from distnlc.studies.nlc_initial.records import METRICS, MovementRow, NetworkRow
 from distnlc.studies.nlc_initial.spec import Spec
 from distnlc.studies.nlc_initial.unit import prepare, run
-from distnlc.studies.nlc_initial.units import units
+from distnlc.studies.nlc_initial.units import known, units
 from distnlc.training.spec import TrainingSpec
 
 SMALL = ("points=500", "parameters=5000", "metrics.nlc_batches=2")
@@ -66,16 +67,9 @@ def test_more_initializations_rename_no_unit() -> None:
 @pytest.mark.parametrize("depth", [2, 49])
 def test_the_width_is_the_one_nearest_to_the_budget(depth: int) -> None:
     spec = spec_of("nlc-initial")
-    row = failed_records(
-        KIND,
-        spec,
-        {f"depth-{depth}": {"train": 40_000, "d_in": 621, "classes": 10}},
-        unit_of(spec, f"depth-{depth}", 0),
-        "gone",
-        1.0,
-        2,
-    )["networks"][0]
-    misses = [abs(count_parameters(depth, row.width + step, 621, 10) - 1_000_000) for step in (-1, 0, 1)]
+    facts = {f"depth-{depth}": {"train": 40_000, "d_in": 621, "classes": 10}}
+    width = known(spec, unit_of(spec, f"depth-{depth}", 0), facts)["width"]
+    misses = [abs(count_parameters(depth, width + step, 621, 10) - 1_000_000) for step in (-1, 0, 1)]
     assert min(misses) == misses[1]
 
 
@@ -120,7 +114,7 @@ def test_a_doubled_width_compares_two_draws_of_one_seed() -> None:
     rows: list[MovementRow] = list(records["movements"])
     assert [row.metric for row in rows] == list(METRICS)
     for width, values in ((1, [row.before for row in rows]), (2, [row.after for row in rows])):
-        wide = Architecture(**{**vars(architecture), "seed": seed, "width": width * architecture.width})
+        wide = replace(architecture, seed=seed, width=width * architecture.width)
         case = make_case(wide, dataset)
         expected = measure_initial(case.network, wide, dataset, part.metrics, case.loss_scale, TrainingSpec())
         assert values == [expected.get(name, wide.depth if name == "depth" else None) for name in METRICS]
