@@ -1,7 +1,5 @@
 """The report of an NLC study: its answers, figures, tables and explorer."""
 
-import re
-
 from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
@@ -62,9 +60,12 @@ POINTS = Points(
     ),
 )
 
-NUMBERED = sorted(
-    [*(scatter.figure for scatter in SCATTERS), figure5.FIGURE, figure7.FIGURE, figure8.FIGURE],
-    key=lambda figure: int(re.sub(r"\D", "", figure.name)),
+BEFORE_FIGURE_5 = 9
+"""scatter figures: 1, 2, 3A to 3F, 4"""
+NUMBERED = (
+    *(scatter.figure for scatter in SCATTERS[:BEFORE_FIGURE_5]),
+    *(figure5.FIGURE, figure7.FIGURE, figure8.FIGURE),
+    *(scatter.figure for scatter in SCATTERS[BEFORE_FIGURE_5:]),
 )
 
 REPORT = Report(
