@@ -28,7 +28,7 @@ _HOME = {
     "column": "distnlc.records",
 }
 
-__all__ = [*_HOME]
+__all__ = [*_HOME]  # noqa: PLE0604 (names of the map above)
 
 
 def __getattr__(name: str) -> Any:

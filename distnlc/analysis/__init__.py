@@ -19,7 +19,7 @@ _HOME = {
     "load": "distnlc.analysis.tables",
 }
 
-__all__ = ["EXAMPLE", "EXAMPLES", *_HOME]
+__all__ = ["EXAMPLE", "EXAMPLES", *_HOME]  # noqa: PLE0604 (names of the map above)
 
 
 def __getattr__(name: str) -> Any:

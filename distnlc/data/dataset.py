@@ -125,7 +125,7 @@ def _digests(files: ImageFiles | None) -> dict[str, str]:
 
 
 @lru_cache
-def _digest(path: Path, size: int, changed_ns: int) -> str:
+def _digest(path: Path, size: int, changed_ns: int) -> str:  # noqa: ARG001 (a file that changed is another one)
     """Cached, since a process loads the same datasets for many units."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -42,7 +42,7 @@ class Described:
     state: Any = None
 
 
-def plain_data(content: bytes) -> Any:
+def plain_data(content: bytes) -> Any:  # noqa: PLR0912, PLR0915 (a case for each instruction)
     """The data, Python 2's strings as bytes. Raises UnpicklingError, or any other error, for anything else."""
     stack: list[Any] = []
     marks: list[int] = []

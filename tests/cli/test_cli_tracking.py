@@ -31,7 +31,7 @@ def test_a_dead_server_costs_one_warning(
     assert "running the study again completes it" in warnings[0]
 
 
-def one_line_report(folder: str, tables: object = None) -> str:
+def one_line_report(folder: str, tables: object = None) -> str:  # noqa: ARG001
     place_of(folder).write("report/index.html", b"the report")
     return f"{folder}/report/index.html"
 

@@ -59,7 +59,7 @@ def test_a_unit_that_raises_is_retried_then_recorded_as_failed_and_the_rest_goes
 
 def test_a_unit_that_succeeds_when_tried_again_is_done() -> None:
     store = MemoryStore()
-    script: Script = lambda unit, attempt: [good(unit) if attempt == 2 else Finished(unit, error="E: once")]
+    script: Script = lambda unit, attempt: [good(unit) if attempt == 2 else Finished(unit, error="E: once")]  # noqa: E731
     assert drive(ScriptedExecutor(script), units([1, 1]), store).done == 2
     assert not store.failed()
 
@@ -94,19 +94,19 @@ def test_a_unit_whose_machines_are_taken_away_is_never_blamed() -> None:
 
 def test_what_is_known_of_the_deaths_stands_in_the_reason() -> None:
     store = MemoryStore()
-    script: Script = lambda unit, attempt: [Finished(unit, lost=Loss("node", "out of memory: 9 GB" * (attempt > 1)))]
+    script: Script = lambda unit, attempt: [Finished(unit, lost=Loss("node", "out of memory: 9 GB" * (attempt > 1)))]  # noqa: E731
     drive(ScriptedExecutor(script), units([1]), store)
     assert store.rows["u0"].reason == "worker died 3 times while it worked on this unit: out of memory: 9 GB"
 
 
 def test_a_unit_returned_unbegun_is_never_blamed() -> None:
-    script: Script = lambda unit, attempt: [Finished(unit, returned=True) if attempt < 9 else good(unit)]
+    script: Script = lambda unit, attempt: [Finished(unit, returned=True) if attempt < 9 else good(unit)]  # noqa: E731
     assert drive(ScriptedExecutor(script), units([1]), MemoryStore(), retries=0).done == 1
 
 
 def test_the_reason_can_be_stored_whatever_it_holds() -> None:
     store = MemoryStore()
-    script: Script = lambda unit, _: [Finished(unit, error="OSError: no file a\udcff")]
+    script: Script = lambda unit, _: [Finished(unit, error="OSError: no file a\udcff")]  # noqa: E731
     drive(ScriptedExecutor(script), units([1]), store)
     assert store.rows["u0"].reason == "OSError: no file a\\udcff"
 
@@ -200,7 +200,7 @@ def serially(work: Callable[[Unit, str], Records], todo: list[Unit], store: Memo
     return run_units(todo, executor=SerialExecutor(work), store=store, kind=KIND, spec=SPEC, **settings)
 
 
-def square(unit: Unit, device: str) -> Records:
+def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
     return row(unit, unit.index**2)
 
 

@@ -38,7 +38,7 @@ def test_a_unit_computes_with_one_thread_and_the_setting_is_put_back() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("bad\n  rate"), MemoryError("no room"), SystemExit(3)])
 def test_whatever_a_unit_raises_becomes_a_reason_on_one_line(error: BaseException) -> None:
-    def work(unit: Unit, device: str) -> Records:
+    def work(unit: Unit, device: str) -> Records:  # noqa: ARG001
         raise error
 
     finished = attempt(work, UNIT, "cpu")
@@ -48,7 +48,7 @@ def test_whatever_a_unit_raises_becomes_a_reason_on_one_line(error: BaseExceptio
 
 
 def test_reasons_stay_short() -> None:
-    def work(unit: Unit, device: str) -> Records:
+    def work(unit: Unit, device: str) -> Records:  # noqa: ARG001
         raise ValueError("x" * 10_000)
 
     assert len(attempt(work, UNIT, "cpu").error or "") == REASON_CHARACTERS

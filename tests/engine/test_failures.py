@@ -20,7 +20,7 @@ def test_a_failed_unit_is_recorded_even_where_its_kind_knows_nothing_of_it(caplo
         rate: float
         even: bool
 
-    def known(spec: object, unit: Unit, data: object) -> dict[str, Any]:
+    def known(spec: object, unit: Unit, data: object) -> dict[str, Any]:  # noqa: ARG001
         if unit.index == 1:
             raise FileNotFoundError("the data are gone")
         return {"name": "known", "depth": 3, "rate": 0.5, "even": True, "no_column": 1}

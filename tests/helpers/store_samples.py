@@ -167,7 +167,7 @@ def in_child(task: Callable[[], None]) -> int:
 
 
 def killed(root: Path, task: Callable[[Path, Returned], None]) -> None:
-    setattr(os, "fsync", lambda _: None)
+    setattr(os, "fsync", lambda _: None)  # noqa: B010 (a killed process loses nothing it wrote; disks are slow)
     merge_soon()
     warm_up()
     if task is work:
@@ -176,7 +176,7 @@ def killed(root: Path, task: Callable[[Path, Returned], None]) -> None:
         folder = root / str(boundary)
         if task is work:
             shutil.copytree(root / "template", folder)
-        if in_child(lambda: _die_at(boundary, folder, task)) == 0:
+        if in_child(lambda: _die_at(boundary, folder, task)) == 0:  # noqa: B023
             return
     raise SystemExit("no child came to its end")
 

@@ -86,7 +86,7 @@ class Watcher:
         self.states.append(progress)
 
 
-def square(unit: Unit, device: str) -> Records:
+def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
     return row(unit, unit.index**2)
 
 
@@ -143,7 +143,7 @@ def dies_once_with_a_checkpoint(fields: dict[str, Any], folder: Path, unit: Unit
     return work(unit, device)
 
 
-def process_state(unit: Unit, device: str) -> Records:
+def process_state(unit: Unit, device: str) -> Records:  # noqa: ARG001
     state = {
         "device": device,
         "ignores Ctrl-C": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,

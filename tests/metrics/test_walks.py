@@ -131,7 +131,7 @@ def test_the_perturbation_of_a_linear_classifier_agrees_with_the_obvious_loop(no
 def test_a_classifier_that_ignores_its_input_has_no_largest_perturbation(normal):
     labels = torch.zeros(20, dtype=torch.int64)
     constant = torch.tensor([1.0, 0.0]).double()
-    network = lambda x: 0 * x[:, :2] + constant
+    network = lambda x: 0 * x[:, :2] + constant  # noqa: E731
     assert error_preserving_perturbation(network, normal(20, 3, seed=0), labels, batches=1) == math.inf
 
 

@@ -29,7 +29,7 @@ def test_a_units_checkpoints_go_once_its_rows_are_committed(tmp_path: Path) -> N
             seen.append(left(tmp_path))
             super().commit(entries)  # type: ignore[arg-type]
 
-    def work(unit: Unit, device: str) -> Records:
+    def work(unit: Unit, device: str) -> Records:  # noqa: ARG001
         if unit.index != 1:  # a short one leaves none
             leave(tmp_path, unit.unit_id)
         if unit.index == 2:

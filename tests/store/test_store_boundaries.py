@@ -110,7 +110,7 @@ def test_a_disk_that_is_full_at_any_moment_of_merging_and_compacting(
         store_samples.begin(here)
         with monkeypatch.context() as patch:
             store_samples.at_boundary(failing(boundary, errno.ENOSPC, lasting), patch.setattr)
-            refusal = refused(lambda: store_samples.work(here, lambda: returned.append(1)))
+            refusal = refused(lambda: store_samples.work(here, lambda: returned.append(1)))  # noqa: B023
         assert refusal is None or "No space left on device" in refusal
         assert contents(here) in STATES[len(returned) : len(returned) + 2]
         store_samples.work(here)

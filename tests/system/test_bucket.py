@@ -78,7 +78,7 @@ def test_wrong_addresses_buckets_and_rights_are_one_clear_message(
         assert "there is no bucket 'nowhere'. Make it, or correct the address" in refusal(task)
     assert "there is no study" in refusal(lambda: contents(address))
     for wrong in ("s3://", f"s3://key:secret@{BUCKET}/x", f"s3://{BUCKET}/x?region_=1", f"s3://{BUCKET}/x#y"):
-        message = refusal(lambda: place_of(wrong))
+        message = refusal(lambda: place_of(wrong))  # noqa: B023
         assert "expected s3://bucket/prefix" in message
         assert "secret@" not in message
     denied = ["403 Forbidden"] * 50

@@ -35,11 +35,11 @@ def test_of_racing_writers_at_most_one_writes(address: str) -> None:
         start = threading.Barrier(3)
 
         def race() -> None:
-            start.wait()
+            start.wait()  # noqa: B023
             try:
-                results.append(opened(address))
+                results.append(opened(address))  # noqa: B023
             except StoreError as error:
-                results.append(str(error))
+                results.append(str(error))  # noqa: B023
 
         threads = [threading.Thread(target=race) for _ in range(3)]
         for thread in threads:
