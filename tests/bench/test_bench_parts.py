@@ -99,7 +99,6 @@ TINY = {
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 def test_a_true_study_is_timed_with_all_that_belongs_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
     study = resolve("quick", [f"{field}={json.dumps(value)}" for field, value in TINY.items()])

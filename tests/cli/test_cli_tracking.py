@@ -10,11 +10,7 @@ from distnlc.sinks import mirror
 from distnlc.store import place_of, read_statuses
 from tests.helpers.typed import assert_same_rows, distnlc, rows
 
-pytestmark = [
-    pytest.mark.slow,
-    # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_a_dead_server_costs_one_warning(

@@ -1,6 +1,8 @@
 """Compiled code that others can change is not loaded; parameters of a wrong length never reach C."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,22 @@ from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with the compiled library in it."""
+    folder = tmp_path_factory.mktemp("compiled") / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native_library, "cache_folder", lambda: folder)
+        native_library._attempt.cache_clear()
+        library(torch.float64)
+    return folder
+
+
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of one's own with the compiled library in it."""
+def cache(compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of it, to be spoiled."""
+    shutil.copytree(compiled, tmp_path / "cache")
     monkeypatch.setattr(native_library, "cache_folder", lambda: tmp_path / "cache")
-    native_library._attempt.cache_clear()
-    library(torch.float64)
     native_library._attempt.cache_clear()
     yield tmp_path / "cache"
     native_library._attempt.cache_clear()

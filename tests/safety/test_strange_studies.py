@@ -161,9 +161,10 @@ def test_a_progress_file_of_nonsense_counts_as_none(home: Path, facts: str) -> N
     assert "not at work" in said
 
 
-@pytest.mark.parametrize("text", ["!!python/object/apply:os.system ['touch witness']", "kind: &a [*a]", "[" * 100_000])
+@pytest.mark.parametrize("text", ["!!python/object/apply:os.system ['touch witness']", "kind: &a [*a]"])
 @pytest.mark.parametrize("command", ["status", "report", "run"])
 def test_a_hostile_study_yaml_is_one_message(home: Path, text: str, command: str) -> None:
+    """More of them in test_safe_yaml.py."""
     (study(home / "study", {"u1": "ok"}) / "study.yaml").write_text(text)
     code, said = go_on() if command == "run" else distnlc(command, "study")
     assert code == 2

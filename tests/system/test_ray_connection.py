@@ -156,17 +156,6 @@ def test_with_the_cluster_s_token_it_is_joined_and_other_versions_are_named(guar
     assert said.endswith("The machines of a cluster need the same Ray and the same Python")
 
 
-def test_the_command_ends_with_code_2_and_the_message(guarded: SimpleNamespace, tmp_path: Path) -> None:
-    words = ["run", "rehearsal", "--out", str(tmp_path / "study"), "--address", guarded.address]
-    command = "import sys; sys.modules['mlflow'] = None; from distnlc.cli import main; main()"  # MLflow takes seconds
-    answer = python(command, *words, env=environment())
-    assert answer.returncode == 2
-    assert "Traceback" not in answer.stderr
-    errors = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert "set RAY_AUTH_MODE=token" in errors[0]
-
-
 NOT_CONNECTED = SimpleNamespace(is_initialized=lambda: False)
 
 

@@ -22,12 +22,7 @@ from tests.helpers.servers import MlflowServer, PostgreSQL, Proxy, wait_for
 
 FULL = os.environ.get("CHAOS") == "full"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HAS_POSTGRES = shutil.which("postgres") is not None
 
 

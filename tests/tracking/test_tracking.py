@@ -17,11 +17,6 @@ from distnlc.tracking import tracker as mirror
 from tests.helpers.mirrored import Study, view
 from tests.helpers.servers import wait_for
 
-pytestmark = [
-    # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-]
-
 
 def test_units_appear_with_params_metrics_curves_and_tags(study: Study) -> None:
     tracker = study.tracker()

@@ -17,11 +17,6 @@ from distnlc.tracking.view import View
 from tests.helpers.mirrored import Study, view
 from tests.helpers.servers import wait_for
 
-pytestmark = [
-    # mlflow's own use of SQLAlchemy; raised in the tracker's thread when it opens a database
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-]
-
 
 def test_a_failure_amid_a_unit_is_repaired_from_the_store(
     study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
