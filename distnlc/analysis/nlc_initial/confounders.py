@@ -102,7 +102,7 @@ def movements(tables: Tables) -> Movements:
     for (change, metric), pairs in medians.groupby(["change", "metric"]):
         moved = _moved(str(metric), pairs["before"], pairs["after"]).dropna()
         summary[str(change), str(metric)] = Summary(moved.median(), moved.min(), moved.max(), len(moved))
-    return Movements(summary, {metric: float(np.nanmedian(values)) for metric, values in deviations.items()})
+    return Movements(summary, {metric: pd.Series(values).median() for metric, values in deviations.items()})
 
 
 def _moved(metric: str, before: "pd.Series[float]", after: "pd.Series[float]") -> "pd.Series[float]":
