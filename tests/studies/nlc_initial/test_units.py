@@ -15,7 +15,7 @@ from distnlc.metrics.nlc import nlc
 from distnlc.networks.architecture import Architecture, count_parameters
 from distnlc.plugins import Work
 from distnlc.records import FAILED
-from distnlc.spec import Unit, derive_seed
+from distnlc.spec import SpecError, Unit, derive_seed
 from distnlc.studies import resolve
 from distnlc.studies.nlc.measurement import measure_initial
 from distnlc.studies.nlc.sampling import sample_architecture
@@ -130,6 +130,19 @@ def test_a_failed_unit_says_which_network_it_was() -> None:
         assert (row.status, row.reason, row.depth, row.activation) == (FAILED, "gone", depth, activation)
         assert row.init_nlc is None
         assert records["movements"] == records["pixels"] == []
+
+
+@pytest.mark.parametrize(
+    ("assignment", "complaint"),
+    [
+        ("parts.sines.inputs=isotropic", "the experiment sines needs labels, so inputs must be data, not isotropic"),
+        ("parts.table-2.depths=[1, 2]", "depths must be at least 2"),
+        ("parts.depth-2.activations=[]", "at least 1 item"),
+    ],
+)
+def test_an_experiment_that_cannot_be_done_is_refused(assignment: str, complaint: str) -> None:
+    with pytest.raises(SpecError, match=complaint):
+        spec_of("nlc-initial-quick", assignment)
 
 
 def test_sines_and_pictures_have_the_seeds_they_always_had_unless_the_study_has_another() -> None:
