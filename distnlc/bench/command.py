@@ -52,7 +52,7 @@ def bench(
     found: dict[str, Any] = {"machine": machine.describe(device)}
     _write(json_file, found)
     say(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
-    minutes = f"; about {sum(MINUTES[part] for part in chosen)} minutes" if set(chosen) <= set(MINUTES) else ""
+    minutes = f"; about {sum(MINUTES[part] for part in chosen)} min" if set(chosen) <= set(MINUTES) else ""
     say(f"{', '.join(chosen)}{minutes}; leave the machine in peace")
     for part in chosen:
         found[part] = measures[part]()

@@ -7,7 +7,7 @@ import pytest
 
 from distnlc.bench import engine_part, metrics_part, scale_part
 from distnlc.bench.cells import Cell
-from distnlc.bench.engine_part import StudyTimes, optuna_s, run_study, speedup
+from distnlc.bench.engine_part import StudyTimes, optuna_s, run_study
 from distnlc.bench.scale_part import Sample
 from distnlc.engine.executor import EngineError
 from distnlc.plugins import kind_of, loaded
@@ -31,23 +31,18 @@ TWO = StudyTimes(2, [10.0, 11.0, 14.0, 16.0], {"b": 4.0, "a": 4.5, "c": 3.5, "d"
 
 def test_overhead_is_what_workers_do_not_spend_on_units_after_their_first() -> None:
     assert ONE.overhead_s() == pytest.approx((18 - 10 - 2.9 - 1.8 - 2.8) / 3)
-    assert TWO.worker_s() == pytest.approx((14 - 10) + (16 - 11))
     assert TWO.overhead_s() == pytest.approx((9 - 3.5 - 4.9) / 2)
 
 
-def test_throughput_is_weighed_by_the_units_seconds_with_one_worker() -> None:
-    """Two workers do units of 1.8 + 2.8 s in 4.5 s; one does units of 7.5 s in 8 s."""
-    assert speedup(ONE, TWO) == pytest.approx((4.6 / 4.5) / (7.5 / 8))
-
-
-def test_the_engines_medians_and_optunas_time_make_the_summary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_throughput_is_weighed_by_units_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two workers do units of 1.8 + 2.8 s in 4.5 s; one does units of 7.5 s in 8 s. Optuna's time is overhead."""
     monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path))
     monkeypatch.setattr(engine_part, "run_study", lambda _, workers: ONE if workers == 1 else TWO)
     monkeypatch.setattr(engine_part, "optuna_s", lambda: 0.25)
     found = json.loads(json.dumps(engine_part.measure()))
     assert found["summary"]["1 worker"] == {"overhead s": pytest.approx(0.5 / 3 + 0.25), "throughput": 1.0}
     assert found["summary"]["2 workers"]["overhead s"] == pytest.approx(0.3 + 0.25)
-    assert found["summary"]["2 workers"]["throughput"] == pytest.approx(speedup(ONE, TWO))
+    assert found["summary"]["2 workers"]["throughput"] == pytest.approx((4.6 / 4.5) / (7.5 / 8))
 
 
 TINY = """
@@ -65,7 +60,6 @@ def test_a_true_study_is_timed_with_all_that_belongs_to_it(tmp_path: Path, monke
     loaded(kind_of(study.kind).prepare)(study, study.part_names())
     times = run_study(study, workers=1)
     assert len(times.units) == len(times.commits_s) == 3
-    assert sorted(times.commits_s) == times.commits_s
     assert -0.1 < times.overhead_s() < 1, "below zero where a busy machine commits the first unit late"
     assert 0 < optuna_s() < 0.5
 

@@ -41,7 +41,7 @@ def test_the_three_ways_to_train_compute_the_same(number: int, normalization: st
 
 
 def test_the_products_are_those_that_an_epoch_takes() -> None:
-    """Counted while torch computes; numpy's are called in the same order."""
+    """Counted while torch computes; numpy's are listed by the same code."""
     job = small_job(0, "none", skips=False)
     with FlopCounterMode(display=False) as expected:
         plain(job)()
@@ -80,10 +80,9 @@ def test_ratios_are_medians_of_those_in_a_repetition() -> None:
 
 
 def test_the_summary_gives_geometric_means_and_lowest_by_depth_and_size() -> None:
-    measured = (3, 20_000, 3.0), (49, 1_000_000, 0.5)
     cells = [
         {"depth": depth, "parameters": parameters, "ratios": dict.fromkeys(training.OTHERS, ratio)}
-        for depth, parameters, ratio in measured
+        for depth, parameters, ratio in [(3, 20_000, 3.0), (49, 1_000_000, 0.5)]
     ]
     found = training.summary(cells)
     assert list(found) == ["all", "depth 3", "depth 49", "20,000 parameters", "1,000,000 parameters"]
