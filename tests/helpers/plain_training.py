@@ -1,4 +1,4 @@
-"""The slow obvious trainer: one network, autograd, a loop. The population trainer must agree with it, on a small task."""
+"""The slow obvious trainer, one network with autograd in a loop, and a small task to compare the population's on."""
 
 import copy
 from dataclasses import dataclass, field
@@ -25,11 +25,10 @@ def architecture(
     activation: str = "tanh", normalization: str = "none", skips: tuple[float, str] = SKIPS[0], depth: int = 5
 ) -> Architecture:
     """A small network for `small_data`, with every change that an architecture can have."""
-    return Architecture(
-        **{"index": 0, "seed": 7, "d_in": 6, "d_out": 3, "depth": depth, "width": 8, "activation": activation},
-        **{"dilation": 0.8, "shift": 0.2, "debiased": True, "bias_variance": 0.05, "initial_scale": 0.9},
-        **{"normalization": normalization, "skip_strength": skips[0], "skip_start": skips[1]},
-    )
+    size = {"index": 0, "seed": 7, "d_in": 6, "d_out": 3, "depth": depth, "width": 8}
+    drawn = {"dilation": 0.8, "shift": 0.2, "debiased": True, "bias_variance": 0.05, "initial_scale": 0.9}
+    kinds = {"activation": activation, "normalization": normalization}
+    return Architecture(**size, **drawn, **kinds, skip_strength=skips[0], skip_start=skips[1])
 
 
 def small_data() -> Dataset:
