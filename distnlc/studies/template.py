@@ -49,7 +49,7 @@ class Row:
     attempts: int = column(ATTEMPTS, default=1)
     seconds: float = column(SECONDS, required=True)
     device: str | None = column(DEVICE)
-    square: float | None = column(Quantity("square", group="result", about="(index + shift) squared"), lead=1)
+    square: float | None = column(Quantity("square", "number", "(index + shift) squared", group="result"), lead=1)
 
 
 def units(spec: Spec) -> list[Unit]:
