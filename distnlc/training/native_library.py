@@ -100,14 +100,6 @@ def openblas() -> ctypes.CDLL:
     return blas
 
 
-def kernels() -> str:
-    """Which of OpenBLAS's kernels it has chosen for this processor. Raises NoLibrary."""
-    name = openblas().scipy_openblas_get_corename
-    name.restype = ctypes.c_char_p
-    chosen: bytes = name()
-    return chosen.decode()
-
-
 def _check_own(path: Path) -> None:
     """Raises NoLibrary for code that another user could have put there: the cache may be a shared folder."""
     file, folder = path.stat(), path.parent.stat()
