@@ -53,7 +53,7 @@ def bench(
     _write(json_file, found)
     say(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
     minutes = f"; about {sum(MINUTES[part] for part in chosen)} min" if set(chosen) <= set(MINUTES) else ""
-    say(f"{', '.join(chosen)}{minutes}; leave the machine in peace")
+    say(f"{', '.join(chosen)}{minutes}; the machine should do nothing else")
     for part in chosen:
         found[part] = measures[part]()
         _write(json_file, found)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from distnlc.data.images import DataError, read_batches
-from distnlc.data.pickles import Described, plain_data
 from tests.helpers.data_files import random_images, write_batch
 
 IMAGES, LABELS = random_images(4, 3072, seed=3)
@@ -27,11 +26,8 @@ class Hostile:
         return os.system, (self.command,)
 
 
-class Stateful:
+class Stateful(Hostile):
     """Pickled, it is an array's class with a hostile state."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
 
     def __reduce__(self):
         return np.ndarray, ((1,),), Hostile(self.command)
@@ -40,10 +36,10 @@ class Stateful:
 def assert_refused(folder: Path, content: bytes, message: str = "not an official CIFAR10 batch") -> None:
     path = folder / "data_batch_1"
     path.write_bytes(content)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DataError, match=message) as caught:
         read_batches([path])
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert len(str(caught.value)) < 2000
 
 
@@ -105,14 +101,10 @@ def four(number: int) -> bytes:
         b"\x80\x02})" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(60)) + b"K\x01s.",  # 2^60 tuples as a key
         b"\x80\x02" + b"(" * 500_000 + b".",
         b"\x80\x02}2" * 1000,
-        b"\x80\x02.",
-        b"\x80\x02a.",
-        b"\x80\x02\x86.",
-        b"\x80\x02t.",
-        b"\x80\x02h\x07.",
-        b"\x80\x02K\x01K\x02R.",
-        b"\x80\x02}}b.",
-        b"\x80\x02}(K\x01u.",
+        *(
+            b"\x80\x02" + code
+            for code in (b".", b"a.", b"\x86.", b"t.", b"h\x07.", b"K\x01K\x02R.", b"}}b.", b"}(K\x01u.")
+        ),
         b"\x80\x63.",
         b"\xff" * 100,
     ],
@@ -174,10 +166,3 @@ def test_the_official_format_is_read_as_python_2_and_numpy_1_and_2_write_it(tmp_
         images, labels = read_batches([tmp_path / name])
         assert np.array_equal(images, IMAGES)
         assert np.array_equal(labels, LABELS)
-
-
-def test_what_would_be_called_is_only_described() -> None:
-    found = plain_data(pickle.dumps({"data": IMAGES}, protocol=4))["data"]
-    assert isinstance(found, Described)
-    assert found.name == "numpy._core.multiarray _reconstruct"
-    assert found.state[1] == IMAGES.shape

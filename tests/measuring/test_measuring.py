@@ -39,26 +39,27 @@ def network(*, dtype: torch.dtype = torch.float64, dropout: float = 0.0) -> nn.S
 
 def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels: Tensor) -> None:
     found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5)
-    few = {"batch_size": 20, "batches": 2}
-    assert found["init_nlc"] == nlc(network(), inputs, **few, seed=derive_seed("metrics", 5, "nlc"))
-    assert found["init_bias"] == output_bias(network(), inputs, batch_size=20)
-    outputs = torch.cat([network()(batch) for batch in inputs.split(20)]).detach()
-    scale = float(outputs.square().mean().sqrt())
-    assert found["init_loss_scale"] == pytest.approx(scale)
+    scale = float(torch.cat([network()(batch) for batch in inputs.split(20)]).square().mean().sqrt())
 
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs / scale, labels, reduction="none")
 
-    gradients = input_gradients(network(), inputs, labels, loss, batch_size=20)
-    assert found["init_gradient_length"] == pytest.approx(gradients.length)
-    cosines = correlation_preservation(network(), inputs, batch_size=20, seed=derive_seed("metrics", 5, "cosine"))
-    assert (found["init_input_cosine"], found["init_output_cosine"]) == cosines
-    once = {"batch_size": 20, "batches": 1}
-    lipschitz = local_lipschitz(network(), inputs, **once, seed=derive_seed("metrics", 5, "lipschitz"))
-    assert found["init_lipschitz"] == lipschitz
-    twice = once | {"input_directions": 2, "output_directions": 2}
-    diameter = relative_diameter(network(), inputs, **twice, seed=derive_seed("metrics", 5, "diameter"))
-    assert found["init_relative_diameter"] == diameter
+    def settings(metric: str, **effort: int) -> dict[str, int]:
+        return {"batch_size": 20, "seed": derive_seed("metrics", 5, metric), **effort}
+
+    cosines = correlation_preservation(network(), inputs, **settings("cosine"))
+    directions = {"batches": 1, "input_directions": 2, "output_directions": 2}
+    expected = {
+        "init_nlc": nlc(network(), inputs, **settings("nlc", batches=2)),
+        "init_bias": output_bias(network(), inputs, batch_size=20),
+        "init_loss_scale": scale,
+        "init_gradient_length": input_gradients(network(), inputs, labels, loss, batch_size=20).length,
+        "init_input_cosine": cosines[0],
+        "init_output_cosine": cosines[1],
+        "init_lipschitz": local_lipschitz(network(), inputs, **settings("lipschitz", batches=1)),
+        "init_relative_diameter": relative_diameter(network(), inputs, **settings("diameter", **directions)),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:
@@ -94,9 +95,7 @@ def test_the_network_is_left_as_it_was(inputs: Tensor) -> None:
     distnlc.measure(measured, inputs, batch_size=20, spec=FEW)
     assert all(module.training for module in measured.modules())
     assert all(each.requires_grad and each.grad is None for each in measured.parameters())
-    for name, value in measured.state_dict().items():
-        assert value.dtype == before[name].dtype
-        assert torch.equal(value, before[name])
+    torch.testing.assert_close(dict(measured.state_dict()), dict(before), rtol=0, atol=0)
 
 
 class OnceOnly(torch.autograd.Function):

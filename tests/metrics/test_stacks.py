@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from distnlc.metrics import batches
-from distnlc.metrics.batches import apart, couples, measurable, random_batches, stacks
+from distnlc.metrics.batches import apart, couples, measurable, random_batches
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.lipschitz import local_lipschitz
 from distnlc.metrics.nlc import jacobian_norm
@@ -49,12 +49,6 @@ def points_at_a_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     if request.param != "one at a time":
         request.getfixturevalue("stacking")
         monkeypatch.setattr(batches, "STACKED_POINTS", request.param)
-
-
-def test_a_stack_has_what_was_drawn_in_its_order():
-    items = [(torch.tensor([i]), torch.tensor(10 * i)) for i in range(5)]
-    found = [(first.tolist(), second.tolist()) for first, second in stacks(iter(items), 2)]
-    assert found == [([[0], [1]], [0, 10]), ([[2], [3]], [20, 30]), ([[4]], [40])]
 
 
 @pytest.mark.usefixtures("stacking")
@@ -150,18 +144,14 @@ def test_every_metric_agrees_with_a_slow_and_obvious_version(network, normal):
     settings = {"batch_size": SIZE, "batches": BATCHES, "seed": 7}
     walk = {"input_directions": DIRECTIONS, **settings}
     coupled = couples(network, inputs[:SIZE])
-    assert jacobian_norm(network, inputs, **settings) == pytest.approx(
-        obvious_jacobian_norm(frozen, inputs, 7), rel=1e-12
-    )
-    assert local_lipschitz(network, inputs, iterations=4, **settings) == pytest.approx(
-        obvious_lipschitz(frozen, inputs, 7, coupled=coupled), rel=1e-12
-    )
+    sizes = jacobian_norm(network, inputs, **settings), local_lipschitz(network, inputs, iterations=4, **settings)
+    obvious = obvious_jacobian_norm(frozen, inputs, 7), obvious_lipschitz(frozen, inputs, 7, coupled=coupled)
+    assert sizes == pytest.approx(obvious, rel=1e-12)
     diameter = relative_diameter(network, inputs, output_directions=2, **walk)
-    assert diameter == obvious_diameter(frozen, inputs, 7)
-    assert 0 < diameter < math.inf
     perturbed = error_preserving_perturbation(network, inputs, labels, **walk)
+    assert diameter == obvious_diameter(frozen, inputs, 7)
     assert perturbed == obvious_perturbation(frozen, inputs, labels, 7)
-    assert 0 < perturbed < math.inf
+    assert 0 < min(diameter, perturbed) <= max(diameter, perturbed) < math.inf
 
 
 @pytest.mark.parametrize("total", [1, 2, 9, 10])

@@ -1,4 +1,4 @@
-"""The linearly approximable region and the error-preserving perturbation."""
+"""The linearly approximable region and the error-preserving perturbation; the obvious loops are in test_stacks."""
 
 import itertools
 import math
@@ -49,35 +49,11 @@ def test_the_region_of_a_linear_network_has_no_end(normal):
     assert relative_diameter(lambda x: x @ matrix.T + 1, inputs, **QUICK) == math.inf
 
 
-def test_the_region_of_a_sine_shrinks_with_its_frequency(normal):
-    inputs = normal(500, 1, seed=0)
-    slow = relative_diameter(lambda x: torch.sin(1e2 * x), inputs, **QUICK)
-    fast = relative_diameter(lambda x: torch.sin(1e5 * x), inputs, **QUICK)
-    assert slow / fast == pytest.approx(1e3, rel=0.3)
-    assert 1e-3 < slow < 1e-1
+class Bump(nn.Module):
+    """A smooth activation function that is nonlinear at every scale of its inputs."""
 
-
-def test_the_region_agrees_with_a_slow_loop_over_datapoints(mlp, normal):
-    network, inputs = mlp([3, 10, 2], seed=0, gain=4.0), normal(15, 3, seed=1)
-    settings = {"batch_size": 15, "batches": 1, "input_directions": 1, "output_directions": 1}
-    generator = torch.Generator().manual_seed(7)
-    batch = inputs[torch.randperm(15, generator=generator)]
-    direction = torch.randn(15, 3, generator=generator, dtype=torch.float64)
-    projection = torch.randn(1, 15, 2, generator=generator, dtype=torch.float64)[0]
-    spread = inputs.std(0, unbiased=False).square().mean().sqrt()
-    largest = []
-    for x, u, v in zip(batch, direction, projection, strict=True):
-        jacobian = torch.func.jacrev(lambda one: network(one[None])[0])(x).detach()
-        last, k = 0.0, 1e-9
-        while True:
-            moved = x + k * math.sqrt(3) * spread * u / u.norm()
-            change = network(moved[None])[0] - network(x[None])[0]
-            ratio = (jacobian @ (moved - x)) @ v / (change @ v)
-            if not 0.5 <= ratio <= 2:
-                break
-            last, k = k, k * 10**0.1
-        largest.append(last)
-    assert relative_diameter(network, inputs, seed=7, **settings) == pytest.approx(sorted(largest)[7], rel=1e-9)
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.sin(batch)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -89,50 +65,16 @@ def test_the_region_is_about_1_over_the_nlc(mlp, normal, batch_norm):
         assert 0.1 < product < 3
 
 
-class Bump(nn.Module):
-    """A smooth activation function that is nonlinear at every scale of its inputs."""
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return torch.sin(batch)
-
-
-def obvious_perturbation(network, batch, labels, direction):
-    """The largest k of one batch and direction, point by point as section E.3 says it."""
-    start = [bool(network(x[None]).argmax() == y) for x, y in zip(batch, labels, strict=True)]
-    right = list(start)
-    last, k = 0.0, 1e-9
-    while k < 1.1e9:
-        for point in range(len(batch)):
-            moved = batch[point] + k * direction[point]
-            right[point] = right[point] and bool(network(moved[None]).argmax() == labels[point])
-        if 1 - sum(right) / len(right) > 1 - sum(start) / len(start) + 0.05 + 1e-12:
-            return last
-        last, k = k, k * 10**0.1
-    return math.inf
-
-
-def test_the_perturbation_of_a_linear_classifier_agrees_with_the_obvious_loop(normal):
-    matrix, inputs = normal(3, 4, seed=0), normal(60, 4, seed=1)
-    labels = (inputs @ matrix.T + 0.5 * normal(60, 3, seed=2)).argmax(1)
-    spread = inputs.std(0, unbiased=False).square().mean().sqrt()
-    for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        rows = torch.randperm(60, generator=generator)
-        direction = torch.randn(60, 4, generator=generator, dtype=torch.float64)
-        direction *= math.sqrt(4) * spread / direction.norm(dim=1, keepdim=True)
-        expected = obvious_perturbation(lambda x: x @ matrix.T, inputs[rows], labels[rows], direction)
-        measured = error_preserving_perturbation(
-            lambda x: x @ matrix.T, inputs, labels, batch_size=60, batches=1, input_directions=1, seed=seed
-        )
-        assert 1e-3 < measured < 1
-        assert measured == pytest.approx(expected, rel=1e-9)
-
-
 def test_a_classifier_that_ignores_its_input_has_no_largest_perturbation(normal):
     labels = torch.zeros(20, dtype=torch.int64)
+<<<<<<< HEAD
     constant = torch.tensor([1.0, 0.0]).double()
     network = lambda x: 0 * x[:, :2] + constant  # noqa: E731
     assert error_preserving_perturbation(network, normal(20, 3, seed=0), labels, batches=1) == math.inf
+=======
+    constant, inputs = torch.tensor([1.0, 0.0]).double(), normal(20, 3, seed=0)
+    assert error_preserving_perturbation(lambda x: 0 * x[:, :2] + constant, inputs, labels, batches=1) == math.inf
+>>>>>>> sciencetests
 
 
 def test_wrong_labels_and_numbers_of_directions_are_explained(normal):

@@ -65,9 +65,7 @@ def test_refining_finds_the_minimum_of_a_parabola_in_16_distinct_runs(minimum: i
 
 def test_the_first_wave_is_spread_evenly_and_the_next_lie_around_the_best() -> None:
     _, trainer = found(REFINE, parabola(22))
-    assert trainer.calls[0] == [2, 7, 12, 17, 22, 27, 32, 37]
-    assert trainer.calls[1] == [20, 21, 23, 24]
-    assert trainer.calls[2] == [18, 19, 25, 26]
+    assert trainer.calls == [[2, 7, 12, 17, 22, 27, 32, 37], [20, 21, 23, 24], [18, 19, 25, 26]]
     _, trainer = found(SearchSpec(method="refine", wave=3, waves=1), parabola(22))
     assert trainer.calls[1] == [20, 21, 23]  # of two equally near, the lower rate first
 
@@ -77,23 +75,6 @@ def test_refining_follows_a_minimum_that_the_first_wave_missed() -> None:
     valley = {24: 0.05, 25: 0.01}
     result, _ = found(REFINE, lambda index: Outcome(valley.get(index, 0.2 + 0.001 * abs(index - 25))))
     assert result.best == 25
-
-
-def test_refining_to_the_last_rate_is_the_grid_in_another_order() -> None:
-    spec = SearchSpec(method="refine", rates=12, coarse=4, wave=4, waves=2)
-    result, trainer = found(spec, parabola(0))
-    assert sorted(index for call in trainer.calls for index in call) == list(range(12))
-    assert result.best == 0
-
-
-def test_without_waves_only_the_coarse_rates_are_tried() -> None:
-    result, trainer = found(SearchSpec(method="refine", waves=0), parabola(21))
-    assert trainer.calls == [[2, 7, 12, 17, 22, 27, 32, 37]]
-    assert result.best == 22
-
-
-def test_the_sweep_is_the_same_every_time() -> None:
-    assert found(REFINE, parabola(11.3))[1].calls == found(REFINE, parabola(11.3))[1].calls
 
 
 def test_wave_sizes_say_what_a_sweep_costs() -> None:
@@ -109,7 +90,6 @@ def test_wave_sizes_say_what_a_sweep_costs() -> None:
 def test_a_diverged_run_is_never_chosen_while_there_is_another(spec: SearchSpec) -> None:
     result, _ = found(spec, lambda index: Outcome(0.0, diverged=True) if index > 2 else Outcome(0.9))
     assert result.best == 0
-    assert not result.results[result.best].diverged
 
 
 def test_a_pruned_run_is_never_chosen_and_its_rate_still_guides_the_search() -> None:
@@ -119,15 +99,20 @@ def test_a_pruned_run_is_never_chosen_and_its_rate_still_guides_the_search() -> 
     assert trainer.calls[1] == [20, 21, 23, 24]
 
 
-def test_optuna_is_told_that_a_run_was_pruned_when_and_at_what_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_optuna_is_told_errors_pruned_runs_and_of_diverged_ones_a_large_finite_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     studies: list[optuna.Study] = []
     create = optuna.create_study
     monkeypatch.setattr(optuna, "create_study", lambda **kinds: studies.append(create(**kinds)) or studies[-1])
 
     def outcome(index: int) -> Outcome:
-        return Outcome(index / 40, diverged=index > 30, pruned=index % 2 == 1, epochs=20 if index % 2 else 80)
+        diverged, pruned = index > 30, index % 2 == 1
+        return Outcome(math.nan if diverged else index / 40, diverged, pruned, epochs=20 if pruned else 80)
 
     found(GRID, outcome)
+    assert 1 < DIVERGED_VALUE < math.inf
+    assert len(studies[0].trials) == 40
     for trial in studies[0].trials:
         index = trial.params["rate_index"]
         assert trial.state.name == ("PRUNED" if index % 2 else "COMPLETE")
@@ -151,10 +136,7 @@ def test_ties_go_to_the_lower_rate(spec: SearchSpec) -> None:
 
 def test_the_order_in_which_results_came_does_not_matter_to_the_rule() -> None:
     results = {9: Outcome(0.3), 4: Outcome(0.2), 7: Outcome(0.2), 1: Outcome(0.1, diverged=True)}
-    assert choose(results) == 4
-    assert choose(dict(reversed(results.items()))) == 4
-    all_diverged = {9: Outcome(math.nan, diverged=True), 4: Outcome(math.nan, diverged=True)}
-    assert choose(all_diverged) == 4
+    assert choose(results) == choose(dict(reversed(results.items()))) == 4
 
 
 @pytest.mark.parametrize(
@@ -163,23 +145,3 @@ def test_the_order_in_which_results_came_does_not_matter_to_the_rule() -> None:
 def test_a_best_run_among_the_first_or_last_five_is_flagged(best: int, at_edge: bool) -> None:
     assert found(GRID, parabola(best))[0].best_at_edge == at_edge
     assert not found(SearchSpec(edge=0), parabola(best))[0].best_at_edge
-
-
-@pytest.mark.parametrize("spec", [GRID, REFINE], ids=["grid", "refine"])
-def test_optuna_hears_of_a_diverged_run_as_a_large_finite_value(
-    spec: SearchSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[float] = []
-    tell = optuna.Study.tell
-
-    def listening(study: optuna.Study, trial: optuna.Trial, value: float) -> optuna.trial.FrozenTrial:
-        told.append(value)
-        return tell(study, trial, value)
-
-    monkeypatch.setattr(optuna.Study, "tell", listening)
-    result, _ = found(spec, lambda index: Outcome(math.nan, diverged=True) if index > 9 else parabola(8)(index))
-    assert len(told) == len(result.results)
-    assert all(math.isfinite(value) for value in told)
-    assert told.count(DIVERGED_VALUE) == sum(outcome.diverged for outcome in result.results.values())
-    assert max(outcome.error for outcome in result.results.values() if not outcome.diverged) <= 1 < DIVERGED_VALUE
-    assert result.best == 8

@@ -8,7 +8,7 @@ import pytest
 from distnlc.plugins import kind_of, loaded
 from distnlc.search import wave_sizes
 from distnlc.spec import SpecError, Unit, spec_id
-from distnlc.studies import from_fields, presets, resolve
+from distnlc.studies import presets, resolve
 from distnlc.studies.nlc.spec import Spec
 from distnlc.studies.nlc.units import units
 
@@ -44,10 +44,7 @@ def test_every_preset_resolves_says_what_it_is_and_has_units(name: str) -> None:
     assert all(unit.cost > 0 for unit in found)
 
 
-def test_the_named_studies_are_there_and_all_differ() -> None:
-    assert {"quick", "waveform", "mnist", "cifar10", "waveform-adam", "waveform-training-error", "paper"} <= set(
-        PRESETS
-    )
+def test_the_named_studies_all_differ() -> None:
     assert len({spec_id(resolve(name)) for name in PRESETS}) == len(PRESETS)
 
 
@@ -55,8 +52,7 @@ def test_the_paper_has_1050_units_and_43000_runs() -> None:
     paper = spec_of("paper")
     found = units(paper)
     assert Counter(unit.part for unit in found) == PAPER_PARTS
-    assert len(found) == 1_050
-    assert len({unit.unit_id for unit in found}) == 1_050
+    assert len(found) == len({unit.unit_id for unit in found}) == 1_050
     assert runs(paper) == 43_000
     assert all(paper.part(part).sampling.parameters == 1_000_000 for part in PAPER_PARTS)
 
@@ -92,12 +88,8 @@ def test_the_refined_small_study_has_the_architectures_of_the_small_one_and_a_qu
     assert 0.2 < sum(unit.cost for unit in refined) / sum(unit.cost for unit in grid) < 0.3
 
 
-@pytest.mark.parametrize("count", ["251", "300"])
-def test_unit_ids_do_not_change_when_there_are_more_architectures(count: str) -> None:
-    before, after = units(spec_of("waveform")), units(spec_of("waveform", f"sampling.count={count}"))
-    assert after[:250] == before
-    assert len(after) == int(count)
-    assert units(spec_of("waveform", "sampling.count=7")) == before[:7]
+def test_unit_ids_do_not_change_when_there_are_more_architectures() -> None:
+    assert units(spec_of("waveform", "sampling.count=300"))[:250] == units(spec_of("waveform"))
 
 
 def test_other_specs_have_other_units() -> None:
@@ -134,24 +126,19 @@ def test_a_study_file_is_named_by_itself_or_by_its_file(ending: str, tmp_path: P
     assert spec_of(str(path)).name == "other"
 
 
-def test_a_study_file_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"none\.yaml: cannot read the study file: No such file or directory"):
-        resolve(str(tmp_path / "none.yaml"))
-    (tmp_path / "folder.yaml").mkdir()
-    with pytest.raises(SpecError, match=r"folder\.yaml: cannot read the study file: Is a directory"):
-        resolve(str(tmp_path / "folder.yaml"))
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(SpecError, match=r"binary\.yaml: cannot read the study file: expected text in UTF-8"):
-        resolve(str(tmp_path / "binary.yaml"))
-    (tmp_path / "list.yaml").write_text("- kind: nlc\n")
-    with pytest.raises(SpecError, match=r"list\.yaml: expected a mapping of fields, but got list"):
-        resolve(str(tmp_path / "list.yaml"))
-
-
-def test_a_study_needs_a_known_kind(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read the study file: No such file or directory"),
+        (b"\xff\xfe\x00\x80", "cannot read the study file: expected text in UTF-8"),
+        (b"- kind: nlc\n", "expected a mapping of fields, but got list"),
+        (b"seed: 3\n", "the field 'kind' is missing; kinds: nlc, "),
+        (b"kind: none-such\n", "unknown study kind 'none-such'; there are: nlc, .*--plugin"),
+    ],
+)
+def test_a_study_file_that_is_none_is_told_so(content: bytes | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("seed: 3\n")
-    with pytest.raises(SpecError, match=r"mine\.yaml: the field 'kind' is missing; kinds: nlc, "):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SpecError, match=rf"mine\.yaml: {said}"):
         resolve(str(path))
-    with pytest.raises(SpecError, match=r"unknown study kind 'none-such'; there are: nlc, .*--plugin"):
-        from_fields({"kind": "none-such"}, where="spec")

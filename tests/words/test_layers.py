@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from distnlc.analysis import load
+from tests.helpers.small_studies import TINY_NLC
 
 ROOT = Path(__file__).parents[2]
 FILES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("distnlc/**/*.py"))]
@@ -137,22 +138,18 @@ def test_slow_or_optional_libraries_are_imported_when_they_are_first_used(librar
     assert not any(found)
 
 
-def python(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def python(program: str, *arguments: str, **environment: str) -> str:
+    command, environment = [sys.executable, "-c", program, *arguments], {"OMP_NUM_THREADS": "1"} | environment
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("module", ["distnlc", "distnlc.analysis", "distnlc.studies"])
 def test_importing_a_contents_page_does_no_work(module: str) -> None:
-    done = python(f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))")
-    assert done.returncode == 0, done.stderr
+    imported = python(f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))")
     heavy = {"torch", "numpy", "ray", "mlflow", "optuna", "pyarrow", "pandas", "typer"}
-    assert heavy & set(json.loads(done.stdout)) == set()
+    assert heavy & set(json.loads(imported)) == set()
 
 
 WITHOUT_RAY_AND_MLFLOW = """
@@ -161,33 +158,16 @@ sys.modules["ray"] = sys.modules["mlflow"] = None  # importing them now fails as
 from distnlc.cli import main
 main()
 """
-TINY = {
-    "data.train": 500,
-    "data.validation": 250,
-    "data.test": 250,
-    "sampling.count": 2,
-    "sampling.parameters": 300,
-    "sampling.depth_max": 9,
-    "training.divisions": 2,
-    "training.first_patience": 3,
-    "training.patience": 2,
-    "search.coarse": 2,
-    "search.wave": 1,
-    "search.waves": 1,
-    "metrics.nlc_batches": 2,
-    "metrics.walk_batches": 0,
-}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_study_runs_serially_where_ray_and_mlflow_are_not_installed(tmp_path: Path) -> None:
-    folder, assignments = tmp_path / "study", [f"--set={field}={value}" for field, value in TINY.items()]
+    folder, assignments = tmp_path / "study", [f"--set={each}" for each in TINY_NLC]
     arguments = ["run", "quick", "--executor", "serial", "--out", str(folder), *assignments]
     environment = {"DISTNLC_CACHE": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path / "matplotlib")}
-    done = python(WITHOUT_RAY_AND_MLFLOW, *arguments, **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
+    python(WITHOUT_RAY_AND_MLFLOW, *arguments, **environment)
     tables = load(folder)
-    assert list(tables.architectures["status"]) == ["ok", "ok"]
-    assert len(tables.runs) == 2 * 3
+    assert list(tables.architectures["status"]) == ["ok"] * 3
+    assert len(tables.runs) == 3 * (3 + 1)
     assert not (folder / "mlflow.db").exists()

@@ -14,14 +14,9 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_every_linked_file_exists() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-def test_every_named_path_of_the_repository_exists() -> None:
-    paths = re.findall(r"`((?:distnlc|analysis|cluster|tests)/[\w./-]*)`", README)
+@pytest.mark.parametrize("pattern", [r"\]\(([^)]+)\)", r"`((?:distnlc|analysis|cluster|tests)/[\w./-]*)`"])
+def test_every_linked_and_named_file_exists(pattern: str) -> None:
+    paths = re.findall(pattern, README)
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
 

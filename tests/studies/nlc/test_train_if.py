@@ -14,13 +14,7 @@ from distnlc.studies.nlc.records import ArchitectureRow
 from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.studies.nlc.train_if import parse_train_if
 from distnlc.studies.nlc.units import units
-
-TINY = (
-    *("sampling.count=2", "sampling.parameters=300", "sampling.depth_max=7"),
-    *("data.train=200", "data.validation=100", "data.test=100", "training.batch_size=50", "training.divisions=1"),
-    *("training.first_patience=2", "training.patience=1", "search={method: refine, coarse: 2, wave: 1, waves: 0}"),
-    *("metrics.nlc_batches=2", "metrics.walk_batches=0", "training.population=2"),
-)
+from tests.helpers.small_studies import TINY_NLC
 
 
 @pytest.mark.parametrize(
@@ -70,7 +64,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(cache: Path, *assignments: str) -> list[tuple[Unit, Records]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISTNLC_CACHE", str(cache))
-        study = resolve("quick", [*TINY, *assignments])
+        study = resolve("quick", [*TINY_NLC, "sampling.count=2", *assignments])
         assert isinstance(study, nlc.Spec)
         return [(unit, nlc.run(study, unit, Work())) for unit in units(study)]
 
@@ -105,11 +99,7 @@ def test_initializations_differ_in_their_weights_alone(cache: Path) -> None:
     assert [row.unit_id for row in twice[::2]] == [row.unit_id for row in once], "more initializations rename none"
     assert [row.test_error for row in twice[::2]] == [row.test_error for row in once]
     for first, second in zip(twice[::2], twice[1::2], strict=True):
-        assert (first.depth, first.activation, first.skip_strength) == (
-            second.depth,
-            second.activation,
-            second.skip_strength,
-        )
+        assert (first.depth, first.activation, first.width) == (second.depth, second.activation, second.width)
         assert first.architecture_id != second.architecture_id
         assert first.init_nlc != second.init_nlc
 
