@@ -1,4 +1,4 @@
-"""Which quantity of a network before training tells its error best? All of them on the same architectures.
+"""Which quantity of a network before training predicts its error best? All of them on the same architectures.
 
     python which_metric.py [DIR]
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, made durable, then renamed; and the folder of what can be remade."""
+"""Files that are whole or not there (written aside, made durable, renamed), and the folder of what can be remade."""
 
 import os
 import secrets

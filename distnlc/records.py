@@ -27,15 +27,15 @@ class Quantity:
 
     label: str
     """what people call it"""
-    _: KW_ONLY
     unit: str = "number"
-    """text, yes/no, count, number (a pure number), fraction, s, or what else it is measured in"""
+    """text, yes/no, count, number (dimensionless), fraction, s, or what else it is measured in"""
+    about: str = ""
+    """one line for the page of columns"""
+    _: KW_ONLY
     group: str
     """identity | drawn | status | initial | cost | sweep | trained | result"""
     log: bool = False
     """it is shown in log scale, and correlated by its logarithm"""
-    about: str = ""
-    """one line for the page of columns"""
     cost: tuple[str, ...] = ()
     """columns of the wall time that its measurement takes; none: it follows from the network's description"""
 
@@ -73,21 +73,19 @@ def columns_of(row_type: type) -> dict[str, str]:
     return columns
 
 
-UNIT_ID = Quantity(
-    "unit id", unit="text", group="identity", about="the piece of work: a hash of all that fixes the row's results"
-)
-PART = Quantity("part", unit="text", group="identity", about="the part of the study, as its spec calls it")
-INDEX = Quantity("index", unit="count", group="identity", about="the unit's number within its part, from 0")
+UNIT_ID = Quantity("unit id", "text", "the piece of work: a hash of all that fixes the row's results", group="identity")
+PART = Quantity("part", "text", "the part of the study, as its spec calls it", group="identity")
+INDEX = Quantity("index", "count", "the unit's number within its part, from 0", group="identity")
 STATUS = Quantity(
     "status",
-    unit="text",
+    "text",
+    "`ok`; `skipped`: measured, but not trained because of `train_if`; `failed`: given up",
     group="status",
-    about="`ok`; `skipped`: measured, but not trained because of `train_if`; `failed`: given up",
 )
-REASON = Quantity("reason", unit="text", group="status", about="why the unit was skipped or failed")
-ATTEMPTS = Quantity("attempts", unit="count", group="status", about="how often the unit was begun")
-SECONDS = Quantity("time of the unit", unit="s", group="status", about="wall time of the whole unit")
-DEVICE = Quantity("device", unit="text", group="status", about="the processor that did the unit")
+REASON = Quantity("reason", "text", "why the unit was skipped or failed", group="status")
+ATTEMPTS = Quantity("attempts", "count", "how often the unit was begun", group="status")
+SECONDS = Quantity("time of the unit", "s", "wall time of the whole unit", group="status")
+DEVICE = Quantity("device", "text", "the processor that did the unit", group="status")
 
 UNIT_COLUMNS = {
     "unit_id": "str",

@@ -21,9 +21,8 @@ from distnlc.networks.mlp import EPSILON, MLP
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start
 
-DEPTHS = (3, 15, 49)
-PARAMETERS = (20_000, 100_000, 1_000_000)
-NORMALIZATIONS = ("none", "batch", "layer")
+GRID = (3, 15, 49), (20_000, 100_000, 1_000_000), ("none", "batch", "layer"), (False, True)
+"""depths, parameter counts, normalizations, skip connections"""
 SQUARES = {"square", "odd-square"}
 """activation functions that section C never leaves without normalization"""
 BATCH_SIZE = 250
@@ -63,21 +62,9 @@ class Cell:
     normalization: str
     skips: bool
 
-    @property
-    def activation(self) -> str:
-        """Function number (row + number) of those allowed: counts through them along the rows and the columns."""
-        allowed = [name for name in FUNCTIONS if self.normalization != "none" or name not in SQUARES]
-        return allowed[(self.number + self.number // 6) % len(allowed)]
-
-    @property
-    def skip_start(self) -> str:
-        return ("linear", "normalization")[self.number // 2 % 2] if self.skips else "none"
-
-    def label(self) -> str:
-        return f"depth {self.depth}, {self.parameters:,} parameters, {self.normalization} norm"
-
     def architecture(self, shape: Shape) -> Architecture:
         """The activation function is dilated, shifted and debiased, as three of four in a study are changed."""
+        allowed = [name for name in FUNCTIONS if self.normalization != "none" or name not in SQUARES]
         return Architecture(
             index=self.number,
             seed=self.number,
@@ -85,22 +72,20 @@ class Cell:
             d_out=shape.classes,
             depth=self.depth,
             width=width_for(self.parameters, self.depth, shape.d_in, shape.classes),
-            activation=self.activation,
+            activation=allowed[(self.number + self.number // 6) % len(allowed)],  # all, along rows and along columns
             dilation=1.2,
             shift=0.2,
             debiased=True,
             bias_variance=0.05,
             normalization=self.normalization,
             skip_strength=1.0 if self.skips else 0.0,
-            skip_start=self.skip_start,
+            skip_start=("linear", "normalization")[self.number // 2 % 2] if self.skips else "none",
         )
 
 
-def grid(depths: tuple[int, ...] = DEPTHS, parameters: tuple[int, ...] = PARAMETERS) -> list[Cell]:
-    """The 54 cells, or those of some depths and parameter counts; a cell's number does not depend on which."""
-    every = product(DEPTHS, PARAMETERS, NORMALIZATIONS, (False, True))
-    cells = [Cell(number, *properties) for number, properties in enumerate(every)]
-    return [cell for cell in cells if cell.depth in depths and cell.parameters in parameters]
+def grid() -> list[Cell]:
+    """The 54 cells."""
+    return [Cell(number, *properties) for number, properties in enumerate(product(*GRID))]
 
 
 class FusedMLP(MLP):

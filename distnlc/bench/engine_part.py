@@ -5,10 +5,9 @@ T_k the time from a worker's first commit to its last (what comes before is star
     overhead per unit = (sum over workers of T_k - sum of the units' own seconds) / units, + Optuna's time in a sweep,
 over the units after each worker's first; the wait of one worker for the other's last unit is no overhead and left out.
 Optuna's time is inside the units, so a sweep whose trainings take no time is timed for it. The units compute on CPU
-cores, also where there is a GPU. `scale_part.py` measures the engine with 100,000 units.
+cores, also where there is a GPU.
 """
 
-import math
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
@@ -16,25 +15,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rich.table import Table
-
-from distnlc.bench import scale_part
-from distnlc.bench.display import progress
-from distnlc.bench.machine import environment
+from distnlc.bench.machine import environment, seconds
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, study_work
 from distnlc.engine.ray_executor import RayExecutor
-from distnlc.measuring.table import plain_table
 from distnlc.plugins import kind_of, loaded
 from distnlc.progress import Progress, Tally
 from distnlc.records import OK, Records, unit_row
 from distnlc.search import SearchSpec, sweep
 from distnlc.sinks.checkpoint_cleaner import CheckpointCleaner
-from distnlc.sinks.console import Console, terminal
+from distnlc.sinks.console import Console
 from distnlc.sinks.mirror import Mirror
 from distnlc.spec import StudySpec, Unit
 from distnlc.store import Store, place_of
 from distnlc.studies import resolve
+from distnlc.training.trainer import RunOutcome
+from distnlc.versions import versions
 
 STUDY = {
     "data.name": "waveform-noise",
@@ -46,42 +42,28 @@ STUDY = {
     "metrics.walk_batches": 0,
 }
 """differences from the preset `quick`: units of equal size, of a few seconds"""
-WORKERS = (1, 2)
 REPETITIONS = 3
-STUDY_S = 55.0
-"""of one study, on average over one and two workers"""
-EXPECTED_S = STUDY_S * len(WORKERS) * REPETITIONS + scale_part.EXPECTED_S
-MINUTE_S = 60.0
-"""the length of a unit that the overhead is compared with"""
 
 
 @dataclass
 class StudyTimes:
-    """One run of the study, as a sink of the driver notes it; times count from when the sink was made."""
+    """One run of the study, as a sink of the driver notes it."""
 
     workers: int
-    startup_s: float = math.nan
-    """until the first unit begins"""
     commits_s: list[float] = field(default_factory=list)
-    """of all units, in the order of their commits"""
+    """of all units, in their order, by a clock that began at any time"""
     units: dict[str, float] = field(default_factory=dict)
     """unit id -> its own seconds, in that order"""
-    tracked: bool = False
-    """MLflow is installed"""
-
-    def __post_init__(self) -> None:
-        self._made = time.perf_counter()
 
     def committed(self, unit: Unit, records: Records) -> None:
-        self.commits_s.append(time.perf_counter() - self._made)
+        self.commits_s.append(time.perf_counter())
         row = unit_row(records)
         if row.status != OK:
             raise EngineError(f"unit {unit.label} of the measured study failed: {row.reason}")
         self.units[unit.unit_id] = row.seconds
 
     def progress(self, progress: Progress) -> None:
-        if math.isnan(self.startup_s) and progress.running:
-            self.startup_s = time.perf_counter() - self._made
+        """Nothing to do."""
 
     def later(self) -> dict[str, float]:
         """The units after each worker's first."""
@@ -97,49 +79,37 @@ class StudyTimes:
         return (self.worker_s() - sum(later.values())) / len(later)
 
 
-def run_study(study: StudySpec, folder: Path, workers: int) -> StudyTimes:
+def run_study(study: StudySpec, workers: int) -> StudyTimes:
     """Does the study with a new Ray, all sinks attached. Raises EngineError if a unit fails or Ray cannot start."""
-    kind = kind_of(study.kind)
+    kind, times = kind_of(study.kind), StudyTimes(workers)
     units = loaded(kind.units)(study)
-    with Store.create_or_open(folder, study, kind.tables) as store:
-        checkpoints = CheckpointCleaner(folder, ())
-        tally = Tally(kind, len(units), [])
-        console = Console(tally, place_of(folder), again=lambda *_: "distnlc bench engine")
-        mirror = Mirror(study, kind, str(folder), folder, None, tally)
-        times = StudyTimes(workers, tracked=mirror.tracker is not None)
-        run_units(
-            units,
-            executor=RayExecutor(study_work(study, checkpoints.folder), workers=workers),
-            store=store,
-            kind=kind,
-            spec=study,
-            sinks=[tally, checkpoints, console, mirror, times],
-        )
-        mirror.close()
-    if len(times.units) < len(units) or math.isnan(times.startup_s):
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent, "study")
+        with Store.create_or_open(folder, study, kind.tables) as store:
+            checkpoints, tally = CheckpointCleaner(folder, ()), Tally(kind, len(units), [])
+            console = Console(tally, place_of(folder), again=lambda *_: "distnlc bench engine")
+            mirror = Mirror(study, kind, str(folder), folder, None, tally)
+            run_units(
+                units,
+                executor=RayExecutor(study_work(study, checkpoints.folder), workers=workers),
+                store=store,
+                kind=kind,
+                spec=study,
+                sinks=[tally, checkpoints, console, mirror, times],
+            )
+            mirror.close()
+    if len(times.units) < len(units):
         raise EngineError(f"the measured study ended with {len(times.units)} of {len(units)} units")
     return times
-
-
-@dataclass
-class _Instant:
-    """The result of a training that took no time."""
-
-    error: float
-    pruned: bool = False
-    diverged: bool = False
-    epochs: int = 1
 
 
 def optuna_s() -> float:
     """Optuna's share of a full grid's sweep."""
 
-    def timed() -> float:
-        began = time.perf_counter()
-        sweep(SearchSpec(), lambda indices: [_Instant(index / 100) for index in indices])
-        return time.perf_counter() - began
+    def one_sweep() -> None:
+        sweep(SearchSpec(), lambda indices: [RunOutcome(start_rate=1.0) for _ in indices])  # runs without an epoch
 
-    return median([timed() for _ in range(6)][1:])  # the first one imports
+    return median([seconds(one_sweep, "cpu") for _ in range(6)][1:])  # the first one imports
 
 
 def speedup(one: StudyTimes, two: StudyTimes) -> float:
@@ -149,50 +119,24 @@ def speedup(one: StudyTimes, two: StudyTimes) -> float:
 
 
 def measure() -> dict[str, Any]:
-    """Measures, prints the table, gives everything as plain data."""
-    study = resolve("quick", [f"{field}={value}" for field, value in STUDY.items()])
+    """Measures in a temporary folder."""
+    study = resolve("quick", [f"{name}={value}" for name, value in STUDY.items()])
     loaded(kind_of(study.kind).prepare)(study, study.part_names())
-    times: list[list[StudyTimes]] = []
-    with environment(CUDA_VISIBLE_DEVICES=""), progress("engine", EXPECTED_S) as begin:
-        for _ in range(REPETITIONS):
-            times.append([])
-            for workers in WORKERS:
-                begin(f"workers: {workers}", STUDY_S)
-                with tempfile.TemporaryDirectory() as folder:
-                    times[-1].append(run_study(study, Path(folder, "study"), workers))
-        at_scale = scale_part.measure(begin)
+    with environment(CUDA_VISIBLE_DEVICES=""):
+        times = [(run_study(study, workers=1), run_study(study, workers=2)) for _ in range(REPETITIONS)]
     in_sweep_s = optuna_s()
-    found = {
-        "study": study.model_dump(mode="json"),
-        "optuna_s": in_sweep_s,
-        "overhead_s": {
-            workers: median(repetition[index].overhead_s() for repetition in times) + in_sweep_s
-            for index, workers in enumerate(WORKERS)
-        },
-        "startup_s": median(each.startup_s for repetition in times for each in repetition),
-        "unit_s": median(seconds for repetition in times for seconds in repetition[0].units.values()),
-        "speedup": median(speedup(*repetition) for repetition in times),
-        "repetitions": [
-            [asdict(each) | {"overhead_s": each.overhead_s()} for each in repetition] for repetition in times
-        ],
-        "speedups": [speedup(*repetition) for repetition in times],
-        "scale": at_scale,
-    }
-    terminal.print(_table(found))
-    terminal.print(scale_part.table(at_scale))
-    return found
-
-
-def _table(found: dict[str, Any]) -> Table:
+    one_s, two_s = (median(each.overhead_s() for each in runs) + in_sweep_s for runs in zip(*times, strict=True))
+    unit_s = median(each for one, _ in times for each in one.units.values())
     how = (
-        f"{STUDY['sampling.count']} units of {found['unit_s']:.1f} s (median); overhead of Ray, store, tracking and "
-        f"Optuna ({found['optuna_s']:.3f} s a sweep of 40 rates); start-up, once: {found['startup_s']:.1f} s; "
-        f"medians of {REPETITIONS} alternating repetitions"
+        f"{len(times[0][0].units)} units of {unit_s:.1f} s (median); overhead per unit of Ray, store, "
+        f"{'tracking ' if 'mlflow' in versions() else '(no MLflow here) '}and Optuna ({in_sweep_s:.3f} s a sweep of 40 "
+        f"rates); throughput beside one worker's; medians of {REPETITIONS} alternating repetitions"
     )
-    if not found["repetitions"][0][0]["tracked"]:
-        how += "; without tracking, since MLflow is not installed"
-    table = plain_table("Engine: overhead per unit", how, ["workers"], ["overhead s", "of a minute", "throughput"])
-    for workers, overhead_s in found["overhead_s"].items():
-        throughput = 1.0 if workers == 1 else found["speedup"]
-        table.add_row(str(workers), f"{overhead_s:.3f}", f"{overhead_s / MINUTE_S:.2%}", f"{throughput:.2f}")
-    return table
+    return {
+        "how": how,
+        "summary": {
+            "1 worker": {"overhead s": one_s, "throughput": 1.0},
+            "2 workers": {"overhead s": two_s, "throughput": median(speedup(*pair) for pair in times)},
+        },
+        "repetitions": [[asdict(each) for each in pair] for pair in times],
+    }

@@ -11,6 +11,7 @@ then the errors on the validation part; the host asks for losses and errors once
 import copy
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,8 @@ from distnlc.training.programs import make_program
 from distnlc.training.trainer import columns, error_fractions, shuffled_epoch
 
 Result = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""mean training loss of each run over the epoch, its validation error after it; both (runs,)"""
 Epoch = Callable[[], Result]
-"""trains each of its runs for one more epoch"""
+"""trains each of its runs for one more epoch: its mean training loss, its validation error afterwards; both (runs,)"""
 
 
 def population(job: Job) -> Epoch:
@@ -67,16 +67,12 @@ def plain(job: Job, member: int = 0) -> Epoch:
 
 def stacked(job: Job) -> Epoch:
     """All members of the job."""
-    networks = [copy.deepcopy(job.network) for _ in job.rates]
-    skeleton = networks[0]
-    parameters, buffers = stack_module_state(networks)
-    State = dict[str, Tensor]
+    parameters, buffers = stack_module_state([copy.deepcopy(job.network) for _ in job.rates])
 
-    def predict(parameters: State, buffers: State, inputs: Tensor) -> Tensor:
-        outputs: Tensor = functional_call(skeleton, (parameters, buffers), (inputs,))
-        return outputs
+    def predict(parameters: Any, buffers: Any, inputs: Tensor) -> Any:
+        return functional_call(job.network, (parameters, buffers), (inputs,))
 
-    def loss(parameters: State, buffers: State, inputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(parameters: Any, buffers: Any, inputs: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(predict(parameters, buffers, inputs) / job.start.loss_scale, labels)
 
     predict_all = vmap(predict, in_dims=(0, 0, None))

@@ -4,128 +4,99 @@ The rows of a study kind cite these with `column()`, so that two kinds and `dist
 Nothing here needs torch. Section and equation numbers are those of the NLC paper.
 """
 
+from functools import partial
+
 from distnlc.records import Quantity
+
+initial, taken, trained = (partial(Quantity, group=group) for group in ("initial", "cost", "trained"))
 
 # before training
 
-INITIAL_NLC = Quantity(
+INITIAL_NLC = initial(
     "initial NLC",
-    group="initial",
+    "number",
+    "nonlinearity coefficient before training, on the training part (equation 1)",
     log=True,
     cost=("jacobian_seconds", "outputs_seconds"),
-    about="nonlinearity coefficient before training, on the training part (equation 1)",
 )
-INITIAL_BIAS = Quantity(
+INITIAL_BIAS = initial(
     "initial output bias",
-    group="initial",
+    "number",
+    "output bias before training, at least 1; above 1000 is called high",
     log=True,
     cost=("outputs_seconds",),
-    about="output bias before training, at least 1; above 1000 is called high",
 )
-INITIAL_LOSS_SCALE = Quantity(
-    "size of the outputs",
-    unit="output",
-    group="initial",
-    log=True,
-    about="c, the quadratic mean of the outputs, by which the loss divides them",
+INITIAL_LOSS_SCALE = initial(
+    "size of the outputs", "output", "c, the quadratic mean of the outputs, by which the loss divides them", log=True
 )
-JACOBIAN_NORM = Quantity(
+JACOBIAN_NORM = initial(
     "Jacobian norm",
-    unit="output / input",
-    group="initial",
+    "output / input",
+    "quadratic mean of the Jacobian's Frobenius norm",
     log=True,
     cost=("jacobian_seconds",),
-    about="quadratic mean of the Jacobian's Frobenius norm",
 )
-GRADIENT_COMPONENT = Quantity(
+GRADIENT_COMPONENT = initial(
     "gradient component size",
-    unit="loss / input",
-    group="initial",
+    "loss / input",
+    "quadratic mean of a component of the loss's gradient by the input",
     log=True,
     cost=("gradients_seconds",),
-    about="quadratic mean of a component of the loss's gradient by the input",
 )
-GRADIENT_LENGTH = Quantity(
-    "gradient length",
-    unit="loss / input",
-    group="initial",
-    log=True,
-    cost=("gradients_seconds",),
-    about="quadratic mean of that gradient's length",
+GRADIENT_LENGTH = initial(
+    "gradient length", "loss / input", "quadratic mean of that gradient's length", log=True, cost=("gradients_seconds",)
 )
-LIPSCHITZ = Quantity(
+LIPSCHITZ = initial(
     "local Lipschitz estimate",
-    unit="output / input",
-    group="initial",
+    "output / input",
+    "local Lipschitz estimate: the Jacobian's largest singular value, quadratic mean",
     log=True,
     cost=("lipschitz_seconds",),
-    about="local Lipschitz estimate: the Jacobian's largest singular value, quadratic mean",
 )
-INPUT_COSINE = Quantity(
-    "mean cosine of two inputs", group="initial", cost=("cosines_seconds",), about="mean cosine of two inputs"
+INPUT_COSINE = initial("mean cosine of two inputs", "number", "mean cosine of two inputs", cost=("cosines_seconds",))
+OUTPUT_COSINE = initial(
+    "mean cosine of their outputs", "number", "mean cosine of their outputs", cost=("cosines_seconds",)
 )
-OUTPUT_COSINE = Quantity(
-    "mean cosine of their outputs", group="initial", cost=("cosines_seconds",), about="mean cosine of their outputs"
-)
-RELATIVE_DIAMETER = Quantity(
+RELATIVE_DIAMETER = initial(
     "relative diameter",
-    group="initial",
+    "number",
+    "of the linearly approximable region, relative to the inputs' (section E.1)",
     log=True,
     cost=("diameter_seconds",),
-    about="of the linearly approximable region, relative to the inputs' (section E.1)",
 )
-ACTIVATION_NLC = Quantity(
-    "NLC of the activation function",
-    group="initial",
-    log=True,
-    about="the activation function's own NLC under N(0, 1)",
+ACTIVATION_NLC = initial(
+    "NLC of the activation function", "number", "the activation function's own NLC under N(0, 1)", log=True
 )
-ACTIVATION_LINEAR_ERROR = Quantity(
+ACTIVATION_LINEAR_ERROR = initial(
     "linear error of the activation function",
-    group="initial",
+    "number",
+    "the activation function's linear approximation error under N(0, 1)",
     log=True,
-    about="the activation function's linear approximation error under N(0, 1)",
 )
 
 # what that takes
 
-JACOBIAN_SECONDS = Quantity(
-    "time of the Jacobian norm", unit="s", group="cost", about="wall time to measure the Jacobian norm"
-)
-OUTPUTS_SECONDS = Quantity(
+JACOBIAN_SECONDS = taken("time of the Jacobian norm", "s", "wall time to measure the Jacobian norm")
+OUTPUTS_SECONDS = taken(
     "time of the output bias",
-    unit="s",
-    group="cost",
-    about="wall time to measure the outputs' moments, which give the bias; the NLC takes this and the Jacobian norm's",
+    "s",
+    "wall time to measure the outputs' moments, which give the bias; the NLC takes this and the Jacobian norm's",
 )
-GRADIENTS_SECONDS = Quantity(
-    "time of the gradients", unit="s", group="cost", about="wall time to measure both gradient sizes"
-)
-COSINES_SECONDS = Quantity("time of the cosines", unit="s", group="cost", about="wall time to measure both cosines")
-LIPSCHITZ_SECONDS = Quantity(
-    "time of the Lipschitz estimate", unit="s", group="cost", about="wall time to measure the Lipschitz estimate"
-)
-DIAMETER_SECONDS = Quantity(
-    "time of the relative diameter", unit="s", group="cost", about="wall time to measure the relative diameter"
-)
+GRADIENTS_SECONDS = taken("time of the gradients", "s", "wall time to measure both gradient sizes")
+COSINES_SECONDS = taken("time of the cosines", "s", "wall time to measure both cosines")
+LIPSCHITZ_SECONDS = taken("time of the Lipschitz estimate", "s", "wall time to measure the Lipschitz estimate")
+DIAMETER_SECONDS = taken("time of the relative diameter", "s", "wall time to measure the relative diameter")
 
 # after training
 
-TRAINED_NLC = Quantity(
-    "NLC after training", group="trained", log=True, about="NLC of the chosen run's network, on the training part"
+TRAINED_NLC = trained("NLC after training", "number", "NLC of the chosen run's network, on the training part", log=True)
+TRAINED_NLC_TEST = trained("NLC after training (test set)", "number", "the same, on the test part", log=True)
+TRAINED_BIAS = trained(
+    "output bias after training", "number", "output bias of the chosen run's network, on the training part", log=True
 )
-TRAINED_NLC_TEST = Quantity(
-    "NLC after training (test set)", group="trained", log=True, about="the same, on the test part"
-)
-TRAINED_BIAS = Quantity(
-    "output bias after training",
-    group="trained",
-    log=True,
-    about="output bias of the chosen run's network, on the training part",
-)
-TRAINED_PERTURBATION = Quantity(
+TRAINED_PERTURBATION = trained(
     "error-preserving perturbation",
-    group="trained",
+    "number",
+    "the largest perturbation of the test part that keeps the chosen run's error (section E.3)",
     log=True,
-    about="the largest perturbation of the test part that keeps the chosen run's error (section E.3)",
 )

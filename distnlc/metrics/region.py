@@ -40,9 +40,9 @@ def relative_diameter(
 
     A configuration's k is the median over the datapoints of its batch; medians are lower medians. 0
     means that even k = 1e-9 failed, inf that k = 1e9 still held: for linear networks, and for networks
-    where most datapoints are dead, since a change of 0 that was predicted as 0 counts as predicted. Use float64: in float32
-    the change at the first k drowns in rounding, and the result is 0. Raises ValueError for inputs or
-    outputs of a wrong shape and for numbers that are not positive.
+    where most datapoints are dead, since a change of 0 that was predicted as 0 counts as predicted. Use
+    float64: in float32 the change at the first k drowns in rounding, and the result is 0. Raises
+    ValueError for inputs or outputs of a wrong shape and for numbers that are not positive.
     """
     if input_directions < 1 or output_directions < 1:
         raise ValueError(

@@ -9,7 +9,7 @@ import pytest
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.nlc.report import REPORT
 from distnlc.analysis.tables import Tables, load
-from tests.helpers.synthetic import failed_row, paper_rows, realistic_rows, write_study
+from tests.helpers.synthetic import failed_row, paper_rows, realistic_rows, tables_of, write_study
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,9 @@ def tables(two_datasets: Path) -> Tables:
 
 
 @pytest.fixture(scope="session")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def paper() -> Tables:
     """All five parts of the paper, 25 architectures each, a few of them failed."""
-    return load(write_study(tmp_path_factory.mktemp("paper") / "study", paper_rows(25)))
+    return tables_of(paper_rows(25))
 
 
 @pytest.fixture(scope="session")

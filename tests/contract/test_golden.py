@@ -1,4 +1,4 @@
-"""Nothing is lost: ids, unit ids and columns of every preset, and the rows of one study, are those of the first version."""
+"""Nothing is lost: ids, unit ids and columns of every preset, and one study's rows, are those of the first version."""
 
 import hashlib
 import json

@@ -11,53 +11,10 @@ from distnlc import plugins
 from distnlc.cli.contract import PROMISES, gives_the_same_rows_on_two_workers
 from distnlc.sinks import mirror
 from distnlc.spec import SpecError
+from distnlc.studies import template
 from tests.helpers.typed import Answer, distnlc, no_mlflow
 
-MINE = '''
-from dataclasses import dataclass
-from typing import Literal
-
-from distnlc import Kind, Quantity, StudySpec, Unit, column
-from distnlc.records import ATTEMPTS, DEVICE, INDEX, PART, REASON, SECONDS, STATUS, UNIT_ID
-
-
-class Mine(StudySpec):
-    """Squares of numbers."""
-
-    kind: Literal["mine"]
-    count: int = 3
-    shift: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    unit_id: str = column(UNIT_ID, required=True)
-    part: str = column(PART, required=True)
-    index: int = column(INDEX, required=True)
-    status: str = column(STATUS, required=True)
-    reason: str | None = column(REASON)
-    attempts: int = column(ATTEMPTS, default=1)
-    seconds: float = column(SECONDS, required=True)
-    device: str | None = column(DEVICE)
-    square: float | None = column(Quantity("square", group="result"), lead=1)
-
-
-def units(spec):
-    return [
-        Unit(spec.unit_id(part, index), part, index, 1.0, f"{part} {index}")
-        for part in spec.part_names()
-        for index in range(spec.part(part).count)
-    ]
-
-
-def run(spec, unit, work):
-    square = (unit.index + spec.part(unit.part).shift) ** 2
-    row = Row(unit_id=unit.unit_id, part=unit.part, index=unit.index, status="ok", seconds=0.0, square=square)
-    return {"squares": [row]}
-
-
-KIND = Kind(name="mine", spec=Mine, tables={"squares": Row}, units=units, run=run)
-'''
+MINE = Path(template.__file__).read_text()
 PROMISES_WITHOUT_RAY = tuple(each for each in PROMISES if each is not gives_the_same_rows_on_two_workers)
 STUDY = "kind: mine\nparts: {a: {}, b: {shift: 0.5, count: 2}}\n"
 
@@ -133,7 +90,7 @@ def test_the_check_of_a_kind_says_what_it_keeps_and_what_it_breaks(monkeypatch: 
     assert answer.out.count("ok: ") == len(PROMISES_WITHOUT_RAY)
     assert "mine" in distnlc("kinds").out
     forget()
-    Path("my_study.py").write_text(MINE.replace("unit.index + spec", "id(object()) + spec"))
+    Path("my_study.py").write_text(MINE.replace("(unit.index + spec", "(id(object()) + spec"))
     answer = distnlc("kinds", "--check", "mine.yaml")
     assert answer.code == 2
     assert "broken: gives the same rows when it is resumed" in answer.err

@@ -1,4 +1,4 @@
-"""The slow obvious trainer: one network, autograd, a loop. The population trainer must agree with it."""
+"""The slow obvious trainer, one network with autograd in a loop, and a small task to compare the population's on."""
 
 import copy
 from dataclasses import dataclass, field
@@ -6,11 +6,47 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.nn.utils import parameters_to_vector
 
 from distnlc.data.dataset import Dataset
+from distnlc.networks.architecture import Architecture
+from distnlc.networks.loss import loss_scale
 from distnlc.networks.mlp import MLP
 from distnlc.spec import derive_seed
 from distnlc.training.spec import TrainingSpec
+from distnlc.training.start import Start
+
+SHORT = TrainingSpec(batch_size=20, first_patience=3, patience=2, divisions=3)
+SKIPS = [(0.0, "none"), (1.0, "linear"), (0.4, "normalization")]
+"""strength and start of skip connections"""
+
+
+def architecture(
+    activation: str = "tanh", normalization: str = "none", skips: tuple[float, str] = SKIPS[0], depth: int = 5
+) -> Architecture:
+    """A small network for `small_data`, with every change that an architecture can have."""
+    size = {"index": 0, "seed": 7, "d_in": 6, "d_out": 3, "depth": depth, "width": 8}
+    drawn = {"dilation": 0.8, "shift": 0.2, "debiased": True, "bias_variance": 0.05, "initial_scale": 0.9}
+    kinds = {"activation": activation, "normalization": normalization}
+    return Architecture(**size, **drawn, **kinds, skip_strength=skips[0], skip_start=skips[1])
+
+
+def small_data() -> Dataset:
+    """80, 40 and 20 points of three classes that overlap."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(3, (140,), generator=generator)
+    inputs = torch.randn(140, 6, generator=generator, dtype=torch.float64)
+    inputs[:, 0] += labels
+    inputs[:, 1] -= 2.0 * (labels == 1)
+    parts = [(inputs[a:b], labels[a:b]) for a, b in ((0, 80), (80, 120), (120, 140))]
+    return Dataset("waveform-noise", 3, *[tensor for part in parts for tensor in part])
+
+
+def start_of(drawn: Architecture, data: Dataset) -> Start:
+    network = drawn.build()
+    row = parameters_to_vector(network.parameters()).detach()
+    scale = loss_scale(network, data.train_inputs, batch_size=SHORT.batch_size)
+    return Start(drawn, row, network.projection, scale, seed=3)
 
 
 @dataclass

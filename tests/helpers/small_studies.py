@@ -10,7 +10,12 @@ TINY_NLC = (
     "data={train: 200, validation: 100, test: 100}",
     "metrics={nlc_batches: 2, walk_batches: 0}",
 )
-SMALL = {"nlc": ("quick", TINY_NLC), "rehearsal": ("rehearsal", ("count=4", "seconds=0"))}
+TINY_INITIAL = ("points=250", "metrics.nlc_batches=1", "initializations=1", "parameters=2000")
+SMALL = {
+    "nlc": ("quick", TINY_NLC),
+    "nlc-initial": ("nlc-initial-quick", TINY_INITIAL),
+    "rehearsal": ("rehearsal", ("count=4", "seconds=0")),
+}
 """kind -> preset, assignments"""
 
 

@@ -1,14 +1,18 @@
 """Invented studies that look like real ones: rows of any kind from its columns, and NLC studies, without training."""
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from distnlc.analysis.tables import Tables
 from distnlc.plugins import kind_of
-from distnlc.records import DIVERGED, FAILED, OK, columns_of, quantities
+from distnlc.records import DIVERGED, FAILED, OK, Quantity, columns_of, quantities
 from distnlc.spec import StudySpec
-from distnlc.store import Store
+from distnlc.store import Store, arrow_schema
+from distnlc.store.arrow import to_arrow
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 
 ACTIVATIONS = ("relu", "selu", "tanh", "sigmoid", "even-tanh", "gaussian", "square", "odd-square")
@@ -20,14 +24,20 @@ MEASURED = ("initial", "cost", "sweep", "trained", "result")
 
 def invented(row_type: type, **fields: Any) -> Any:
     """A row of any type; what is not given is what a column of its type and unit may hold, costs and reasons None."""
-    for name, kind in columns_of(row_type).items():
-        quantity = quantities(row_type)[name]
+    for name, kind, quantity in _columns(row_type):
         if quantity.group == "cost" or (quantity.group == "status" and kind.endswith("?")):
             continue
         by_type: dict[str, Any] = {"str": name, "int": 1, "bool": False, "float": 1.5}
         value = 0.2 if quantity.unit == "fraction" else by_type[kind.rstrip("?")]
         fields.setdefault(name, value)
     return row_type(**fields)
+
+
+@cache
+def _columns(row_type: type) -> list[tuple[str, str, Quantity]]:
+    """Name, type and quantity of every column."""
+    types = columns_of(row_type)
+    return [(name, types[name], quantity) for name, quantity in quantities(row_type).items()]
 
 
 def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
@@ -191,15 +201,27 @@ def paper_rows(count: int) -> list[ArchitectureRow]:
     ]
 
 
+def records_of(row: ArchitectureRow) -> dict[str, list[Any]]:
+    """An architecture, its runs and one epoch a run."""
+    runs = run_rows(row)
+    return {"architectures": [row], "runs": runs, "epochs": [epoch_row(run) for run in runs]}
+
+
+def tables_of(rows: Sequence[ArchitectureRow]) -> Tables:
+    """As `load` gives them, without a folder."""
+    records, frames = [records_of(row) for row in rows], {}
+    for table, row_type in kind_of("nlc").tables.items():
+        every = [row for unit in records for row in unit[table]]
+        frames[table] = to_arrow(every, arrow_schema(row_type), table).to_pandas()
+    frames["architectures"] = frames["architectures"].astype({"best_at_edge": "boolean"})
+    return Tables("nlc", frames)
+
+
 def write_study(folder: Path, rows: list[ArchitectureRow], spec: StudySpec | None = None, **fields: Any) -> Path:
     """A study folder with these architectures, their runs and one epoch a run, as the engine leaves it."""
     spec = spec or StudySpec(**({"kind": "nlc", "name": "synthetic"} | fields))
     with Store.create_or_open(folder, spec, kind_of("nlc").tables) as store:
-        commits = []
-        for row in rows:
-            runs = run_rows(row)
-            records = {"architectures": [row], "runs": runs, "epochs": [epoch_row(run) for run in runs]}
-            commits.append((row.unit_id, row.status, records))
+        commits = [(row.unit_id, row.status, records_of(row)) for row in rows]
         if commits:
             store.commit(commits)
     return folder

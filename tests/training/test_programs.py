@@ -3,10 +3,11 @@ and what happens where the native one cannot be had."""
 
 import ctypes
 import gc
-import itertools
 import logging
 import subprocess
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,10 +36,10 @@ def drawn(index: int, **changes: object) -> Architecture:
     return replace(sample_architecture(index, seed=5, d_in=20, d_out=4, parameters=2_000, depth_max=9), **changes)
 
 
-def start_of(architecture: Architecture, dtype: torch.dtype = torch.float64, loss_scale: float = 0.7) -> Start:
+def start_of(architecture: Architecture, dtype: torch.dtype = torch.float64) -> Start:
     network = architecture.build().to(dtype)
     row = parameters_to_vector(network.parameters()).detach()
-    return Start(architecture, row, network.projection, loss_scale, seed=1)
+    return Start(architecture, row, network.projection, loss_scale=0.7, seed=1)
 
 
 def points(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -58,8 +59,8 @@ def test_sampled_architectures_train_alike() -> None:
             fast.train_epoch(inputs, labels, rates), slow.train_epoch(inputs, labels, rates), rtol=1e-10, atol=0
         )
         torch.testing.assert_close(fast.flat, slow.flat, rtol=1e-8, atol=1e-10)
-        for one, other in zip(fast.count_errors(inputs, labels), slow.count_errors(inputs, labels), strict=True):
-            assert torch.equal(one, other)
+        found, expected = (torch.stack(one.count_errors(inputs, labels)) for one in (fast, slow))
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -93,7 +94,8 @@ def test_the_activations_in_c_equal_those_in_torch_to_rounding_over_all_sizes(na
         torch.testing.assert_close(slope, expected_slope, rtol=1e-14, atol=2e-15, equal_nan=True)
 
 
-@pytest.mark.parametrize(("name", "bad"), [*itertools.product(FUNCTIONS, [float("nan"), float("inf")])])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", list(FUNCTIONS))
 def test_a_signal_that_is_not_finite_is_never_hidden(name: str, bad: float) -> None:
     """Both programs must call the same epochs diverged, whatever an activation does to infinity."""
     inputs, labels = points()
@@ -102,29 +104,12 @@ def test_a_signal_that_is_not_finite_is_never_hidden(name: str, bad: float) -> N
         start = start_of(drawn(1, activation=name, normalization=normalization))
         rates = torch.tensor([1e-3], dtype=torch.float64)
         fast, slow = (kind(start, start.row[None], SPEC) for kind in (NativeProgram, MLPProgram))
-        losses = [one.train_epoch(inputs, labels, rates).isfinite() for one in (fast, slow)]
-        assert torch.equal(*losses)
-        assert torch.equal(fast.count_errors(inputs, labels)[1], slow.count_errors(inputs, labels)[1])
-
-
-def test_members_that_are_kept_train_on_as_before() -> None:
-    inputs, labels = points()
-    spec = SPEC.model_copy(update={"optimizer": "adam"})
-    start = start_of(drawn(2))
-    rates = torch.tensor([1e-4, 1e-3, 1e-2], dtype=torch.float64)
-    whole, part = (NativeProgram(start, start.row.expand(3, -1), spec) for _ in range(2))
-    for one in (whole, part):
-        one.train_epoch(inputs, labels, rates)
-    rows = torch.tensor([0, 2])
-    part.keep(rows)
-    assert torch.equal(whole.train_epoch(inputs, labels, rates)[rows], part.train_epoch(inputs, labels, rates[rows]))
-    assert torch.equal(whole.flat[rows], part.flat)
+        assert torch.equal(*(one.train_epoch(inputs, labels, rates).isfinite() for one in (fast, slow)))
+        assert torch.equal(*(one.count_errors(inputs, labels)[1] for one in (fast, slow)))
 
 
 @pytest.mark.parametrize("kind", [NativeProgram, MLPProgram])
-def test_the_memory_of_a_program_is_free_as_soon_as_nobody_holds_it(
-    kind: type[NativeProgram | MLPProgram],
-) -> None:
+def test_the_memory_of_a_program_is_free_as_soon_as_nobody_holds_it(kind: type) -> None:
     """On a GPU the next population's buffers come right after; Python's search for cycles does not know how large."""
     inputs, labels = points()
     start = start_of(drawn(0))
@@ -155,15 +140,17 @@ def test_inputs_that_c_would_misread_are_refused() -> None:
         native.train_epoch(inputs, labels, torch.ones(2, dtype=torch.float64))
 
 
-class Without:
+@contextmanager
+def without() -> Iterator[None]:
     """A machine on which something is missing: the caches of the search for it are emptied before and after."""
-
-    def __enter__(self) -> None:
-        for cached in (native_library._attempt, native_library.openblas, programs.warn_once):
+    caches = native_library._attempt, native_library.openblas, programs.warn_once
+    try:
+        for cached in caches:
             cached.cache_clear()
-
-    def __exit__(self, *_: object) -> None:
-        self.__enter__()
+        yield
+    finally:
+        for cached in caches:
+            cached.cache_clear()
 
 
 def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
@@ -171,15 +158,10 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
 ) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     start = start_of(drawn(0))
-    with Without(), caplog.at_level(logging.WARNING):
+    with without(), caplog.at_level(logging.WARNING):
         made = [make_program(start, start.row[None], SPEC) for _ in range(2)]
-        name = program_name("relu", "cpu", torch.float64)
+        assert program_name("relu", "cpu", torch.float64) == "cpu"  # no checkpoint goes from one to the other
     assert [type(one) for one in made] == [MLPProgram, MLPProgram]
-    monkeypatch.undo()
-    assert (name, program_name("relu", "cpu", torch.float64)) == (
-        "cpu",
-        "native",
-    )  # no checkpoint goes from one to the other
     assert [record.message for record in caplog.records] == [
         "the CPU trains and measures in plain torch, two to four times slower: no C compiler was found "
         "(set CC, or install gcc or clang)"
@@ -191,9 +173,8 @@ def test_an_activation_function_that_c_does_not_know_is_trained_in_torch_with_a_
 ) -> None:
     monkeypatch.delitem(ACTIVATIONS, "tanh")
     start = start_of(drawn(0, activation="tanh"))
-    with Without(), caplog.at_level(logging.WARNING):
+    with without(), caplog.at_level(logging.WARNING):
         assert isinstance(make_program(start, start.row[None], SPEC), MLPProgram)
-        assert program_name("tanh", "cpu", torch.float64) == "cpu"
         assert program_name("relu", "cpu", torch.float64) == "native"
     (warning,) = caplog.records
     assert warning.message.endswith("slower: native.c does not know the activation function 'tanh'")
@@ -209,31 +190,24 @@ def test_c_refuses_a_number_of_an_activation_function_that_it_does_not_have(
         NativeProgram(start, start.row[None], SPEC)
 
 
-def test_a_compiler_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_compiler_that_fails_is_quoted_and_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = tmp_path / "native.c"
     source.write_text("this is not C\n")
     monkeypatch.setattr(native_library, "SOURCE", source)
-    with Without(), pytest.raises(NoLibrary, match=r"cannot compile native\.c: .*error"):
-        native_library.library(torch.float64)
-
-
-def test_a_library_that_cannot_be_loaded_is_named_and_not_tried_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """As from a folder mounted without permission to execute, or after a crash while it was written."""
-    tries = []
-
-    def torn(real: str) -> Path:
-        tries.append(real)
-        (tmp_path / "native.so").write_bytes(b"torn")
-        return tmp_path / "native.so"
-
-    monkeypatch.setattr(native_library, "_compiled", torn)
-    with Without():
+    with without():
         for _ in range(2):
-            with pytest.raises(NoLibrary, match=r"native\.so cannot be loaded"):
+            with pytest.raises(NoLibrary, match=r"cannot compile native\.c: .*error"):
                 native_library.library(torch.float64)
-    assert tries == ["double"]
+            monkeypatch.undo()
+
+
+def test_a_library_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As from a folder mounted without permission to execute, or after a crash while it was written."""
+    torn = tmp_path / "native.so"
+    torn.write_bytes(b"torn")
+    monkeypatch.setattr(native_library, "_compiled", lambda _: torn)
+    with without(), pytest.raises(NoLibrary, match=r"native\.so cannot be loaded"):
+        native_library.library(torch.float64)
 
 
 @pytest.mark.parametrize("told", ["flags\t\t: fpu avx2\n", "Features\t: asimd sve\n"])
@@ -245,69 +219,47 @@ def test_processors_of_a_cluster_are_told_apart_by_their_instruction_sets(
     assert native_library._processor_flags() == set(told.partition(":")[2].split())
 
 
-def test_of_workers_that_compile_at_once_the_first_ones_library_stays(
+def test_of_workers_that_compile_at_once_the_first_ones_library_stays_and_is_found_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(native_library, "cache_folder", lambda: tmp_path)
+    compiled = []
 
     def compile_slowly(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         if "-o" in command:
             made = Path(command[command.index("-o") + 1])
             made.write_text("second")
             (tmp_path / made.name).write_text("first")
+            compiled.append(made.name)
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", compile_slowly)
-    assert native_library._compiled("double").read_text() == "first"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_the_compiled_library_is_found_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Without():
-        native_library.library(torch.float64)
-        assert len(list((tmp_path / "distnlc").iterdir())) == 1
-        native_library._attempt.cache_clear()
-
-        def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-            assert command[1:] == ["--version"]
-            return ran(command, capture_output=True, text=True, check=False)
-
-        ran = subprocess.run
-        monkeypatch.setattr(subprocess, "run", refuse)
-        native_library.library(torch.float64)
+    for _ in range(2):
+        assert native_library._compiled("double").read_text() == "first"
+    assert len(list(tmp_path.iterdir())) == len(compiled) == 1
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_gpu_trains_as_the_cpu_does(optimizer: str) -> None:
-    spec, (inputs, labels) = SPEC.model_copy(update={"optimizer": optimizer}), points()
-    gpu = torch.device("cuda")
+    spec, data = SPEC.model_copy(update={"optimizer": optimizer}), points()
+    data_there = [tensor.cuda() for tensor in data]
     for index in range(10):
         start = start_of(drawn(index))
-        projection = None if start.projection is None else start.projection.to(gpu)
-        there = replace(start, row=start.row.to(gpu), projection=projection)
+        projection = None if start.projection is None else start.projection.cuda()
+        there = replace(start, row=start.row.cuda(), projection=projection)
         rates = torch.tensor([1e-4, 1e-3, 1e-3, 1e-2], dtype=torch.float64)
-        cpu, cuda = (
-            MLPProgram(start, start.row.expand(4, -1), spec),
-            MLPProgram(there, there.row.expand(4, -1), spec),
-        )
+        cpu, cuda = (MLPProgram(one, one.row.expand(4, -1), spec) for one in (start, there))
         for kept in ([0, 1, 2, 3], [0, 3]):
-            for one, place in ((cpu, "cpu"), (cuda, "cuda")):
-                one.keep(torch.tensor(kept, device=place))
-            rates = rates[kept]
+            rows, rates = torch.tensor(kept), rates[kept]
+            cpu.keep(rows)
+            cuda.keep(rows.cuda())
             for _ in range(2):
-                losses = (
-                    cpu.train_epoch(inputs, labels, rates),
-                    cuda.train_epoch(inputs.to(gpu), labels.to(gpu), rates.to(gpu)),
-                )
-                torch.testing.assert_close(losses[1].cpu(), losses[0], rtol=1e-9, atol=0)
+                losses = cpu.train_epoch(*data, rates), cuda.train_epoch(*data_there, rates.cuda()).cpu()
+                torch.testing.assert_close(*losses, rtol=1e-9, atol=0)
             torch.testing.assert_close(cuda.flat.cpu(), cpu.flat, rtol=1e-7, atol=1e-9)
-            for one, other in zip(
-                cpu.count_errors(inputs, labels), cuda.count_errors(inputs.to(gpu), labels.to(gpu)), strict=True
-            ):
-                assert torch.equal(one, other.cpu())
+            assert torch.equal(torch.stack(cpu.count_errors(*data)), torch.stack(cuda.count_errors(*data_there)).cpu())
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -315,14 +267,12 @@ def test_steps_can_be_captured_as_cuda_graphs(optimizer: str) -> None:
     """On tensors without values, a step that asked the host for one would raise; and what it works on must stay."""
     spec = SPEC.model_copy(update={"optimizer": optimizer})
     for index in range(12):
-        architecture = drawn(index)
-        projection = start_of(architecture).projection
-        count = len(start_of(architecture).row)
+        start = start_of(drawn(index))
         with FakeTensorMode():
-            row = torch.empty(count, dtype=torch.float64)
-            fake = None if projection is None else torch.empty(projection.shape, dtype=torch.float64)
-            torch_program = MLPProgram(Start(architecture, row, fake, 1.0, 0), row.expand(3, -1), spec)
-            before = {id(tensor) for tensor in vars(torch_program).values() if isinstance(tensor, Tensor)}
-            torch_program.train_step()
-            torch_program.count_step()
-            assert before == {id(tensor) for tensor in vars(torch_program).values() if isinstance(tensor, Tensor)}
+            row = torch.empty(len(start.row), dtype=torch.float64)
+            projection = None if start.projection is None else torch.empty(start.projection.shape, dtype=torch.float64)
+            program = MLPProgram(replace(start, row=row, projection=projection), row.expand(3, -1), spec)
+            before = {id(tensor) for tensor in vars(program).values() if isinstance(tensor, Tensor)}
+            program.train_step()
+            program.count_step()
+            assert before == {id(tensor) for tensor in vars(program).values() if isinstance(tensor, Tensor)}

@@ -1,15 +1,12 @@
 """The report of an NLC study: its answers, figures, tables and explorer."""
 
-import re
-
 from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
-from distnlc.analysis.nlc_initial.report import REPORT as initial
-from distnlc.analysis.nlc_initial.report import shipped
-from distnlc.analysis.report import Details, Figure, Points, PointsPart, Report, TableOf
+from distnlc.analysis.nlc_initial.report import SHIPPED_FIGURES, SHIPPED_TABLES
+from distnlc.analysis.report import Details, Points, PointsPart, Report
 from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc.records import ArchitectureRow
 
@@ -63,18 +60,17 @@ POINTS = Points(
     ),
 )
 
-NUMBERED = sorted(
-    [*(scatter.figure for scatter in SCATTERS), figure5.FIGURE, figure7.FIGURE, figure8.FIGURE],
-    key=lambda figure: int(re.sub(r"\D", "", figure.name)),
+BEFORE_FIGURE_5 = 9
+"""scatter figures: 1, 2, 3A to 3F, 4"""
+NUMBERED = (
+    *(scatter.figure for scatter in SCATTERS[:BEFORE_FIGURE_5]),
+    *(figure5.FIGURE, figure7.FIGURE, figure8.FIGURE),
+    *(scatter.figure for scatter in SCATTERS[BEFORE_FIGURE_5:]),
 )
-
-INITIAL_FIGURES: list[Figure] = shipped(initial.figures)
-INITIAL_TABLES: list[TableOf] = shipped(initial.tables)
-"""of networks before training, which an NLC study does not measure: from the shipped study of kind nlc-initial"""
 
 REPORT = Report(
     answers,
-    figures=(*NUMBERED, saving.FIGURE, *INITIAL_FIGURES),
-    tables=(*INITIAL_TABLES[:2], best_metric.TABLE, *INITIAL_TABLES[2:]),
+    figures=(*NUMBERED, saving.FIGURE, *SHIPPED_FIGURES),
+    tables=(*SHIPPED_TABLES[:2], best_metric.TABLE, *SHIPPED_TABLES[2:]),
     points=POINTS,
 )

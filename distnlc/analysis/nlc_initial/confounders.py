@@ -85,8 +85,11 @@ class Movements:
         Twice the width needs new weights; there it must move by more than the standard deviation over initializations.
         """
         median = self.median(change, metric)
-        limit = self.deviations[metric] if change == "width" else TOLERANCE
-        return abs(median if metric in COSINES else math.log(median)) > limit
+        return abs(median if metric in COSINES else math.log(median)) > self.limit(change, metric)
+
+    def limit(self, change: str, metric: str) -> float:
+        """How far it may go and still stay; nan for the width where there is one initialization."""
+        return self.deviations[metric] if change == "width" else TOLERANCE
 
 
 def movements(tables: Tables) -> Movements:
@@ -102,7 +105,7 @@ def movements(tables: Tables) -> Movements:
     for (change, metric), pairs in medians.groupby(["change", "metric"]):
         moved = _moved(str(metric), pairs["before"], pairs["after"]).dropna()
         summary[str(change), str(metric)] = Summary(moved.median(), moved.min(), moved.max(), len(moved))
-    return Movements(summary, {metric: float(np.nanmedian(values)) for metric, values in deviations.items()})
+    return Movements(summary, {metric: float(pd.Series(values).median()) for metric, values in deviations.items()})
 
 
 def _moved(metric: str, before: "pd.Series[float]", after: "pd.Series[float]") -> "pd.Series[float]":
@@ -146,7 +149,7 @@ def sines(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _verdict(moved: Movements, change: str, metric: str) -> str:
     median = moved.median(change, metric)
-    if math.isnan(median):
+    if math.isnan(median) or math.isnan(moved.limit(change, metric)):
         return "–"
     if not moved.moves(change, metric):
         return "stays"

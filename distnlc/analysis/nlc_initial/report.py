@@ -1,9 +1,9 @@
 """What the report of a study of networks at initialization answers and shows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 from distnlc.analysis import EXAMPLES
 from distnlc.analysis.drawing import format as text
@@ -15,47 +15,23 @@ from distnlc.analysis.tables import Tables, load
 from distnlc.records import FAILED
 from distnlc.studies.nlc_initial.records import METRICS
 
+Shown = TypeVar("Shown")
+
 
 def answers(tables: Tables) -> Answers:
     """How near the tables come to the paper's, and which metrics move; of the parts that the study has."""
-    rows = tables.networks
-    failed = (rows["status"] == FAILED).sum()
-    work = f"{len(rows)} units ({failed} failed), {text.duration(rows['seconds'].sum())} one after the other"
-    overview = []
-    for sentence in (_table1, _table2, _confounders):
-        try:
-            overview.append(sentence(tables))
-        except MissingRecordsError:
-            continue
-    return Answers(work=[work], overview=overview)
-
-
-def _table1(tables: Tables) -> str:
-    rows = table1.measured(tables)
-    shallow, deep = (
-        dict(zip(table1.ACTIVATIONS, (a / b for a, b in zip(rows[row], table1.STATED[row], strict=True)), strict=True))
-        for row in "BD"
-    )
-    steady = [ratio for name, ratio in deep.items() if name not in table1.UNSTABLE]
-    return (
-        f"table 1, measured / paper: {table1.span(shallow.values())} at depth 2; {table1.span(steady)} at depth 49, "
-        "square and odd square left out"
-    )
-
-
-def _table2(tables: Tables) -> str:
-    ratios = [value / table2.STATED[depth] for depth, value in table2.measured(tables).items()]
-    return f"table 2, measured / paper: {table1.span(ratios)}"
-
-
-def _confounders(tables: Tables) -> str:
-    moved = confounders.movements(tables)
-    counts = {
-        quantity.label: sum(moved.moves(change, metric) for change in confounders.CHANGES)
-        for metric, quantity in METRICS.items()
-    }
-    said = ", ".join(f"{label} {count}" for label, count in counts.items())
-    return f"under how many of {len(confounders.CHANGES)} changes that do not matter each metric moves: {said}"
+    rows, overview = tables.networks, []
+    failed, taken = (rows["status"] == FAILED).sum(), text.duration(rows["seconds"].sum())
+    with suppress(MissingRecordsError):
+        overview.append(f"table 1, measured / paper: {table1.ratios(tables)}")
+    with suppress(MissingRecordsError):
+        overview.append(f"table 2, measured / paper: {table2.ratios(tables)}")
+    with suppress(MissingRecordsError):
+        moved, changes = confounders.movements(tables), confounders.CHANGES
+        counts = {metric: sum(moved.moves(change, metric) for change in changes) for metric in METRICS}
+        said = ", ".join(f"{METRICS[metric].label} {count}" for metric, count in counts.items())
+        overview.append(f"under how many of {len(changes)} changes that do not matter each metric moves: {said}")
+    return Answers(work=[f"{len(rows)} units ({failed} failed), {taken} one after the other"], overview=overview)
 
 
 REPORT = Report(
@@ -69,25 +45,16 @@ REPORT = Report(
 )
 
 
-@lru_cache(maxsize=1)
-def _example() -> Tables:
-    return load(EXAMPLES / "nlc_initial")
+def _shipped(make: Callable[[Tables], Shown]) -> Callable[[Tables], Shown]:
+    """The same of the study that ships with distnlc, whatever study it is asked for."""
+    return lambda _: make(load(EXAMPLES / "nlc_initial"))
 
 
-def shipped(shown: Sequence[Figure | TableOf]) -> list[Any]:
-    """The same figures or tables of the study that ships with distnlc, whatever study they are asked for."""
-    note = " Measured in the study of kind nlc-initial that ships with distnlc, not in this one."
-
-    def of_example(make: Callable[[Tables], Any]) -> Callable[[Tables], Any]:
-        def made(_: Tables) -> Any:
-            finished = make(_example())
-            return replace(finished, caption=finished.caption + note)
-
-        return made
-
-    return [
-        replace(each, draw=of_example(each.draw), presets=())
-        if isinstance(each, Figure)
-        else replace(each, tabulate=of_example(each.tabulate), presets=())
-        for each in shown
-    ]
+NOTE = " (from the shipped study of kind nlc-initial)"
+SHIPPED_FIGURES = [
+    replace(each, title=each.title + NOTE, draw=_shipped(each.draw), presets=()) for each in REPORT.figures
+]
+SHIPPED_TABLES = [
+    replace(each, title=each.title + NOTE, tabulate=_shipped(each.tabulate), presets=()) for each in REPORT.tables
+]
+"""for the reports of kinds that do not measure these themselves"""

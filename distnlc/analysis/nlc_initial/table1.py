@@ -5,7 +5,8 @@ with the NLC of networks of depth 49 (D), where small differences multiply; E is
 from linear.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -71,9 +72,19 @@ def table1(rows: dict[str, list[float]]) -> pd.DataFrame:
 
 
 def span(values: Iterable[float]) -> str:
-    """`1.05 to 1.09`."""
-    known: Sequence[float] = list(values)
+    """`1.05 to 1.09`; what was not measured is left out."""
+    known = [value for value in values if not math.isnan(value)]
     return f"{min(known):.2f} to {max(known):.2f}"
+
+
+def ratios(tables: Tables) -> str:
+    """Rows B and D in a few words. Raises MissingRecordsError."""
+    rows = measured(tables)
+    shallow, deep = (
+        [value / stated for value, stated in zip(rows[row], STATED[row], strict=True)] for row in ("B", "D")
+    )
+    steady = [ratio for name, ratio in zip(ACTIVATIONS, deep, strict=True) if name not in UNSTABLE]
+    return f"{span(shallow)} at depth 2; {span(steady)} at depth 49, square and odd square left out"
 
 
 def tabulate(tables: Tables) -> Table:

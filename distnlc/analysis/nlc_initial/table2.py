@@ -2,6 +2,7 @@
 
 from distnlc.analysis.drawing.table import Table, beside, written
 from distnlc.analysis.nlc_initial.parts import measured_on, needed
+from distnlc.analysis.nlc_initial.table1 import span
 from distnlc.analysis.tables import Tables
 
 TITLE = "Table 2: the NLC of batch-norm ReLU networks of width 100"
@@ -15,6 +16,11 @@ def measured(tables: Tables) -> dict[int, float]:
     (rows,) = needed(tables, "table-2")
     medians = rows.groupby("depth")["init_nlc"].median().reindex(list(STATED))
     return {depth: float(medians[depth]) for depth in STATED}
+
+
+def ratios(tables: Tables) -> str:
+    """All depths in a few words. Raises MissingRecordsError."""
+    return span(value / STATED[depth] for depth, value in measured(tables).items())
 
 
 def tabulate(tables: Tables) -> Table:

@@ -34,9 +34,6 @@ PART = "(part)"
 class Explorer:
     """The choices of the page's controls, and the data that the script draws."""
 
-    noun: str
-    parts: list[str]
-    """titles; `data` names parts by their place in this list"""
     axes: dict[str, dict[str, str]]
     """group -> column -> label, of the numbers that some point has"""
     pairs: list[tuple[str, str, str]]
@@ -46,12 +43,8 @@ class Explorer:
     remarks: list[str]
     """what the page had to leave out"""
     data: dict[str, Any]
-    """plain, without nan; its strings are as they stand in the records, markup included"""
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Axis -> label."""
-        return {name: label for axes in self.axes.values() for name, label in axes.items()}
+    """plain, without nan, parts named by their place in its list of titles; its strings are as they stand in the
+    records, markup included"""
 
 
 def explorer(tables: Tables, points: Points) -> Explorer | None:
@@ -74,8 +67,6 @@ def explorer(tables: Tables, points: Points) -> Explorer | None:
     judged_by = [part.judged_by for part in parts]
     details = _within(MOST_BYTES, _details(shown, tables, judged_by, points.details)) if points.details else []
     return Explorer(
-        noun=points.noun,
-        parts=[part.title for part in parts],
         axes={group: {name: one.label for name, one in axes.items() if one.group == group} for group in points.shown},
         pairs=[pair for pair in points.pairs if set(pair[1:]) <= axes.keys()],
         filters=[(name, labels[name], sorted(shown[name].astype(str).unique())) for name in points.filters],

@@ -1,4 +1,4 @@
-"""The cost of units of an NLC study, without torch: to start the longest first, and to say how many rows there will be."""
+"""The cost of units of an NLC study, to start the longest first, and how many rows there will be; without torch."""
 
 from distnlc.data.sources import part_sizes
 from distnlc.data.spec import DataSpec

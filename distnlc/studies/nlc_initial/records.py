@@ -7,7 +7,7 @@ from distnlc.metrics import catalog
 from distnlc.records import ATTEMPTS, DEVICE, INDEX, PART, REASON, SECONDS, STATUS, UNIT_ID, Quantity, column
 
 drawn = partial(Quantity, group="drawn")
-DEPTH = drawn("depth", unit="count", about="linear operations")
+DEPTH = drawn("depth", "count", "linear operations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,33 +23,29 @@ class NetworkRow:
     seconds: float = column(SECONDS, required=True)
     device: str | None = column(DEVICE)
     # what fixes the network and the value
-    experiment: str = column(drawn("experiment", unit="text", about="what the part measures (spec.py)"), required=True)
+    experiment: str = column(drawn("experiment", "text", "what the part measures (spec.py)"), required=True)
     inputs: str | None = column(
-        drawn("inputs", unit="text", about="the dataset; `isotropic` and `gaussian`: unit Gaussian inputs"), lead=3
+        drawn("inputs", "text", "the dataset; `isotropic` and `gaussian`: unit Gaussian inputs"), lead=3
     )
-    points: int | None = column(drawn("points", unit="count", about="inputs that the network is measured on"))
-    batches: int | None = column(drawn("batches", unit="count", about="random batches of 250 per Jacobian norm"))
-    d_in: int | None = column(drawn("input features", unit="count", about="input features"))
-    d_out: int | None = column(drawn("outputs", unit="count", about="outputs, the classes"))
+    points: int | None = column(drawn("points", "count", "inputs that the network is measured on"))
+    batches: int | None = column(drawn("batches", "count", "random batches of 250 per Jacobian norm"))
+    d_in: int | None = column(drawn("input features", "count", "input features"))
+    d_out: int | None = column(drawn("outputs", "count", "outputs, the classes"))
     architecture: int | None = column(
-        drawn("architecture", unit="count", about="the number of a drawn architecture in the study's sequence")
+        drawn("architecture", "count", "the number of a drawn architecture in the study's sequence")
     )
-    initialization: int | None = column(
-        drawn("initialization", unit="count", about="which of its initial weights, from 0")
-    )
+    initialization: int | None = column(drawn("initialization", "count", "which of its initial weights, from 0"))
     seed: int = column(
-        drawn("seed", unit="number", about="of the weights; a whole number below 2^63; 0: there are none"), default=0
+        drawn("seed", "number", "of the weights; a whole number below 2^63; 0: there are none"), default=0
     )
-    activation: str | None = column(
-        drawn("activation", unit="text", about="the activation function, `none` or `sine`"), lead=2
-    )
-    frequency: int | None = column(drawn("frequency k", unit="number", about="k of 1 + sin(k s) / k"))
+    activation: str | None = column(drawn("activation", "text", "the activation function, `none` or `sine`"), lead=2)
+    frequency: int | None = column(drawn("frequency k", "number", "k of 1 + sin(k s) / k"))
     depth: int | None = column(DEPTH, lead=4)
-    width: int | None = column(drawn("width", unit="count", log=True, about="neurons of every hidden layer"), lead=5)
-    parameters: int | None = column(drawn("parameters", unit="count", log=True, about="weights and biases"))
-    normalization: str | None = column(drawn("normalization", unit="text", about="`none`, `batch` or `layer`"))
+    width: int | None = column(drawn("width", "count", "neurons of every hidden layer", log=True), lead=5)
+    parameters: int | None = column(drawn("parameters", "count", "weights and biases", log=True))
+    normalization: str | None = column(drawn("normalization", "text", "`none`, `batch` or `layer`"))
     absorbs: bool | None = column(
-        drawn("absorbs", unit="yes/no", about="whether batch norm undoes any scale of, and constant added to, inputs")
+        drawn("absorbs", "yes/no", "whether batch norm undoes any scale of, and constant added to, inputs")
     )
     # what was measured
     init_nlc: float | None = column(catalog.INITIAL_NLC, lead=1)
@@ -58,10 +54,10 @@ class NetworkRow:
     output_spread: float | None = column(
         Quantity(
             "spread of the outputs",
-            unit="output",
+            "output",
+            "quadratic mean over the outputs of their standard deviations",
             group="initial",
             log=True,
-            about="quadratic mean over the outputs of their standard deviations",
         )
     )
     activation_nlc: float | None = column(catalog.ACTIVATION_NLC)
@@ -69,8 +65,9 @@ class NetworkRow:
     directions: float | None = column(
         Quantity(
             "directions of the inputs",
+            "number",
+            "(sum of variances)^2 / sum of squared variances: so many equal ones are as uneven as the inputs'",
             group="initial",
-            about="(sum of variances)^2 / sum of squared variances: so many equal ones are as uneven as the inputs'",
         )
     )
 
@@ -97,10 +94,10 @@ class MovementRow:
     """One metric before and after one change that does not matter to training."""
 
     unit_id: str = column(UNIT_ID, required=True)
-    change: str = column(moved("change", unit="text", about="a name of changes.CHANGES, or `width`"), required=True)
-    metric: str = column(moved("metric", unit="text", about="a column of the NLC study"), required=True)
-    before: float | None = column(moved("before", about="of the architecture as it was drawn"), required=True)
-    after: float | None = column(moved("after", about="of the changed network"), required=True)
+    change: str = column(moved("change", "text", "a name of changes.CHANGES, or `width`"), required=True)
+    metric: str = column(moved("metric", "text", "a column of the NLC study"), required=True)
+    before: float | None = column(moved("before", "number", "of the architecture as it was drawn"), required=True)
+    after: float | None = column(moved("after", "number", "of the changed network"), required=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +105,7 @@ class PixelRow:
     """One pixel of a sphere picture; those outside the disc have no row."""
 
     unit_id: str = column(UNIT_ID, required=True)
-    pixel: int = column(moved("pixel", unit="count", about="row by row from the top left, from 0"), required=True)
-    red: int = column(moved("red", unit="count", about="0 to 255, grows with output 1"), required=True)
-    green: int = column(moved("green", unit="count", about="0 to 255, grows with output 2"), required=True)
-    blue: int = column(moved("blue", unit="count", about="0 to 255, grows with output 3"), required=True)
+    pixel: int = column(moved("pixel", "count", "row by row from the top left, from 0"), required=True)
+    red: int = column(moved("red", "count", "0 to 255, grows with output 1"), required=True)
+    green: int = column(moved("green", "count", "0 to 255, grows with output 2"), required=True)
+    blue: int = column(moved("blue", "count", "0 to 255, grows with output 3"), required=True)

@@ -1,8 +1,8 @@
 """What a study of networks at initialization computes: every part is one experiment."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.spec import MetricsSpec
@@ -59,6 +59,16 @@ class Spec(StudySpec):
     """k of the sines"""
     pixels: PositiveInt = 160
     """of each picture's side"""
+
+    @model_validator(mode="after")
+    def _experiment_can_be_done(self) -> Self:
+        if self.experiment in {"changes", "width", "sines"} and self.inputs != "data":
+            raise ValueError(
+                f"the experiment {self.experiment} needs labels, so inputs must be data, not {self.inputs}"
+            )
+        if self.experiment != "spheres" and min(self.depths) < 2:
+            raise ValueError("depths must be at least 2 (spheres: 1 is the key to the colours)")
+        return self
 
     def unit_identity(self) -> dict[str, Any]:
         """More initializations rename no unit."""

@@ -93,7 +93,7 @@ def fixed(part: Spec, cell: Mapping[str, Any], d_in: int, d_out: int) -> dict[st
     else:
         row["seed"] = derive_seed("tables", part.seed, cell["initialization"])
     factor = row.pop("width_factor", 1)
-    row.setdefault("width", int(width_for(part.parameters, row["depth"], d_in, d_out) * factor))
+    row.setdefault("width", max(1, int(width_for(part.parameters, row["depth"], d_in, d_out) * factor)))
     return row | {"parameters": count_parameters(row["depth"], row["width"], row["d_in"], row["d_out"])}
 
 

@@ -79,10 +79,11 @@ class RehearsalRow:
     attempts: int = column(ATTEMPTS, default=1)
     seconds: float = column(SECONDS, required=True)
     value: float | None = column(
-        Quantity("value", group="result", about="a number in [0, 1) that follows from the spec and the index"), lead=1
+        Quantity("value", "number", "a number in [0, 1) that follows from the spec and the index", group="result"),
+        lead=1,
     )
-    host: str | None = column(Quantity("host", unit="text", group="status", about="the machine that did the unit"))
-    process: int | None = column(Quantity("process", unit="count", group="status", about="its worker's process id"))
+    host: str | None = column(Quantity("host", "text", "the machine that did the unit", group="status"))
+    process: int | None = column(Quantity("process", "count", "its worker's process id", group="status"))
     part: str = column(PART, default="")
     device: str | None = column(DEVICE)
 

@@ -1,18 +1,16 @@
 """The answers of a study count and correlate the right rows, and say so in sentences."""
 
-from pathlib import Path
-
 from distnlc.analysis.nlc.answers import answers, overview, sentences, summarize
-from distnlc.analysis.tables import Tables, load
-from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study
+from distnlc.analysis.tables import Tables
+from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, tables_of
 
 
-def test_summary_counts(tmp_path: Path) -> None:
+def test_summary_counts() -> None:
     rows = [
         architecture_row(i, init_nlc=1.0 + i, test_error=0.1 + 0.02 * i, best_at_edge=i in {0, 29}, seconds=2.0)
         for i in range(30)
     ]
-    tables = load(write_study(tmp_path / "study", [*rows, failed_row(30, seconds=40.0)]))
+    tables = tables_of([*rows, failed_row(30, seconds=40.0)])
     (part,) = summarize(tables)
     assert (part.architectures, part.failed, part.runs, part.diverged_runs) == (31, 1, 90, 30)
     assert part.seconds == 100
@@ -27,21 +25,21 @@ def test_summary_counts(tmp_path: Path) -> None:
     ]
 
 
-def test_pruned_runs_are_counted_and_said(tmp_path: Path) -> None:
-    found = load(write_study(tmp_path / "study", [architecture_row(i) for i in range(4)]))
+def test_pruned_runs_are_counted_and_said() -> None:
+    found = tables_of([architecture_row(i) for i in range(4)])
     assert "pruned" not in sentences(summarize(found)[0])[0]
     found.runs.loc[found.runs["run"] == 0, "status"] = "pruned"
     assert sentences(summarize(found)[0])[0].endswith("12 training runs, 4 of them diverged, 4 pruned.")
     assert "4 pruned before their end" in answers(found).work[0]
 
 
-def test_the_answers_count_all_initial_weights_and_correlate_the_first(tmp_path: Path) -> None:
+def test_the_answers_count_all_initial_weights_and_correlate_the_first() -> None:
     rows = [
         *realistic_rows(20, failures=0),
         *realistic_rows(20, failures=0, seed=9, initialization=1),
     ]
     rows = [architecture_row(**(row.__dict__ | {"unit_id": f"unit{number}"})) for number, row in enumerate(rows)]
-    (part,) = summarize(load(write_study(tmp_path / "study", rows)))
+    (part,) = summarize(tables_of(rows))
     assert (part.architectures, part.units, part.runs) == (20, 40, 1600)
     assert part.correlation.n == part.correlation.n_in == 20
     assert sentences(part)[0].startswith(
@@ -49,13 +47,13 @@ def test_the_answers_count_all_initial_weights_and_correlate_the_first(tmp_path:
     )
 
 
-def test_skipped_architectures_are_counted(tmp_path: Path) -> None:
+def test_skipped_architectures_are_counted() -> None:
     untrained = dict.fromkeys(
         ("test_error", "val_error", "train_error", "runs", "best_run", "best_rate", "best_at_edge")
     )
     rows = [architecture_row(i, init_nlc=1.0 + i, test_error=0.1 + 0.01 * i) for i in range(4)]
     rows.append(architecture_row(4, status="skipped", reason="init_nlc is 9", init_nlc=9.0, **untrained))
-    (part,) = summarize(load(write_study(tmp_path / "study", rows)))
+    (part,) = summarize(tables_of(rows))
     assert sentences(part)[0].startswith("4 of 5 architectures finished, 0 failed, 1 skipped by train_if; ")
     assert part.correlation.left_out == {"not trained: skipped by train_if": 1}
 

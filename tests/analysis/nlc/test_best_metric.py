@@ -1,7 +1,6 @@
 """The table of metrics answers its question in numbers, and says what it could not answer."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,18 +11,18 @@ from distnlc.analysis.nlc import best_metric
 from distnlc.analysis.nlc.metrics import NLC, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.ranking import Ranking
-from distnlc.analysis.tables import Tables, load
-from tests.helpers.synthetic import realistic_rows, write_study
+from distnlc.analysis.tables import Tables
+from tests.helpers.synthetic import realistic_rows, tables_of
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def tables() -> Tables:
     """waveform-noise with two initializations, CIFAR10 with one, five architectures of MNIST."""
     rows = (
         realistic_rows(40, failures=0) + realistic_rows(30, "cifar10", seed=1) + realistic_rows(5, "mnist", failures=0)
     )
     second = [replace(row, unit_id=f"{row.unit_id}-1", initialization=1) for row in rows[:40]]
-    return load(write_study(tmp_path_factory.mktemp("best") / "study", rows + second))
+    return tables_of(rows + second)
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +75,11 @@ def test_the_remarks_answer_the_question(ranking: Ranking, table: Table) -> None
     assert "of the 9 metrics are related to the test error at q < 0.05" in third
 
 
-def test_a_study_without_repetitions_says_which_preset_has_them(tmp_path: Path) -> None:
-    remarks = best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(12, failures=0)))).all_remarks
+def test_a_study_without_repetitions_says_which_preset_has_them() -> None:
+    remarks = best_metric.tabulate(tables_of(realistic_rows(12, failures=0))).all_remarks
     assert any("so no noise ceiling; the preset paper-small gives them" in remark for remark in remarks)
 
 
-def test_a_study_with_nothing_to_rank_says_so(tmp_path: Path) -> None:
+def test_a_study_with_nothing_to_rank_says_so() -> None:
     with pytest.raises(MissingRecordsError, match=r"5 rows .* are needed to rank metrics"):
-        best_metric.tabulate(load(write_study(tmp_path / "study", realistic_rows(5, failures=0))))
+        best_metric.tabulate(tables_of(realistic_rows(5, failures=0)))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +11,12 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.nlc.comparison import compared, difference_p, differences, outside, paper_interval
 from distnlc.analysis.nlc.parts import Part, parts_of, pooled
 from distnlc.analysis.statistics.correlations import Correlation, correlate
-from distnlc.analysis.tables import load
-from tests.helpers.synthetic import architecture_row, paper_rows, write_study
+from distnlc.studies.nlc.records import ArchitectureRow
+from tests.helpers.synthetic import architecture_row, paper_rows, tables_of
 
 
-def parts(folder: Path, rows: list[object]) -> list[Part]:
-    return parts_of(load(write_study(folder / "study", rows)).architectures)  # type: ignore[arg-type]
+def parts(rows: list[ArchitectureRow]) -> list[Part]:
+    return parts_of(tables_of(rows).architectures)
 
 
 def correlation(low: float, high: float) -> Correlation:
@@ -36,23 +35,23 @@ def test_a_value_is_outside_if_no_stated_value_lies_in_the_interval() -> None:
     assert not outside(correlate([1, 1, 1], [1, 2, 3]), (0.5,)), "no correlation, nothing to compare"
 
 
-def test_a_study_of_the_papers_size_differs_in_nothing(tmp_path: Path) -> None:
+def test_a_study_of_the_papers_size_differs_in_nothing() -> None:
     rows = [architecture_row(i, parameters=1_000_200, runs=40, epochs=3_000) for i in range(245)]
-    (part,) = parts(tmp_path, rows)
+    (part,) = parts(rows)
     assert differences(part) == []
     assert compared(part, correlation(0.3, 0.5), (0.4,)) == (
         "the paper's 0.40 lies inside the interval 0.30 to 0.50; in size the two studies agree."
     )
 
 
-def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
+def test_each_difference_is_named_with_both_numbers() -> None:
     rows = [
         architecture_row(
             i, dataset="cifar10", train_points=5_000, d_in=622, d_out=10, parameters=40_000 + i, runs=36, epochs=900
         )
         for i in range(31)
     ]
-    (part,) = parts(tmp_path, rows)
+    (part,) = parts(rows)
     said = compared(part, correlation(0.1, 0.6), (0.81,))
     for each in (
         "the paper's 0.81 lies outside the interval 0.10 to 0.60",
@@ -67,15 +66,15 @@ def test_each_difference_is_named_with_both_numbers(tmp_path: Path) -> None:
     assert "chance" not in said
 
 
-def test_architectures_left_untrained_are_a_difference(tmp_path: Path) -> None:
+def test_architectures_left_untrained_are_a_difference() -> None:
     rows = [architecture_row(i, epochs=300) for i in range(4)]
     rows.append(architecture_row(4, status="skipped", init_nlc=9.0, test_error=None, runs=None, epochs=None))
-    (part,) = parts(tmp_path, rows)
+    (part,) = parts(rows)
     assert "1 of them not trained, by train_if (the paper none)" in differences(part)
 
 
-def test_the_papers_numbers_are_those_of_the_part(tmp_path: Path) -> None:
-    found = {part.title: part for part in parts(tmp_path, paper_rows(4))}
+def test_the_papers_numbers_are_those_of_the_part() -> None:
+    found = {part.title: part for part in parts(paper_rows(4))}
     training = found["waveform-noise (SGD, chosen by training error)"]
     assert differences(training) == [
         "4 architectures (the paper 50)",
@@ -85,8 +84,8 @@ def test_the_papers_numbers_are_those_of_the_part(tmp_path: Path) -> None:
     assert differences(together)[0] == "12 architectures (the paper 750)"
 
 
-def test_chance_is_named_where_the_papers_own_interval_reaches_ours(tmp_path: Path) -> None:
-    (part,) = parts(tmp_path, [architecture_row(i) for i in range(4)])
+def test_chance_is_named_where_the_papers_own_interval_reaches_ours() -> None:
+    (part,) = parts([architecture_row(i) for i in range(4)])
     x = np.random.default_rng(0).normal(size=250)
     y = x + np.random.default_rng(1).normal(size=250)
     expected = stats.pearsonr(x, y)
@@ -97,9 +96,9 @@ def test_chance_is_named_where_the_papers_own_interval_reaches_ours(tmp_path: Pa
         assert ("chance may suffice" in compared(part, c, (expected.statistic,))) == chance
 
 
-def test_chance_is_named_where_few_rows_have_a_narrow_interval(tmp_path: Path) -> None:
+def test_chance_is_named_where_few_rows_have_a_narrow_interval() -> None:
     """Two correlations are compared by Fisher's transformation too: resampling 20 rows can give any interval."""
-    (part,) = parts(tmp_path, [architecture_row(i) for i in range(4)])
+    (part,) = parts([architecture_row(i) for i in range(4)])
     narrow = Correlation(**(correlation(-0.25, -0.15).__dict__ | {"n_in": 20}))
     error = math.sqrt(1 / 17 + 1 / 247)
     expected = 2 * stats.norm.sf((math.atanh(0.2) + math.atanh(0.05)) / error)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,8 @@ from distnlc.analysis.nlc import figure7
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import SCATTERS
 from distnlc.analysis.statistics.correlations import correlate
-from distnlc.analysis.tables import Tables, load
-from tests.helpers.synthetic import architecture_row, write_study
+from distnlc.analysis.tables import Tables
+from tests.helpers.synthetic import architecture_row, tables_of
 
 SGD = ("CIFAR10 (SGD)", "MNIST (SGD)", "waveform-noise (SGD)")
 ADAM, TRAINING = "waveform-noise (Adam)", "waveform-noise (SGD, chosen by training error)"
@@ -63,9 +62,9 @@ def only(tables: Tables, architectures: pd.DataFrame) -> Tables:
     return replace(tables, frames=tables.frames | {"architectures": architectures})
 
 
-def of(folder: Path, *rows: dict[str, object]) -> Tables:
+def of(*rows: dict[str, object]) -> Tables:
     """The tables of a study with one architecture per mapping of changed fields."""
-    return load(write_study(folder / "study", [architecture_row(i, **row) for i, row in enumerate(rows)]))
+    return tables_of([architecture_row(i, **row) for i, row in enumerate(rows)])
 
 
 @pytest.mark.parametrize(
@@ -153,8 +152,8 @@ def test_figure_7_counts_the_chosen_runs_of_architectures_better_than_guessing(p
         assert (f"{guessing} (not better than guessing)" in figure.table.loc[title, "left out"]) == (guessing > 0)
 
 
-def test_figure_7_says_where_the_range_was_too_narrow(tmp_path: Path) -> None:
-    figure = figure7.draw(of(tmp_path, *({"runs": 40, "best_run": run} for run in (0, 4, 5, 34, 35, 39))))
+def test_figure_7_says_where_the_range_was_too_narrow() -> None:
+    figure = figure7.draw(of(*({"runs": 40, "best_run": run} for run in (0, 4, 5, 34, 35, 39))))
     assert figure.table is not None
     assert figure.table.loc["waveform-noise (SGD)", "first or last 5"] == "4"
     assert figure.remarks[0].startswith("waveform-noise (SGD): the best rate of 4 of 6 architectures")
@@ -199,9 +198,8 @@ def test_nothing_in_a_figure_overlaps_or_is_cut_off(drawn: Drawn, name: str) -> 
         assert not any(box.overlaps(other) for other in boxes[:number])
 
 
-def test_colours_mean_high_bias_skip_connections_and_others(tmp_path: Path) -> None:
+def test_colours_mean_high_bias_skip_connections_and_others() -> None:
     tables = of(
-        tmp_path,
         {"test_error": 0.1, "init_bias": 1000.0},
         {"test_error": 0.2, "skip_strength": 0.3},
         {"test_error": 0.3, "init_bias": 1001.0},
@@ -229,16 +227,16 @@ def test_the_inset_shows_its_range_and_covers_no_point(paper: Tables, drawn: Dra
         assert covers_no_point(axes)
 
 
-def test_the_inset_finds_room_where_points_are_everywhere(tmp_path: Path) -> None:
-    tables = of(tmp_path, *({"init_nlc": n, "test_error": e} for n in (1.0, 3.0, 9.0, 30.0) for e in (0.1, 0.4, 0.6)))
+def test_the_inset_finds_room_where_points_are_everywhere() -> None:
+    tables = of(*({"init_nlc": n, "test_error": e} for n in (1.0, 3.0, 9.0, 30.0) for e in (0.1, 0.4, 0.6)))
     figure = SCATTER["figure2"].draw(tables).figure
     figure.draw_without_rendering()
     assert covers_no_point(figure.axes[0])
 
 
-def test_rows_without_a_logarithm_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_rows_without_a_logarithm_are_left_out_and_counted() -> None:
     values = (INF, NAN, 0.0, None, 1.0, 2.0, 4.0)
-    figure = SCATTER["figure2"].draw(of(tmp_path, *({"init_nlc": v, "test_error": (v or 1) / 9} for v in values)))
+    figure = SCATTER["figure2"].draw(of(*({"init_nlc": v, "test_error": (v or 1) / 9} for v in values)))
     assert figure.panels[0].correlation.left_out == {
         "initial NLC not measured": 2,
         "initial NLC not finite": 1,
@@ -247,8 +245,8 @@ def test_rows_without_a_logarithm_are_left_out_and_counted(tmp_path: Path) -> No
     assert len(points(figure.figure.axes[0])) == 3
 
 
-def test_skipped_architectures_are_left_out_where_a_quantity_needs_training(tmp_path: Path) -> None:
-    tables = of(tmp_path, {}, {"status": "skipped", "test_error": None}, {"init_nlc": 2.0, "test_error": 0.4})
+def test_skipped_architectures_are_left_out_where_a_quantity_needs_training() -> None:
+    tables = of({}, {"status": "skipped", "test_error": None}, {"init_nlc": 2.0, "test_error": 0.4})
     left_out = [SCATTER[name].draw(tables).panels[0].correlation.left_out for name in ("figure2", "figure9c")]
     assert left_out == [{"not trained: skipped by train_if": 1}, {}]
 
@@ -261,12 +259,12 @@ def test_only_the_first_initialization_of_an_architecture_is_shown(tables: Table
         assert part.rows["unit_id"].tolist() == again.rows["unit_id"].tolist()
 
 
-def test_two_parts_of_one_kind_are_told_apart(tmp_path: Path) -> None:
-    panels = SCATTER["figure3a"].draw(of(tmp_path, {"part": "small"}, {"part": "large"})).panels
+def test_two_parts_of_one_kind_are_told_apart() -> None:
+    panels = SCATTER["figure3a"].draw(of({"part": "small"}, {"part": "large"})).panels
     assert [panel.title for panel in panels] == ["waveform-noise (SGD): large", "waveform-noise (SGD): small"]
 
 
-def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
-    tables = of(tmp_path, {}, {"init_nlc": 3.0, "test_error": 0.4}, {"init_nlc": 9.0, "test_error": 0.6})
+def test_the_same_records_give_the_same_bytes() -> None:
+    tables = of({}, {"init_nlc": 3.0, "test_error": 0.4}, {"init_nlc": 9.0, "test_error": 0.6})
     first, again = (encoded(SCATTER["figure2"].draw(tables), "svg") for _ in range(2))
     assert first == again

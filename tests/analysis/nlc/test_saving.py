@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +10,9 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.nlc import saving
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.saving import RANGES, SHARES, elsewhere, lost_at_shares, study_of
-from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
 from distnlc.studies.nlc.records import ArchitectureRow
-from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, write_study
-
-
-def loaded(folder: Path, rows: list[ArchitectureRow]) -> Tables:
-    return load(write_study(folder / "study", rows))
+from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, tables_of
 
 
 def ten() -> list[ArchitectureRow]:
@@ -27,8 +21,8 @@ def ten() -> list[ArchitectureRow]:
     return [architecture_row(i, init_nlc=1.0 + i, test_error=error, epochs=10) for i, error in enumerate(errors)]
 
 
-def test_a_study_that_can_be_counted_by_hand(tmp_path: Path) -> None:
-    study = study_of(parts_of(loaded(tmp_path, ten()).architectures)[0])
+def test_a_study_that_can_be_counted_by_hand() -> None:
+    study = study_of(parts_of(tables_of(ten()).architectures)[0])
     lost = {
         round(share, 3): points for share, points in zip(SHARES, lost_at_shares(study.error, study.epochs), strict=True)
     }
@@ -41,14 +35,14 @@ def test_a_study_that_can_be_counted_by_hand(tmp_path: Path) -> None:
     assert math.isnan(study.lost(study.inside(20, 30)))
 
 
-def test_epochs_are_weighed(tmp_path: Path) -> None:
+def test_epochs_are_weighed() -> None:
     rows = [replace(row, epochs=100 if row.index == 9 else 10) for row in ten()]
-    study = study_of(parts_of(loaded(tmp_path, rows).architectures)[0])
+    study = study_of(parts_of(tables_of(rows).architectures)[0])
     assert study.saved(study.inside(1, 9)) == pytest.approx(100 / 190)
 
 
-def test_other_architectures_lose_what_resampling_the_slow_way_says(tmp_path: Path) -> None:
-    study = study_of(parts_of(loaded(tmp_path, ten()).architectures)[0])
+def test_other_architectures_lose_what_resampling_the_slow_way_says() -> None:
+    study = study_of(parts_of(tables_of(ten()).architectures)[0])
     found = elsewhere(study)
     generator = np.random.default_rng(1)
     slow = []
@@ -61,9 +55,9 @@ def test_other_architectures_lose_what_resampling_the_slow_way_says(tmp_path: Pa
     assert (np.diff(found.by_nlc.mean(axis=0)) >= 0).all()
 
 
-def test_leaving_out_at_random_is_the_expected_minimum_of_a_sample(tmp_path: Path) -> None:
+def test_leaving_out_at_random_is_the_expected_minimum_of_a_sample() -> None:
     """The lowest of the first k of a resample in random order is the lowest of k independent draws."""
-    study = study_of(parts_of(loaded(tmp_path, ten()).architectures)[0])
+    study = study_of(parts_of(tables_of(ten()).architectures)[0])
     errors, n = np.sort(study.error), 10
 
     def lowest(k: int) -> float:
@@ -76,16 +70,16 @@ def test_leaving_out_at_random_is_the_expected_minimum_of_a_sample(tmp_path: Pat
         assert at_random[share] == pytest.approx(100 * (lowest(k) - lowest(n)), abs=0.5)
 
 
-def test_the_nlc_loses_less_than_chance_where_it_predicts(tmp_path: Path) -> None:
+def test_the_nlc_loses_less_than_chance_where_it_predicts() -> None:
     rows = [replace(row, test_error=0.1 + 0.02 * math.log(row.init_nlc or 1)) for row in realistic_rows(60, failures=0)]
-    found = elsewhere(study_of(parts_of(loaded(tmp_path, rows).architectures)[0]))
+    found = elsewhere(study_of(parts_of(tables_of(rows).architectures)[0]))
     assert found.by_nlc.max() < 1e-9
     assert found.at_random.mean() > 0.1
 
 
-def test_left_out_rows_are_counted_and_ranges_named(tmp_path: Path) -> None:
+def test_left_out_rows_are_counted_and_ranges_named() -> None:
     rows = [*ten(), failed_row(10)]
-    drawn = saving.draw(loaded(tmp_path, rows))
+    drawn = saving.draw(tables_of(rows))
     assert drawn.table is not None
     shown = drawn.table.loc["waveform-noise (SGD): NLC 1 to 5"]
     assert list(shown[["trained", "epochs saved", "lost, points"]]) == ["5 of 10", "50%", "0.0"]
@@ -94,16 +88,16 @@ def test_left_out_rows_are_counted_and_ranges_named(tmp_path: Path) -> None:
     assert "train_if: init_nlc between 1 and 5" in drawn.remarks[0]
 
 
-def test_a_study_that_was_filtered_cannot_tell_what_the_filter_lost(tmp_path: Path) -> None:
+def test_a_study_that_was_filtered_cannot_tell_what_the_filter_lost() -> None:
     rows = [*ten(), architecture_row(11, status=SKIPPED, test_error=None, epochs=None, init_nlc=9.0)]
     with pytest.raises(MissingRecordsError, match="1 architectures were skipped by train_if"):
-        saving.draw(loaded(tmp_path, rows))
+        saving.draw(tables_of(rows))
 
 
-def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> None:
+def test_every_part_has_a_panel_and_an_empty_range_is_said() -> None:
     far = [replace(row, init_nlc=(row.init_nlc or 1) + 200) for row in realistic_rows(12, "cifar10", failures=0)]
     rows = [*far, *realistic_rows(12, failures=0), *(replace(row, part="few", optimizer="adam") for row in ten()[:3])]
-    drawn = saving.draw(loaded(tmp_path, rows))
+    drawn = saving.draw(tables_of(rows))
     assert [axes.get_title(loc="left") for axes in drawn.figure.axes] == ["CIFAR10 (SGD)", "waveform-noise (SGD)"]
     assert drawn.table is not None
     assert drawn.table.loc["CIFAR10 (SGD): NLC 1 to 5", "trained"].startswith("0 of ")
@@ -111,6 +105,6 @@ def test_every_part_has_a_panel_and_an_empty_range_is_said(tmp_path: Path) -> No
     assert any("3 trained architectures" in remark for remark in drawn.remarks)
 
 
-def test_a_study_that_trained_too_few_says_how_many_it_takes(tmp_path: Path) -> None:
+def test_a_study_that_trained_too_few_says_how_many_it_takes() -> None:
     with pytest.raises(MissingRecordsError, match=r"3 trained architectures .* at least 8 are needed"):
-        saving.draw(loaded(tmp_path, ten()[:3]))
+        saving.draw(tables_of(ten()[:3]))

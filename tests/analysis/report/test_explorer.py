@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from distnlc.analysis.nlc.report import POINTS
 from distnlc.analysis.report import explorer
 from distnlc.analysis.tables import Tables, load
 from distnlc.records import SKIPPED
-from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
+from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, tables_of
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +31,11 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
     assert found is not None
     columns, details = found.data["columns"], found.data["details"]
     rows = {(row.part, row.index): row for row in example.architectures.itertuples() if row.initialization == 0}
-    titles = {parts_of(example.architectures)[i].rows["part"].iloc[0]: i for i in range(len(found.parts))}
+    titles = {parts_of(example.architectures)[i].rows["part"].iloc[0]: i for i in range(len(found.data["parts"]))}
     assert len(details) == len(columns["index"]) == len(rows)
     for (part, index), row in list(rows.items())[::7]:
         place = [*zip(found.data["part"], columns["index"], strict=True)].index((titles[part], index))
-        for name in found.labels:
+        for name in found.data["axes"]:
             assert columns[name][place] == rounded(getattr(row, name))
         runs = example.runs[example.runs.unit_id == row.unit_id]
         epochs = example.epochs[(example.epochs.unit_id == row.unit_id) & (example.epochs.run == row.best_run)]
@@ -53,37 +52,32 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
             assert since[max(begin for begin in since if begin <= epoch)] == rounded(rate)
 
 
-def test_it_is_plain_data_that_offers_what_there_is(tmp_path: Path) -> None:
+def test_it_is_plain_data_that_offers_what_there_is() -> None:
     rows = [
         *paper_rows(4),
         failed_row(9, part="cifar10-sgd", dataset="cifar10", d_out=10),
         architecture_row(0, part="again", initialization=1),
         architecture_row(1, part="again", status=SKIPPED, runs=None, best_run=None, init_nlc=float("inf")),
     ]
-    found = explorer.explorer(load(write_study(tmp_path / "study", rows)), POINTS)
+    found = explorer.explorer(tables_of(rows), POINTS)
     assert found is not None
     json.dumps(found.data, allow_nan=False)
     columns = found.data["columns"]
     assert {len(values) for values in columns.values()} == {len([row for row in rows if row.status != "failed"]) - 1}
-    assert len(found.parts) == 6
+    assert len(found.data["parts"]) == 6
     assert found.pairs[0] == ("Figure 2", "init_nlc", "test_error")
-    assert "activation_nlc" not in found.labels  # nobody measured it
+    assert "activation_nlc" not in found.data["axes"]  # nobody measured it
     assert [name for name, _, _ in found.filters] == ["normalization", "activation", "skip connections"]
     assert found.remarks == []
     untrained = columns["init_nlc"].index(None)
     assert found.data["details"][untrained]["key"] == []
 
 
-def test_nothing_measured_gives_no_explorer(tmp_path: Path) -> None:
-    assert explorer.explorer(load(write_study(tmp_path / "empty", [])), POINTS) is None
-    assert explorer.explorer(load(write_study(tmp_path / "failed", [failed_row(0)])), POINTS) is None
-
-
-def test_a_large_study_is_cut_evenly_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_study_is_cut_evenly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explorer, "MOST_POINTS", 20)
     monkeypatch.setattr(explorer, "MOST_BYTES", 3_000)
     rows = paper_rows(10)
-    found = explorer.explorer(load(write_study(tmp_path / "study", rows)), POINTS)
+    found = explorer.explorer(tables_of(rows), POINTS)
     assert found is not None
     parts, details = found.data["part"], found.data["details"]
     assert {parts.count(part) for part in range(5)} <= {3, 4, 5}  # some failed

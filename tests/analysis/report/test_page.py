@@ -207,7 +207,8 @@ def test_odd_studies_have_a_report_that_names_the_presets_that_would_help(
     if not rows:
         assert len(missing) > 15
         assert "no architecture has both initial NLC and test error" in page.text
-        assert page.scripts == 0
+    if tables.architectures["init_nlc"].isna().all():
+        assert page.scripts == 0, "there is nothing to explore"
 
 
 def test_axes_of_one_value_and_of_none_can_be_drawn(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from distnlc.data.dataset import Dataset
 from distnlc.networks.architecture import Architecture
 from distnlc.networks.loss import cross_entropy
 from distnlc.studies.nlc_initial.changes import CHANGES, COPIES, FACTOR, Case, absorbs, make_case
-from distnlc.studies.nlc_initial.units import CHANGES_COUNT
+from distnlc.studies.nlc_initial.units import MEASUREMENTS
 
 POINTS, D_IN, D_OUT = 12, 6, 3
 KINDS = {
@@ -156,4 +156,4 @@ def test_the_case_itself_is_left_alone(case: Case) -> None:
 def test_every_change_is_shown_beside_its_theory() -> None:
     assert list(COLUMNS) == [*CHANGES, "width"]
     assert THEORY.keys() == COLUMNS.keys()
-    assert len(CHANGES) == CHANGES_COUNT
+    assert MEASUREMENTS["changes"] == 1 + len(CHANGES)

@@ -1,6 +1,7 @@
 """Units of the kind nlc-initial: which networks they are, what they measure, and what a failed one leaves."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from distnlc.metrics.nlc import nlc
 from distnlc.networks.architecture import Architecture, count_parameters
 from distnlc.plugins import Work
 from distnlc.records import FAILED
-from distnlc.spec import Unit, derive_seed
+from distnlc.spec import SpecError, Unit, derive_seed
 from distnlc.studies import resolve
 from distnlc.studies.nlc.measurement import measure_initial
 from distnlc.studies.nlc.sampling import sample_architecture
@@ -23,7 +24,7 @@ from distnlc.studies.nlc_initial.changes import make_case
 from distnlc.studies.nlc_initial.records import METRICS, MovementRow, NetworkRow
 from distnlc.studies.nlc_initial.spec import Spec
 from distnlc.studies.nlc_initial.unit import prepare, run
-from distnlc.studies.nlc_initial.units import units
+from distnlc.studies.nlc_initial.units import known, units
 from distnlc.training.spec import TrainingSpec
 
 SMALL = ("points=500", "parameters=5000", "metrics.nlc_batches=2")
@@ -66,16 +67,9 @@ def test_more_initializations_rename_no_unit() -> None:
 @pytest.mark.parametrize("depth", [2, 49])
 def test_the_width_is_the_one_nearest_to_the_budget(depth: int) -> None:
     spec = spec_of("nlc-initial")
-    row = failed_records(
-        KIND,
-        spec,
-        {f"depth-{depth}": {"train": 40_000, "d_in": 621, "classes": 10}},
-        unit_of(spec, f"depth-{depth}", 0),
-        "gone",
-        1.0,
-        2,
-    )["networks"][0]
-    misses = [abs(count_parameters(depth, row.width + step, 621, 10) - 1_000_000) for step in (-1, 0, 1)]
+    facts = {f"depth-{depth}": {"train": 40_000, "d_in": 621, "classes": 10}}
+    width = known(spec, unit_of(spec, f"depth-{depth}", 0), facts)["width"]
+    misses = [abs(count_parameters(depth, width + step, 621, 10) - 1_000_000) for step in (-1, 0, 1)]
     assert min(misses) == misses[1]
 
 
@@ -120,7 +114,7 @@ def test_a_doubled_width_compares_two_draws_of_one_seed() -> None:
     rows: list[MovementRow] = list(records["movements"])
     assert [row.metric for row in rows] == list(METRICS)
     for width, values in ((1, [row.before for row in rows]), (2, [row.after for row in rows])):
-        wide = Architecture(**{**vars(architecture), "seed": seed, "width": width * architecture.width})
+        wide = replace(architecture, seed=seed, width=width * architecture.width)
         case = make_case(wide, dataset)
         expected = measure_initial(case.network, wide, dataset, part.metrics, case.loss_scale, TrainingSpec())
         assert values == [expected.get(name, wide.depth if name == "depth" else None) for name in METRICS]
@@ -136,6 +130,19 @@ def test_a_failed_unit_says_which_network_it_was() -> None:
         assert (row.status, row.reason, row.depth, row.activation) == (FAILED, "gone", depth, activation)
         assert row.init_nlc is None
         assert records["movements"] == records["pixels"] == []
+
+
+@pytest.mark.parametrize(
+    ("assignment", "complaint"),
+    [
+        ("parts.sines.inputs=isotropic", "the experiment sines needs labels, so inputs must be data, not isotropic"),
+        ("parts.table-2.depths=[1, 2]", "depths must be at least 2"),
+        ("parts.depth-2.activations=[]", "at least 1 item"),
+    ],
+)
+def test_an_experiment_that_cannot_be_done_is_refused(assignment: str, complaint: str) -> None:
+    with pytest.raises(SpecError, match=complaint):
+        spec_of("nlc-initial-quick", assignment)
 
 
 def test_sines_and_pictures_have_the_seeds_they_always_had_unless_the_study_has_another() -> None:
