@@ -40,7 +40,7 @@ def test_a_driver_killed_at_any_moment_is_continued_by_the_same_command(
     result = Result(f"driver killed (SIGKILL), Ray {ray}", until="its processes are gone")
     RESULTS.append(result)
     where = ON_RAY if ray == "own" else ("--address", request.getfixturevalue("two_cores"))
-    wanted = number_of("driver_kills", 10, 100) // 2
+    wanted = number_of("driver_kills", 6, 100) // 2
     while result.faults < wanted:
         study, kills = rehearsal(tmp_path / f"study{result.studies}", *where), 0
         while True:

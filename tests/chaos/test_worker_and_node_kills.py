@@ -147,7 +147,7 @@ def test_nodes_that_are_killed_are_done_without_and_waited_for(
         time.sleep(random.uniform(0, 2))
         kill_nodes(cluster, nodes, study, result)
         until(partial(study.has_said, "no worker left: waiting for machines to join"), process, study)
-        assert "no worker now: waiting for machines" in status(study)
+        until(lambda: "no worker now: waiting for machines" in status(study), process, study)  # noqa: B023
         nodes = [add_node(cluster)]
         wait_for_a_new_worker(study, process, result)
 
