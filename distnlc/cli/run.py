@@ -1,6 +1,7 @@
 """`distnlc run`: does the units of a study that are still to do, then says what came out and writes the report."""
 
 import math
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -108,9 +109,14 @@ def run(
             console.forget_progress()  # that a driver left which was killed after its last commit
             mirror.progress(NOTHING_YET)
             mirror.wait_s = math.inf
-        store.compact()
-        _conclude(folder, mirror)
-        say_failures(rows_of(kind, folder) if tally.failed else (), units, same_command)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's end leaves the system's own there
+        try:
+            store.compact()
+            _conclude(folder, mirror)
+            say_failures(rows_of(kind, folder) if tally.failed else (), units, same_command)
+        except KeyboardInterrupt:
+            say(f"interrupted while it concluded: all units are kept; once more: {same_command()}")
+            raise typer.Exit(INTERRUPTED) from None
     mirror.announce()
     raise typer.Exit(WITH_FAILURES if tally.failed else 0)
 

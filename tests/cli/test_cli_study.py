@@ -117,6 +117,19 @@ def test_ctrl_c_while_the_workers_start_is_an_interruption_too(monkeypatch: pyte
     assert f"0 of 3 units are kept; go on: distnlc {shlex.join(RUN)}\n" in answer.out
 
 
+def test_ctrl_c_while_a_study_concludes_is_an_interruption_too(
+    home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def conclude(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("distnlc.cli.run._conclude", conclude)
+    answer = distnlc(*RUN)
+    assert answer.code == 130
+    assert f"all units are kept; once more: distnlc {shlex.join(RUN)}\n" in answer.out
+    assert_same_rows(rows(home / "study"), rows(finished))
+
+
 def test_a_failed_unit_is_shown_with_its_reason_and_done_again_by_the_command_shown(
     home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
