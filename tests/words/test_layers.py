@@ -53,7 +53,7 @@ CONFINED: dict[str, list[str]] = {
     "ray": ["engine/ray_", "sinks/ray_metrics.py"],
     "typer": ["cli", "measuring/command.py", "bench"],
     "rich": ["cli", "sinks/console.py", "measuring", "bench"],
-    **dict.fromkeys(("pandas", "scipy", "matplotlib", "plotly", "jinja2"), ["analysis"]),
+    **{each: ["analysis"] for each in ("pandas", "scipy", "matplotlib", "plotly", "jinja2")},
 }
 """library -> where it may be imported: the beginnings of paths in distnlc/, or with a slash the ends"""
 
