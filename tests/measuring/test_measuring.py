@@ -39,7 +39,7 @@ def network(*, dtype: torch.dtype = torch.float64, dropout: float = 0.0) -> nn.S
 
 def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels: Tensor) -> None:
     found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5)
-    scale = float(torch.cat([network()(batch) for batch in inputs.split(20)]).square().mean().sqrt())
+    scale = torch.cat([network()(batch) for batch in inputs.split(20)]).square().mean().sqrt().item()
 
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs / scale, labels, reduction="none")
