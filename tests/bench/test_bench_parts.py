@@ -7,11 +7,9 @@ import pytest
 
 from distnlc.bench import engine_part, metrics_part, scale_part
 from distnlc.bench.cells import Cell
-from distnlc.bench.engine_part import StudyTimes, optuna_s, run_study
+from distnlc.bench.engine_part import StudyTimes
 from distnlc.bench.scale_part import Sample
 from distnlc.engine.executor import EngineError
-from distnlc.plugins import kind_of, loaded
-from distnlc.studies import resolve
 
 
 def test_the_cost_of_the_nlc_is_told_in_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,48 +43,10 @@ def test_throughput_is_weighed_by_units_seconds(monkeypatch: pytest.MonkeyPatch,
     assert found["summary"]["2 workers"]["throughput"] == pytest.approx((4.6 / 4.5) / (7.5 / 8))
 
 
-TINY = """
-data.train=500 data.validation=250 data.test=250 sampling.count=3 sampling.parameters=300 sampling.depth_max=5
-training.divisions=1 training.first_patience=2 training.patience=1 search.rungs=[] metrics.nlc_batches=2
-metrics.walk_batches=0
-"""
-
-
-@pytest.mark.slow
-def test_a_true_study_is_timed_with_all_that_belongs_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
-    study = resolve("quick", TINY.split())
-    loaded(kind_of(study.kind).prepare)(study, study.part_names())
-    times = run_study(study, workers=1)
-    assert len(times.units) == len(times.commits_s) == 3
-    assert -0.1 < times.overhead_s() < 1, "below zero where a busy machine commits the first unit late"
-    assert 0 < optuna_s() < 0.5
-
-
 def test_speed_and_memory_at_scale_are_read_off_the_samples() -> None:
     samples = [(5.0, 50, 300.0), (7.0, 10_000, 310.0), (9.0, 20_000, 312.0), (13.0, 40_050, 314.01)]
     found = scale_part.speed_and_memory([Sample(*each) for each in samples])
     assert list(found.values()) == [40_000 / 8, pytest.approx(4.01 / 3.005)]
-
-
-PRELUDE = """
-import sys
-sys.modules["mlflow"] = None  # slow to start
-from distnlc.sinks import console
-console.PROGRESS_FILE_S, console.WRITING_SHARE = 0.05, 1
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_study_is_stopped_resumed_and_finished_by_the_command_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scale_part, "POLL_S", 0.02)
-    monkeypatch.setattr(scale_part, "COMMAND", PRELUDE + scale_part.COMMAND)
-    found = json.loads(json.dumps(scale_part.measure(units=1_800, stopped_at=600)))
-    speed, _, resume_s, status_s = (row["value"] for row in found["summary"].values())
-    assert speed > 0
-    assert 0 < status_s < resume_s < 200
-    assert all(100 < memory_mb < 2_000 for *_, memory_mb in found["samples"])
 
 
 def test_a_command_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def test_without_words_everything_is_measured_and_the_time_is_said_up_front(meas
     answer = distnlc("bench", "--json", "bench.json")
     assert answer.code == 0
     assert measured == ["training", "metrics", "engine", "scale"]
-    assert "training, metrics, engine, scale; about 26 min; leave the machine in peace" in answer.out
+    assert "training, metrics, engine, scale; about 26 min; the machine should do nothing else" in answer.out
     assert ["all", "1234", "(0.123)", "7"] in [line.split() for line in answer.out.splitlines()]
     found = json.loads((home / "bench.json").read_text())
     assert {"device", "processor", "cores", "python", "torch", "numpy"} <= found.pop("machine").keys()
@@ -70,7 +70,7 @@ def test_a_kind_that_says_what_to_measure_is_a_part(home: Path, monkeypatch: pyt
     (home / "my_kind.py").write_text(MINE)
     answer = distnlc("bench", "mine", "metrics", "--plugin", "my_kind", "--json", "bench.json")
     assert (answer.code, answer.err) == (0, "")
-    assert "mine, metrics; leave the machine in peace" in answer.out, "nobody knows how long it takes"
+    assert "mine, metrics; the machine should do nothing else" in answer.out, "nobody knows how long it takes"
     assert ["units", "a", "second", "123"] in [line.split() for line in answer.out.splitlines()]
     found = json.loads((home / "bench.json").read_text())["mine"]["summary"]
     assert found == {

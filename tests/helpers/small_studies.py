@@ -10,7 +10,12 @@ TINY_NLC = (
     "data={train: 200, validation: 100, test: 100}",
     "metrics={nlc_batches: 2, walk_batches: 0}",
 )
-TINY_INITIAL = ("points=250", "metrics.nlc_batches=1", "initializations=1", "parameters=2000")
+TINY_INITIAL = (
+    *("points=250", "metrics.nlc_batches=1", "initializations=1", "parameters=2000"),
+    *("parts.depth-49.depths=[9]", "parts.width-check.depths=[9]", "parts.table-2.depths=[2, 5]"),
+    *("parts.confounders.architectures=1", "parts.width.architectures=1"),
+    "parts.spheres={depths: [1, 2], pixels: 8}",
+)
 SMALL = {
     "nlc": ("quick", TINY_NLC),
     "nlc-initial": ("nlc-initial-quick", TINY_INITIAL),
