@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from distnlc.records import Records
+from distnlc.records import Records, check_unit_row
 from distnlc.spec import SpecError, StudySpec, Unit
 
 PLUGINS_VARIABLE = "DISTNLC_PLUGINS"
@@ -173,6 +173,10 @@ def use_plugins(modules: Iterable[str] = ()) -> None:
         for kind in kinds:
             if kind.name in (*built_in(), *_named):
                 raise SpecError(f"plug-in {name}: there is a kind {kind.name!r} already; give yours another name")
+            try:
+                check_unit_row(kind.row)
+            except TypeError as error:
+                raise SpecError(f"plug-in {name}: kind {kind.name}: {error}") from None
             _named[kind.name] = kind
         _modules.append(name)
 

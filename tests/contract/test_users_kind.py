@@ -105,3 +105,8 @@ def test_a_plugin_that_cannot_be_used_is_told_so(home: Path) -> None:
     (home / "twice.py").write_text(MINE.replace('name="mine"', 'name="nlc"'))
     with pytest.raises(SpecError, match="there is a kind 'nlc' already"):
         plugins.use_plugins(["twice"])
+    (home / "bare.py").write_text(MINE.replace("    device: str | None = column(DEVICE)\n", ""))
+    with pytest.raises(
+        SpecError, match=r"plug-in bare: kind mine: Row: a first table has a column device of type str\?"
+    ):
+        plugins.use_plugins(["bare"])
