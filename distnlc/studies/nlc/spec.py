@@ -34,7 +34,7 @@ class SamplingSpec(SpecModel):
 
 
 class Spec(StudySpec):
-    """What an NLC study computes."""
+    """Networks measured at initialization, trained under a learning-rate search, and measured again."""
 
     kind: Literal["nlc"] = "nlc"
     data: DataSpec = DataSpec()

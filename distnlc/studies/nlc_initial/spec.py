@@ -13,7 +13,10 @@ Filled = Field(min_length=1)
 
 
 class Spec(StudySpec):
-    """What the parts measure. Each experiment has a unit for every combination of the fields that units.py names."""
+    """Networks at initialization: tables 1 and 2 of the NLC paper, its sphere pictures, and its confounders.
+
+    Every part is one experiment, with a unit for each combination of the fields that units.py names.
+    """
 
     kind: Literal["nlc-initial"]
     experiment: Literal[

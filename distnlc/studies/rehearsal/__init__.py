@@ -52,7 +52,7 @@ class Faults(SpecModel):
 
 
 class Spec(StudySpec):
-    """What a rehearsal does."""
+    """Units that only wait, to try a cluster, a folder or a tracking server."""
 
     kind: Literal["rehearsal"] = "rehearsal"
     count: PositiveInt = 200
