@@ -1,15 +1,25 @@
 """The smallest kind of study: squares of numbers. Copy this file for a study of your own, and change everything in it.
 
     distnlc kinds --check mine.yaml --plugin my_study     # tries whether the kind keeps what every kind must
-    distnlc run mine.yaml --plugin my_study               # mine.yaml: `kind: mine` and the fields of `Spec`
+    distnlc run mine.yaml --plugin my_study               # the module is looked for in the current folder first
+
+mine.yaml, with one part or several that differ in some fields:
+
+    kind: mine
+    count: 5
+    parts: {plain: {}, shifted: {shift: 0.5}}
+
+`Kind` has more fields than this one needs (../plugins.py): data to `prepare`, what is `known` of a unit that failed, a
+headline and curves to show while it runs, a report. `Quantity` and `column` are explained in ../records.py.
 
 To ship a kind with distnlc instead, make it a package `distnlc/studies/mine/` whose `__init__.py` has the `KIND`; name
 what needs torch by references such as run="distnlc.studies.mine.unit:run", presets="distnlc.studies.mine" (a folder
 presets/ of YAML files) and report="distnlc.analysis.mine.report:REPORT" (answers, figures, tables).
 """
 
+import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from distnlc.plugins import Kind, Work
 from distnlc.records import (
@@ -26,7 +36,7 @@ from distnlc.records import (
     Records,
     column,
 )
-from distnlc.spec import PositiveInt, StudySpec, Unit
+from distnlc.spec import PositiveInt, StudySpec, Unit, identity
 
 
 class Spec(StudySpec):
@@ -35,6 +45,10 @@ class Spec(StudySpec):
     kind: Literal["mine"]  # without a default, so that it is part of every id
     count: PositiveInt = 3
     shift: float = 0.0
+
+    def unit_identity(self) -> dict[str, Any]:
+        """Leaves out of unit ids what only says how many units there are: more of them rename none."""
+        return identity(self.model_copy(update={"count": 1}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +77,14 @@ def units(spec: Spec) -> list[Unit]:
 
 def run(spec: Spec, unit: Unit, work: Work) -> Records:
     """Does one unit. The rows must depend on (spec, unit) alone; seeds come from `distnlc.spec.derive_seed`."""
+    began = time.perf_counter()
     square = (unit.index + spec.part(unit.part).shift) ** 2
     row = Row(
         unit_id=unit.unit_id,
         part=unit.part,
         index=unit.index,
         status=OK,
-        seconds=0.0,
+        seconds=time.perf_counter() - began,
         device=work.device,
         square=square,
     )
