@@ -1,8 +1,8 @@
 """What a kind of study is, and how kinds are found: built in, installed, or named on the command line.
 
-Each built-in kind is a package of `distnlc.studies` with an object `KIND`. Somebody else's kind is an object of a module
-that an entry point of the group `distnlc`, the option `--plugin` or the variable DISTNLC_PLUGINS names; to write one,
-copy studies/template.py. A name in a study file is looked up among these and never imported: a study folder may come
+Each built-in kind is a package of `distnlc.studies` with an object `KIND`. Somebody else's kind is an object of a
+module that an entry point of the group `distnlc`, the option `--plugin` or the variable DISTNLC_PLUGINS names; to write
+one, copy studies/template.py. A name in a study file is looked up among these and never imported: a study folder may come
 from anybody.
 """
 
