@@ -2,8 +2,8 @@
 
 Each built-in kind is a package of `distnlc.studies` with an object `KIND`. Somebody else's kind is an object of a
 module that an entry point of the group `distnlc`, the option `--plugin` or the variable DISTNLC_PLUGINS names; to write
-one, copy studies/template.py. A name in a study file is looked up among these and never imported: a study folder may come
-from anybody.
+one, copy studies/template.py. A name in a study file is looked up among these and never imported: a study folder may
+come from anybody.
 """
 
 import importlib
