@@ -90,7 +90,7 @@ LABELS_FILE = "train-labels-idx1-ubyte.gz"
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (IMAGES_FILE, gzip.compress(idx(np.zeros((30, 28, 28))))[:-20], "cannot be read"),
+        (IMAGES_FILE, gzip.compress(idx(np.zeros((30, 28, 28))), mtime=0)[:-20], "cannot be read"),
         (IMAGES_FILE, b"<html>not found</html>", "begins 0 0 8 3, found 22 bytes that begin 60 104"),
         (IMAGES_FILE, b"", "found 0 bytes"),
         (IMAGES_FILE, idx(np.zeros((30, 28, 28)))[:-1], "expected 30 x 28 x 28 values after the header, found 23519"),
