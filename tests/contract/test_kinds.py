@@ -6,7 +6,6 @@ from distnlc.cli.contract import PROMISES, Trial, gives_the_same_rows_on_two_wor
 from distnlc.plugins import kinds
 from tests.helpers.small_studies import SMALL, small_study
 
-
 KINDS = [kind if kind == "rehearsal" else pytest.param(kind, marks=pytest.mark.slow) for kind in SMALL]
 
 
