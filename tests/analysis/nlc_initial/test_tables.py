@@ -92,7 +92,8 @@ def test_the_quick_study_fills_every_table_and_picture(tiny: Path) -> None:
         "key",
         *(f"depth {depth}" for depth in table2.STATED),
     ]
-    assert len(REPORT.answers(tables).overview) == 3
+    (part,) = REPORT.answers(tables).parts
+    assert len(part.sentences) == 3
 
 
 def test_a_study_of_some_parts_says_which_are_missing_and_answers_for_the_others(example: Tables) -> None:
@@ -100,7 +101,8 @@ def test_a_study_of_some_parts_says_which_are_missing_and_answers_for_the_others
     some = Tables(example.kind, {**example.frames, "networks": networks})
     with pytest.raises(MissingRecordsError, match="parts depth-2, depth-49"):
         table1.tabulate(some)
-    assert [sentence[:7] for sentence in REPORT.answers(some).overview] == ["table 2"]
+    (part,) = REPORT.answers(some).parts
+    assert part.sentences == ["Table 2, measured / paper: 0.95 to 1.05."]
     assert set(PRESETS) <= presets()["nlc-initial"].keys()
 
 
