@@ -171,7 +171,7 @@ def tabulate(tables: Tables) -> Table:
     caption = (
         "After every change the network computes the same function of the data, times 10 where the output is scaled; "
         "only the width needs new weights. Input × 10: the first weights are divided by 10 unless batch norm makes up"
-        " for it. Output × 10: so is the constant that the loss divides outputs by, as this study would measure it; "
+        " for it. Output × 10: so is the constant that the loss divides outputs by, as the NLC study measures it; "
         "raw loss: the constant stays. Features × 4: copies of every feature, with weights of their own, half as "
         "large, as a network with so many features would be initialized; tied: a quarter of the same weights for all "
         "copies. Input + 10: the first bias makes up for it unless batch norm does. Width × 2: of the hidden layers. "

@@ -37,7 +37,7 @@ def measured_on(rows: pd.DataFrame) -> str:
     features = f"{first.d_in:.0f} features"
     if first.d_in != (stated := PAPER_FEATURES.get(first.inputs, first.d_in)):
         features += f" (the paper has {stated})"
-    source = f"training inputs of {first.inputs}, prepared as in the study," if by_data(rows) else "Gaussian inputs"
+    source = f"training inputs of {first.inputs}, prepared as in the NLC study," if by_data(rows) else "Gaussian inputs"
     return (
         f"Measured on {first.points:,.0f} {source} of {features}, {first.d_out:.0f} outputs, in batches of 250, "
         f"{first.batches:.0f} batches per Jacobian norm; medians over initializations "

@@ -10,7 +10,7 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
 from distnlc.analysis.nlc_initial.parts import PRESETS
-from distnlc.analysis.report import Answers, Figure, Report, TableOf
+from distnlc.analysis.report import Answers, Figure, PartAnswers, Report, TableOf
 from distnlc.analysis.tables import Tables, load
 from distnlc.records import FAILED
 from distnlc.studies.nlc_initial.records import METRICS
@@ -20,18 +20,21 @@ Shown = TypeVar("Shown")
 
 def answers(tables: Tables) -> Answers:
     """How near the tables come to the paper's, and which metrics move; of the parts that the study has."""
-    rows, overview = tables.networks, []
+    rows, said = tables.networks, list[str]()
     failed, taken = (rows["status"] == FAILED).sum(), text.duration(rows["seconds"].sum())
     with suppress(MissingRecordsError):
-        overview.append(f"table 1, measured / paper: {table1.ratios(tables)}")
+        said.append(f"Table 1, measured / paper: {table1.ratios(tables)}.")
     with suppress(MissingRecordsError):
-        overview.append(f"table 2, measured / paper: {table2.ratios(tables)}")
+        said.append(f"Table 2, measured / paper: {table2.ratios(tables)}.")
     with suppress(MissingRecordsError):
         moved, changes = confounders.movements(tables), confounders.CHANGES
         counts = {metric: sum(moved.moves(change, metric) for change in changes) for metric in METRICS}
-        said = ", ".join(f"{METRICS[metric].label} {count}" for metric, count in counts.items())
-        overview.append(f"under how many of {len(changes)} changes that do not matter each metric moves: {said}")
-    return Answers(work=[f"{len(rows)} units ({failed} failed), {taken} one after the other"], overview=overview)
+        listed = ", ".join(f"{METRICS[metric].label} {count}" for metric, count in counts.items())
+        said.append(f"Under how many of {len(changes)} changes that do not matter each metric moves: {listed}.")
+    return Answers(
+        work=[f"{len(rows)} units ({failed} failed), {taken} one after the other"],
+        parts=[PartAnswers("Networks before training", f"{len(rows)} units", said)] if said else (),
+    )
 
 
 REPORT = Report(
