@@ -173,11 +173,7 @@ def use_plugins(modules: Iterable[str] = ()) -> None:
         for kind in kinds:
             if kind.name in (*built_in(), *_named):
                 raise SpecError(f"plug-in {name}: there is a kind {kind.name!r} already; give yours another name")
-            try:
-                check_unit_row(kind.row)
-            except TypeError as error:
-                raise SpecError(f"plug-in {name}: kind {kind.name}: {error}") from None
-            _named[kind.name] = kind
+            _named[kind.name] = _checked(kind, f"plug-in {name}")
         _modules.append(name)
 
 
@@ -205,9 +201,20 @@ def kind_of(name: str) -> Kind[Any]:
         kind = _named[name]
     else:
         kind = next((each.load() for each in metadata.entry_points(group=ENTRY_POINTS) if each.name == name), None)
+        if isinstance(kind, Kind):
+            _checked(kind, f"entry point {name}")
     if not isinstance(kind, Kind):
         raise SpecError(
             f"unknown study kind {name!r}; there are: {', '.join(kinds())} (the module of another is named by --plugin "
             f"or {PLUGINS_VARIABLE})"
         )
+    return kind
+
+
+def _checked(kind: Kind[Any], where: str) -> Kind[Any]:
+    """The kind, if the others can use its first table. Raises SpecError that names where it comes from."""
+    try:
+        check_unit_row(kind.row)
+    except TypeError as error:
+        raise SpecError(f"{where}: kind {kind.name}: {error}") from None
     return kind

@@ -27,8 +27,8 @@ SQUARES = {"square", "odd-square"}
 """activation functions that section C never leaves without normalization"""
 BATCH_SIZE = 250
 LOWEST_RATE = 1e-9
-"""Of a population's rates, which are its multiples: a measurement repeats an epoch some hundred times, and its numbers
-must remain those of a network that trains."""
+"""The lowest learning rate of a population; the others are its multiples. A measurement repeats an epoch some hundred
+times, and its numbers must remain those of a network that trains."""
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ def records_a_failed_unit_and_does_the_rest(trial: Trial) -> None:
 
 def can_be_planned_watched_reported_and_exported(trial: Trial) -> None:
     """`plan`, `status`, `report`, `figure`, `table` and `export` work on it."""
+    from distnlc.analysis import load
     from distnlc.analysis.drawing.missing import MissingRecordsError
     from distnlc.analysis.report import study as shown
     from distnlc.cli.plan import plan
@@ -180,9 +181,11 @@ def can_be_planned_watched_reported_and_exported(trial: Trial) -> None:
     with redirect_stdout(said):
         plan(str(path), workers=1)
         status(folder)
+    done = f"{len(trial.units):,} of {len(trial.units):,} units done"
+    expect(done in said.getvalue(), f"status does not say `{done}`")
     page = Path(shown.write_report(folder)).read_text()
     expect("<html" in page, "the report is no HTML page")
-    expect(len(shown.closing(shown.load_study(folder))) > 0, "the study has nothing to say at its end")
+    expect(len(shown.closing(load(folder))) > 0, "the study has nothing to say at its end")
     report = shown.report_of(trial.kind.name)
     for figure in report.figures:
         with suppress(MissingRecordsError):  # it says which presets give the records

@@ -65,11 +65,8 @@ def run(
     kind = kind_of(study.kind)
     folder = out or f"studies/{study.name}"
     here = _local_folder(folder, study)
-    units, wanted = units_of(kind, study), units_of(kind, study, part)
-    if unit is not None:
-        wanted = [each for each in wanted if each.unit_id == unit]
-        if not wanted:
-            raise SpecError(f"--unit {unit}: this study has no such unit; ids are in the column unit_id")
+    units = units_of(kind, study)
+    wanted = _wanted(units, study, part, unit)
     data = loaded(kind.prepare)(study, list(dict.fromkeys(each.part for each in wanted)))
     with ExitStack() as stack:
         store = stack.enter_context(Store.create_or_open(folder, study, kind.tables))
@@ -144,6 +141,19 @@ def _local_folder(folder: str, study: StudySpec) -> Path:
     return here
 
 
+def _wanted(units: Sequence[Unit], study: StudySpec, parts: Sequence[str] | None, unit_id: str | None) -> list[Unit]:
+    """The units that --part and --unit leave. Raises SpecError for a part or a unit that the study does not have."""
+    if unknown := set(parts or ()) - set(study.part_names()):
+        raise SpecError(f"--part {min(unknown)}: this study has no such part; parts: {', '.join(study.part_names())}")
+    wanted = [unit for unit in units if not parts or unit.part in parts]
+    if unit_id is None:
+        return wanted
+    wanted = [unit for unit in wanted if unit.unit_id == unit_id]
+    if not wanted:
+        raise SpecError(f"--unit {unit_id}: this study has no such unit; ids are in the column unit_id")
+    return wanted
+
+
 def _todo(units: Sequence[Unit], statuses: Mapping[str, str], retry_failed: bool) -> list[Unit]:
     repeated = {FAILED} if retry_failed else set()
     return [unit for unit in units if unit.unit_id not in statuses or statuses[unit.unit_id] in repeated]
@@ -161,9 +171,10 @@ def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | Non
 
 def _conclude(folder: str, mirror: Mirror) -> None:
     """The study's answers in words and its report, from one reading of all rows."""
+    from distnlc.analysis import load
     from distnlc.analysis.report import study
 
-    tables = study.load_study(folder)
+    tables = load(folder)
     for sentence in study.closing(tables):
         say(sentence)
     if study.has_report(tables):

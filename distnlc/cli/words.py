@@ -45,12 +45,10 @@ def study_of(spec: str, assignments: Sequence[str] | None, plugins: Sequence[str
     return resolve(spec, assignments or (), text=text)
 
 
-def units_of(kind: Kind[Any], study: StudySpec, parts: Sequence[str] | None = None) -> list[Unit]:
-    """The study's units, or those of some parts. Raises SpecError for a part that it does not have."""
-    if unknown := set(parts or ()) - set(study.part_names()):
-        raise SpecError(f"--part {min(unknown)}: this study has no such part; parts: {', '.join(study.part_names())}")
+def units_of(kind: Kind[Any], study: StudySpec) -> list[Unit]:
+    """All units of the study, in its own order."""
     units: list[Unit] = loaded(kind.units)(study)
-    return [unit for unit in units if not parts or unit.part in parts]
+    return units
 
 
 def rows_of(kind: Kind[Any], folder: str) -> Iterator[Any]:

@@ -102,6 +102,11 @@ def until(what: Callable[[], object], process: subprocess.Popen[bytes], study: S
         time.sleep(0.1)
 
 
+def shows(study: Study, words: str) -> bool:
+    """Whether `distnlc status` says this."""
+    return words in status(study)
+
+
 def wait_for_a_new_worker(study: Study, process: subprocess.Popen[bytes], result: Result) -> None:
     """Until the node that has just joined works; how long that takes is kept."""
     joined_s, before = time.time(), {attempt.pid for attempt in study.attempts()}
@@ -147,7 +152,7 @@ def test_nodes_that_are_killed_are_done_without_and_waited_for(
         time.sleep(random.uniform(0, 2))
         kill_nodes(cluster, nodes, study, result)
         until(partial(study.has_said, "no worker left: waiting for machines to join"), process, study)
-        until(lambda: "no worker now: waiting for machines" in status(study), process, study)  # noqa: B023
+        until(partial(shows, study, "no worker now: waiting for machines"), process, study)
         nodes = [add_node(cluster)]
         wait_for_a_new_worker(study, process, result)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from distnlc.analysis import correlate
+from distnlc.analysis import EXAMPLES, correlate
 from distnlc.engine import driver
 from distnlc.plugins import Work
 from distnlc.progress import NOTHING_YET
@@ -230,17 +230,28 @@ def test_export_writes_the_rows(home: Path, finished: Path) -> None:
             assert set(table.columns) <= set(found.columns)
 
 
-def test_presets_and_help_are_there_at_once() -> None:
-    """Without what is slow to import."""
+def heavy_modules_of(*words: str) -> list[str]:
+    """What a command has imported, at its end, of what is slow to import."""
     heavy = ("torch", "ray", "mlflow", "pandas", "optuna")
     code = f"""if True:
         import atexit, sys
         from distnlc.cli import main
-        atexit.register(lambda: print([name for name in {heavy} if name in sys.modules]))
+        atexit.register(lambda: print(*[name for name in {heavy} if name in sys.modules]))
         main()"""
-    for words in ("presets", "--help", "run --help"):
-        typed = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=True)
-        assert typed.stdout.splitlines()[-1] == "[]"
+    typed = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    return typed.stdout.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize("words", ["presets", "--help", "run --help"])
+def test_presets_and_help_are_there_at_once(words: str) -> None:
+    assert heavy_modules_of(*words.split()) == []
+
+
+@pytest.mark.parametrize("kind", ["nlc", "nlc_initial"])
+def test_a_study_is_watched_and_exported_without_torch(kind: str, tmp_path: Path) -> None:
+    example = str(EXAMPLES / kind)
+    assert "torch" not in heavy_modules_of("status", example)
+    assert "torch" not in heavy_modules_of("export", example, "--out", str(tmp_path))
 
 
 def test_presets_are_listed_by_kind_one_a_line() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from distnlc.analysis.report import study
+from distnlc.analysis.tables import Tables
 from distnlc.sinks import mirror
 from distnlc.store import place_of, read_statuses
 from tests.helpers.typed import assert_same_rows, distnlc, rows
@@ -27,7 +28,7 @@ def test_a_dead_server_costs_one_warning(
     assert "running the study again completes it" in warnings[0]
 
 
-def one_line_report(folder: str, tables: object = None) -> str:  # noqa: ARG001
+def one_line_report(folder: str, _: Tables) -> str:
     place_of(folder).write("report/index.html", b"the report")
     return f"{folder}/report/index.html"
 

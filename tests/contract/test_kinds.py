@@ -1,5 +1,7 @@
 """What every kind of study must keep, tried on a small study of each; Ray's part is in tests/system."""
 
+from collections.abc import Callable
+
 import pytest
 
 from distnlc.cli.contract import PROMISES, Trial, gives_the_same_rows_on_two_workers
@@ -23,5 +25,5 @@ def test_every_kind_is_tried() -> None:
     [each for each in PROMISES if each is not gives_the_same_rows_on_two_workers],
     ids=lambda each: each.__name__,
 )
-def test_a_kind(trial: Trial, promise) -> None:  # type: ignore[no-untyped-def]
+def test_a_kind(trial: Trial, promise: Callable[[Trial], None]) -> None:
     promise(trial)

@@ -11,6 +11,8 @@ from distnlc import plugins
 from distnlc.cli.contract import PROMISES, gives_the_same_rows_on_two_workers
 from distnlc.sinks import mirror
 from distnlc.spec import SpecError
+from distnlc.store import place_of
+from distnlc.store.reading import read_manifest
 from distnlc.studies import template
 from tests.helpers.typed import Answer, distnlc, no_mlflow
 
@@ -38,6 +40,14 @@ def forget() -> None:
     sys.modules.pop("my_study", None)
 
 
+def install(home: Path, module: str) -> None:
+    """What pip leaves of a package that declares the kind as an entry point."""
+    package = home / "mine-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[distnlc]\nmine = {module}:KIND\n")
+
+
 def run_mine(*words: str) -> Answer:
     return distnlc("run", "mine.yaml", "--out", "study", "--executor", "serial", *words)
 
@@ -63,6 +73,34 @@ def test_some_parts_are_done_alone_and_the_same_command_does_the_rest() -> None:
     answer = run_mine("--plugin", "my_study")
     assert "3 of 5 units to do" in answer.out
     assert "5 of 5 units done" in distnlc("status", "study", "--plugin", "my_study").out
+
+
+def test_an_installed_kind_needs_no_option(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(home, "my_study")
+    monkeypatch.syspath_prepend(home)
+    assert run_mine().code == 0
+    assert "5 of 5 units done" in distnlc("status", "study").out
+    assert "mine" in distnlc("kinds").out
+
+
+def test_an_installed_kind_that_cannot_be_used_is_told_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "bare.py").write_text(MINE.replace("    device: str | None = column(DEVICE)\n", ""))
+    install(home, "bare")
+    monkeypatch.syspath_prepend(home)
+    with pytest.raises(SpecError, match="entry point mine: kind mine: Row: a first table has a column device"):
+        plugins.kind_of("mine")
+
+
+def test_a_study_of_another_version_of_its_kind_is_another_study_and_is_not_continued(home: Path) -> None:
+    assert run_mine("--plugin", "my_study").code == 0
+    first = read_manifest(place_of("study")).study_id
+    forget()
+    (home / "my_study.py").write_text(MINE.replace('name="mine", ', 'name="mine", version="2", '))
+    answer = distnlc("run", "study/study.yaml", "--out", "study", "--executor", "serial", "--plugin", "my_study")
+    assert answer.code == 2
+    assert "the study is of version 1 of the kind mine, and the one here is version 2" in answer.err
+    assert run_mine("--plugin", "my_study", "--out", "again").code == 0
+    assert read_manifest(place_of("again")).study_id != first
 
 
 @pytest.mark.usefixtures("home")

@@ -51,7 +51,7 @@ def test_counts_are_the_specs_where_given_and_waveform_noise_makes_as_many_as_as
 
 
 def test_the_classes_are_counted_in_the_labels_of_the_source(tmp_path) -> None:
-    """Whatever part of the source is used, and however many classes the paper's dataset has."""
+    """The count does not depend on the part of the source that is used, nor on the classes of the paper's dataset."""
     folder = tmp_path / "data"
     write_mnist(folder, zipped=False)
     for prefix, count, classes in (("train", 30, 4), ("t10k", 10, 6)):

@@ -14,7 +14,7 @@ from distnlc.engine.driver import MAX_LOSSES, PROGRESS_S, Outcome, run_units
 from distnlc.engine.executor import EngineError, Finished, Loss, SerialExecutor
 from distnlc.records import Records
 from distnlc.spec import Unit
-from tests.helpers.scripted import DIED, Script, ScriptedExecutor, drive, good
+from tests.helpers.scripted import DIED, ScriptedExecutor, drive, good
 from tests.helpers.toys import KIND, SPEC, MemoryStore, Watcher, row, units
 
 
@@ -59,7 +59,10 @@ def test_a_unit_that_raises_is_retried_then_recorded_as_failed_and_the_rest_goes
 
 def test_a_unit_that_succeeds_when_tried_again_is_done() -> None:
     store = MemoryStore()
-    script: Script = lambda unit, attempt: [good(unit) if attempt == 2 else Finished(unit, error="E: once")]  # noqa: E731
+
+    def script(unit: Unit, attempt: int) -> list[Finished]:
+        return [good(unit) if attempt == 2 else Finished(unit, error="E: once")]
+
     assert drive(ScriptedExecutor(script), units([1, 1]), store).done == 2
     assert not store.failed()
 
@@ -94,20 +97,25 @@ def test_a_unit_whose_machines_are_taken_away_is_never_blamed() -> None:
 
 def test_what_is_known_of_the_deaths_stands_in_the_reason() -> None:
     store = MemoryStore()
-    script: Script = lambda unit, attempt: [Finished(unit, lost=Loss("node", "out of memory: 9 GB" * (attempt > 1)))]  # noqa: E731
+
+    def script(unit: Unit, attempt: int) -> list[Finished]:
+        return [Finished(unit, lost=Loss("node", "out of memory: 9 GB" if attempt > 1 else ""))]
+
     drive(ScriptedExecutor(script), units([1]), store)
     assert store.rows["u0"].reason == "worker died 3 times while it worked on this unit: out of memory: 9 GB"
 
 
 def test_a_unit_returned_unbegun_is_never_blamed() -> None:
-    script: Script = lambda unit, attempt: [Finished(unit, returned=True) if attempt < 9 else good(unit)]  # noqa: E731
+    def script(unit: Unit, attempt: int) -> list[Finished]:
+        return [Finished(unit, returned=True) if attempt < 9 else good(unit)]
+
     assert drive(ScriptedExecutor(script), units([1]), MemoryStore(), retries=0).done == 1
 
 
 def test_the_reason_can_be_stored_whatever_it_holds() -> None:
     store = MemoryStore()
-    script: Script = lambda unit, _: [Finished(unit, error="OSError: no file a\udcff")]  # noqa: E731
-    drive(ScriptedExecutor(script), units([1]), store)
+    executor = ScriptedExecutor(lambda unit, _: [Finished(unit, error="OSError: no file a\udcff")])
+    drive(executor, units([1]), store)
     assert store.rows["u0"].reason == "OSError: no file a\\udcff"
 
 

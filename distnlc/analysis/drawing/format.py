@@ -52,9 +52,12 @@ def left_out(correlation: Correlation) -> str:
 
 def reasons(left_out: Mapping[str, int]) -> str:
     """As `left_out`, of reason -> number of rows."""
-    if not left_out:
-        return "none left out"
-    return "left out: " + ", ".join(f"{rows} ({reason})" for reason, rows in left_out.items())
+    return f"left out: {by_reason(left_out)}" if left_out else "none left out"
+
+
+def by_reason(left_out: Mapping[str, int]) -> str:
+    """`2 (unit failed), 1 (initial NLC not finite)`, of reason -> number of rows."""
+    return ", ".join(f"{rows} ({reason})" for reason, rows in left_out.items())
 
 
 def duration(seconds: float) -> str:

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 class MissingRecordsError(ValueError):
     """The study has no records that this figure or table could show; the message says which are missing.
 
-    Whoever shows the message adds `given_by`, from the presets that the report names.
+    Whoever shows the message lets it be `explained`, with the presets that the report names.
     """
+
+
+def explained(error: MissingRecordsError, presets: Sequence[str]) -> str:
+    """The message, with the presets that give the records, if any do."""
+    return f"{error}; {given_by(presets)}" if presets else str(error)
 
 
 def given_by(presets: Sequence[str]) -> str:

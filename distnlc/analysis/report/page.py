@@ -20,7 +20,7 @@ from distnlc import store
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
+from distnlc.analysis.drawing.missing import MissingRecordsError, explained
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.report import provenance
 from distnlc.analysis.report.explorer import explorer
@@ -85,13 +85,13 @@ def write_page(folder: str | Path, tables: Tables, report: Report) -> str:
         try:
             figures.append(_show(figure, figure.draw(tables)))
         except MissingRecordsError as error:
-            missing.append(_missing(figure, error))
+            missing.append(Missing(figure.title, explained(error, figure.presets)))
     for entry in report.tables:
         pictures = [one for one in figures if one.figure.beside == entry.name]
         try:
             shown.append(ShownTable(entry, entry.tabulate(tables), pictures))
         except MissingRecordsError as error:
-            missing.append(_missing(entry, error))
+            missing.append(Missing(entry.title, explained(error, entry.presets)))
     files = {f"{one.figure.name}.png": one.png for one in figures}
     files |= {f"{one.figure.name}.svg": one.svg for one in figures}
     files["index.html"] = _page(folder, tables, report, figures, shown, missing).encode()
@@ -101,10 +101,6 @@ def write_page(folder: str | Path, tables: Tables, report: Report) -> str:
     except OSError as error:
         raise store.StoreError(f"{place.where('report')}: cannot write: {error.strerror or error}") from None
     return place.where("report/index.html")
-
-
-def _missing(entry: Figure | TableOf, error: MissingRecordsError) -> Missing:
-    return Missing(entry.title, f"{error}; {given_by(entry.presets)}" if entry.presets else str(error))
 
 
 def _show(figure: Figure, drawn: Drawing) -> ShownFigure:
@@ -127,7 +123,7 @@ def _numbers(panel: drawing.Panel) -> dict[str, str]:
         "Kendall (p)": f"{text.coefficient(c.kendall)} ({text.probability(c.kendall_p)})",
         "paper": drawing.stated(panel),
         "rows used": f"{c.n} of {c.n_in}",
-        "left out": text.left_out(c).removeprefix("left out: ") + (f"; {c.undefined}" if c.undefined else ""),
+        "left out": (text.by_reason(c.left_out) or "none left out") + (f"; {c.undefined}" if c.undefined else ""),
     }
 
 

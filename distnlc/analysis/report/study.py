@@ -6,12 +6,12 @@ installed, still gets a page.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from distnlc import store
 from distnlc.analysis.drawing import figure as drawing
 from distnlc.analysis.drawing import table as tabulation
-from distnlc.analysis.drawing.missing import MissingRecordsError, given_by
+from distnlc.analysis.drawing.missing import MissingRecordsError, explained
 from distnlc.analysis.report.model import Answers, Figure, Report, TableOf
 from distnlc.analysis.report.page import write_page
 from distnlc.analysis.tables import Tables, load, row_types_of
@@ -21,11 +21,6 @@ from distnlc.spec import SpecError
 
 FORMS = (".png", ".svg", ".pdf")
 Entry = TypeVar("Entry", Figure, TableOf)
-
-
-def load_study(folder: str) -> Tables:
-    """All tables of the study. Raises store.StoreError."""
-    return load(folder)
 
 
 def report_of(kind: str) -> Report:
@@ -86,7 +81,7 @@ def write_figure(folder: str, name: str, out: Path | None) -> list[str]:
     try:
         drawn = figure.draw(load(folder))
     except MissingRecordsError as error:
-        _say_missing(figure, error)
+        raise MissingRecordsError(f"{figure.title}: {explained(error, figure.presets)}") from None
     place, file = store.place_of(folder), f"report/{name}.png"
     if out is not None:
         place, file = store.place_of(out.parent), out.name
@@ -103,7 +98,7 @@ def table_lines(folder: str, name: str) -> list[str]:
     try:
         return [table.title, *tabulation.lines(table.tabulate(load(folder)))]
     except MissingRecordsError as error:
-        _say_missing(table, error)
+        raise MissingRecordsError(f"{table.title}: {explained(error, table.presets)}") from None
 
 
 def _kind(folder: str) -> str:
@@ -123,8 +118,3 @@ def _named(entries: Sequence[Entry], name: str, folder: str, what: str) -> Entry
             return entry
     there = ", ".join(entry.name for entry in entries) or "none"
     raise SpecError(f"{folder}: no {what} {name!r} of a study of kind {_kind(folder)}; there are: {there}")
-
-
-def _say_missing(entry: Figure | TableOf, error: MissingRecordsError) -> NoReturn:
-    given = f"; {given_by(entry.presets)}" if entry.presets else ""
-    raise MissingRecordsError(f"{entry.title}: {error}{given}") from None

@@ -1,7 +1,7 @@
 """The report is one page that needs no network, tells the truth about odd studies, and answers in numbers."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +18,7 @@ from distnlc.analysis.report.page import write_page
 from distnlc.analysis.tables import Tables, load
 from distnlc.store import StoreError
 from distnlc.studies import presets
+from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row, paper_rows, write_study
 
 SHORT = replace(
@@ -187,9 +188,9 @@ def test_rows_that_no_distnlc_writes_are_refused_in_one_line(tmp_path: Path, cha
     ],
 )
 def test_odd_studies_have_a_report_that_names_the_presets_that_would_help(
-    tmp_path: Path, rows: Sequence[object]
+    tmp_path: Path, rows: list[ArchitectureRow]
 ) -> None:
-    folder = write_study(tmp_path / "study", list(rows))  # type: ignore[arg-type]
+    folder = write_study(tmp_path / "study", rows)
     tables = load(folder)
     page = page_of(folder, REPORT, tables)
     for part in answers(tables).parts:
