@@ -21,6 +21,10 @@ _HOME = {
     # a kind of study of one's own
     "Kind": "distnlc.plugins",
     "Work": "distnlc.plugins",
+    "Metric": "distnlc.plugins",
+    "Source": "distnlc.plugins",
+    "Preparation": "distnlc.plugins",
+    "Family": "distnlc.plugins",
     "Curves": "distnlc.plugins",
     "StudySpec": "distnlc.spec",
     "Unit": "distnlc.spec",

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from distnlc.records import Records, check_unit_row
 from distnlc.spec import SpecError, StudySpec, Unit
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PLUGINS_VARIABLE = "DISTNLC_PLUGINS"
 ENTRY_POINTS = "distnlc"
@@ -136,6 +139,73 @@ class Kind(Generic[S]):
     def row(self) -> type:
         """The row dataclass of that table."""
         return self.tables[self.first]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A quantity of any network, measured on every architecture of a study and ranked beside the built-in ones."""
+
+    name: str
+    label: str
+    """what people call it"""
+    measure: Callable[..., float] | Ref
+    """(network, inputs, labels, effort) -> a number. The network is a torch module (batch, d_in) -> (batch, d_out) that
+    must be left as it was; inputs (points, d_in), labels (points,) are the training part; effort is the spec's section
+    `metrics`. None or nan: not defined for this network, which is a missing value and no failure"""
+    log: bool = False
+    """it is shown in log scale, and correlated by its logarithm"""
+    version: str = "1"
+    """to be raised when the same network gives another number; it enters the ids"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the points of a dataset come from."""
+
+    name: str
+    read: Callable[..., tuple[Any, ...]] | Ref
+    """(root) -> arrays inputs (points, ...) and labels (points,), of which the study draws its three parts; or four
+    arrays, the last two of them the inputs and labels that the test part must be drawn from. `root` is the user's data
+    folder, None where he named none"""
+    files: Callable[..., Sequence[Path]] | Ref | None = None
+    """(root) -> the files that `read` reads, whose content then belongs to the study; None: it reads none"""
+    version: str = "1"
+    """to be raised when the same files give other points; it enters the ids"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How raw points become a network's inputs."""
+
+    name: str
+    fit_and_apply: Callable[..., Sequence[Any]] | Ref
+    """(train, *others, seed=...) -> the same parts as arrays (points, ...), float64: what is estimated is estimated on
+    `train` alone. All parts come as arrays of the source's shape and dtype"""
+    version: str = "1"
+    """to be raised when the same points come out otherwise; it enters the ids"""
+
+
+class Description(Protocol):
+    """One architecture of a `Family`, the seed of its initial weights included."""
+
+    @property
+    def properties(self) -> Mapping[str, float | int | str | bool]:
+        """What was drawn, for the table `properties`."""
+
+    def build(self) -> "nn.Module":
+        """The network at initialization, (batch, d_in) -> (batch, d_out); the same numbers every time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Architectures of one's own, drawn from a seed."""
+
+    name: str
+    draw: Callable[..., Description] | Ref
+    """(index, *, seed, d_in, d_out, shape, **size) -> a Description. `shape` is that of one point before it was
+    flattened to d_in numbers; `size` holds the fields of the spec's section `sampling.size`"""
+    version: str = "1"
+    """to be raised when the same index and seed give another network; it enters the ids"""
 
 
 def loaded(reference: Callable[..., Any] | Ref) -> Any:
