@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 
 import torch
-from torch.nn.utils import parameters_to_vector
 
 from distnlc.data.dataset import Dataset
 from distnlc.data.sources import dimensions
@@ -13,7 +12,7 @@ from distnlc.spec import Unit
 from distnlc.studies.nlc.cost import cost_a_point
 from distnlc.studies.nlc.spec import Spec
 from distnlc.studies.nlc.units import sampled
-from distnlc.training.start import Start
+from distnlc.training.start import start_of
 from distnlc.training.trainer import PopulationTrainer
 
 CPU_MEMBERS = 4
@@ -33,9 +32,7 @@ def seconds(spec: Spec, units: Sequence[Unit], device: str) -> list[float]:
         architecture = sorted(every, key=lambda each: each.depth)[len(every) // 2]
         training = part.training
         data = _random_data(architecture, 4 * training.batch_size).to(device, getattr(torch, spec.dtype))
-        network = architecture.build().to(device, getattr(torch, spec.dtype))
-        row = parameters_to_vector(network.parameters()).detach()
-        start = Start(architecture, row, network.projection, loss_scale=1.0, seed=0)
+        start = start_of(architecture.build().to(device, getattr(torch, spec.dtype)))
         members = training.population if device == "cuda" else min(training.population, CPU_MEMBERS)
         trainer = PopulationTrainer(start, data, [1e-9] * members, training)
         trainer.epoch()

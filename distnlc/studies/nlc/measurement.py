@@ -27,7 +27,7 @@ def measure_initial(
 ) -> dict[str, Any]:
     """All quantities of section 3 at initialization, on the training part, and the wall time of each."""
     measured = measure_function(
-        fast_network(network, architecture, batch_size=training.batch_size),
+        fast_network(network, batch_size=training.batch_size),
         data.train_inputs,
         data.train_labels,
         spec,
@@ -46,7 +46,7 @@ def measure_trained(
 ) -> dict[str, Any]:
     """NLC and bias on the training part; NLC and error-preserving perturbation on the test part."""
     size = training.batch_size
-    function = fast_network(network, architecture, batch_size=size)
+    function = fast_network(network, batch_size=size)
     seed = partial(derive_seed, "metrics", architecture.seed)
     random = {"batch_size": size, "batches": spec.nlc_batches, "seed": seed("trained")}
     return {

@@ -12,15 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import vector_to_parameters
 
 from distnlc.data import dataset as data
 from distnlc.data.dataset import Dataset
 from distnlc.data.sources import part_sizes
 from distnlc.data.spec import DataSpec
-from distnlc.networks.architecture import Architecture
 from distnlc.networks.loss import loss_scale
-from distnlc.networks.mlp import MLP
 from distnlc.plugins import DataRecord, Work
 from distnlc.records import DIVERGED, OK, SKIPPED, Records
 from distnlc.search import Sweep
@@ -34,8 +32,7 @@ from distnlc.studies.nlc.units import drawn, sampled
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.programs import processor, program_name
 from distnlc.training.rates import smallest_rate
-from distnlc.training.spec import TrainingSpec
-from distnlc.training.start import Start
+from distnlc.training.start import start_of
 from distnlc.training.trainer import RunOutcome
 
 DATASETS_KEPT = 4
@@ -64,17 +61,6 @@ def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset
     return data.load(spec, seed).to(device, dtype)
 
 
-def _start(network: MLP, architecture: Architecture, dataset: Dataset, training: TrainingSpec) -> Start:
-    """The initialized network as the trainer takes it. Raises ValueError for one that cannot be trained."""
-    return Start(
-        architecture,
-        row=parameters_to_vector(network.parameters()).detach(),
-        projection=network.projection,
-        loss_scale=loss_scale(network, dataset.train_inputs, batch_size=training.batch_size),
-        seed=derive_seed("training", architecture.seed),
-    )
-
-
 def run(spec: Spec, unit: Unit, work: Work) -> Records:
     """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
     began = time.perf_counter()
@@ -82,14 +68,15 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     dtype = getattr(torch, part.dtype)
     dataset = _load(part.data, part.seed, device, dtype)
     architecture = sampled(part, unit.index, dataset.d_in, dataset.classes)
-    program = program_name(architecture.activation, device, dtype)
+    program = program_name(architecture.layered, device, dtype)
     identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": program}
     checkpoints = Checkpoints(work.checkpoints, identity)
     network = architecture.build().to(device, dtype)
-    start = _start(network, architecture, dataset, part.training)
+    scale = loss_scale(network, dataset.train_inputs, batch_size=part.training.batch_size)
+    start = start_of(network, loss_scale=scale, seed=derive_seed("training", architecture.seed))
     saved = checkpoints.load(device)
     if saved is None:
-        metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
+        metrics = measure_initial(network, architecture, dataset, part.metrics, scale, part.training)
         if part.train_if and (reason := parse_train_if(part.train_if).why_not(asdict(architecture) | metrics)):
             row = ArchitectureRow(
                 **drawn(part, unit, architecture),
