@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from distnlc.data.dataset import Dataset, load, prepare, record
-from distnlc.data.images import DataError
+from distnlc.data.folders import DataError
 from distnlc.data.sources import dimensions
 from distnlc.data.spec import DataSpec
 from tests.helpers.data_files import idx, random_images, write_mnist
@@ -123,9 +123,9 @@ def test_inputs_and_labels_stay_together(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({"train": 21}, r"train \+ validation = 31 points are asked for and the files hold 30"),
-        ({"test": 11}, "test = 11 points are asked for and the files hold 10"),
-        ({"train": None}, r"train \+ validation = 50010 points are asked for and the files hold 30"),
+        ({"train": 21}, r"train \+ validation = 31 points are asked for and there are 30"),
+        ({"test": 11}, "test = 11 points are asked for and there are 10"),
+        ({"train": None}, r"train \+ validation = 50010 points are asked for and there are 30"),
     ],
 )
 def test_more_points_than_the_files_hold_are_refused_with_numbers(mnist, counts, message) -> None:
