@@ -26,7 +26,7 @@ from distnlc.data.preparation import PointError
 from distnlc.data.sources import preparation_of, source_of, split_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.files import CACHE_VARIABLE, cache_folder, write_whole
-from distnlc.plugins import Preparation, Source
+from distnlc.plugins import Preparation, Source, loaded
 from distnlc.spec import derive_seed, identity, short_id
 
 FORMAT_VERSION = 2
@@ -226,25 +226,32 @@ def _cropped(spec: DataSpec, inputs: np.ndarray) -> np.ndarray:
 def _prepared(
     spec: DataSpec, seed: int, preparation: Preparation, parts: Sequence[np.ndarray], rows: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """The parts as the preparation leaves them, float64. Raises DataError, also for what a user's own code raises."""
+    """The parts as the preparation leaves them, float64; it gets no empty part.
+
+    Raises DataError, also for what a user's own code raises.
+    """
     where = f"{_where(spec)}: cannot be prepared by {preparation.name}"
+    filled = [number for number, part in enumerate(parts) if len(part)]
+    given = [parts[number] for number in filled]
     try:
-        fitted = preparation.fit_and_apply(*parts, seed=derive_seed(seed, "projection"))  # type: ignore[operator]
+        fitted = loaded(preparation.fit_and_apply)(*given, seed=derive_seed(seed, "projection"))
         prepared = [np.asarray(part, dtype=np.float64) for part in fitted]
     except PointError as error:
-        row = rows[error.part][error.row]
-        raise DataError(f"{where}: point {row} of those for the {PARTS[error.part]} part: {error.reason}") from None
+        number = filled[error.part]
+        row = f"point {rows[number][error.row]} (counted from 0, drawn for the {PARTS[number]} part)"
+        raise DataError(f"{where}: {row}: {error.reason}") from None
     except Exception as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise DataError(f"{where}: {reason}") from error
-    lengths, shapes = [len(part) for part in prepared], {part.shape[1:] for part in prepared}
-    if lengths != [len(part) for part in parts] or len(shapes) > 1 or shapes == {()}:
+    shapes = {part.shape[1:] for part in prepared}
+    if [len(part) for part in prepared] != [len(part) for part in given] or len(shapes) > 1 or shapes == {()}:
         found = ", ".join(str(part.shape) for part in prepared)
-        raise DataError(f"{where}: expected {len(parts)} arrays of as many points as before, found {found}")
-    for name, part in zip(PARTS, prepared, strict=True):
+        raise DataError(f"{where}: expected {len(given)} arrays of as many points as before, found {found}")
+    for number, part in zip(filled, prepared, strict=True):
         if not np.isfinite(part).all():
-            raise DataError(f"{where}: expected finite numbers, found others in the {name} part")
-    return prepared
+            raise DataError(f"{where}: expected finite numbers, found others in the {PARTS[number]} part")
+    empty = np.empty((0, *prepared[0].shape[1:]))
+    return [prepared[filled.index(number)] if number in filled else empty for number in range(len(parts))]
 
 
 def _write(path: Path, dataset: Dataset) -> None:

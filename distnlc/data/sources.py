@@ -82,7 +82,6 @@ def source_of(spec: DataSpec, seed: int) -> Source:
 
 
 def preparation_of(spec: DataSpec) -> Preparation:
-    """The spec's preparation, else the dataset's; `features` for a plug-in's dataset. Its code is loaded."""
+    """The spec's preparation, else the dataset's; `features` for a plug-in's dataset."""
     known = built_in(spec.name)
-    preparation = preparation_named(spec.preparation or (known.preparation if known else "features"))
-    return replace(preparation, fit_and_apply=loaded(preparation.fit_and_apply))
+    return preparation_named(spec.preparation or (known.preparation if known else "features"))
