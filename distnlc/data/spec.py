@@ -50,6 +50,11 @@ class DataSpec(SpecModel):
             preparation_named(name)
         return name
 
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _true_is_a_word_here(cls, value: Any) -> Any:
+        return "true" if value is True else value  # as YAML reads it
+
     @field_validator("file", "shape", "separation", "crop")
     @classmethod
     def _dataset_has_a_use_for_it(cls, value: Any, info: ValidationInfo) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from distnlc.data.folders import DataError, data_folder
-from distnlc.data.images import find_image_files
+from distnlc.data.images import files, find_image_files, read
+from distnlc.data.spec import DataSpec
 from tests.helpers.data_files import idx, png, random_images, write_batch, write_mnist, write_shard
 
 CIFAR, CIFAR_LABELS = random_images(10, 3072, seed=3)
@@ -56,6 +57,42 @@ def test_cifar10_is_the_same_from_batches_and_from_all_shards(tmp_path, write, i
     assert np.array_equal(images, CIFAR)
     assert np.array_equal(labels, CIFAR_LABELS)
     assert len(files.read(files.test)[0]) == 3
+
+
+@pytest.mark.parametrize("image", ["img", "image"])
+def test_cifar100_has_the_fine_labels_of_the_batches_and_of_the_shards(tmp_path, image) -> None:
+    images, labels = random_images(12, 3072, seed=4, classes=100)
+    assert labels.max() > 9
+    for part, rows in (("train", slice(0, 8)), ("test", slice(8, 12))):
+        folder = tmp_path / "batches" / "cifar100" / "cifar-100-python"
+        write_batch(folder / part, images[rows], labels[rows], name=b"fine_labels")
+        shard = tmp_path / "shards" / "cifar100" / f"{part}-00000-of-00001.parquet"
+        write_shard(shard, [png(row) for row in images[rows]], labels[rows], image=image, label="fine_label")
+    for form in ("batches", "shards"):
+        spec = DataSpec(name="cifar100")
+        train, train_labels, test, test_labels = read(tmp_path / form, spec=spec, seed=0)
+        assert np.array_equal(train, images[:8].reshape(-1, 3, 32, 32))
+        assert np.array_equal(test, images[8:].reshape(-1, 3, 32, 32))
+        assert (train_labels.tolist(), test_labels.tolist()) == (labels[:8].tolist(), labels[8:].tolist())
+        assert len(files(tmp_path / form, spec=spec)) == 2
+
+
+def test_a_folder_of_that_name_is_not_a_file_of_cifar100(tmp_path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match="cifar100: files not found"):
+        find_image_files("cifar100", tmp_path)
+
+
+def test_fashion_mnist_is_read_from_its_own_folder_and_mnists_files_are_never_taken_for_it(tmp_path) -> None:
+    write_mnist(tmp_path)
+    with pytest.raises(DataError, match="fashion-mnist: files not found"):
+        find_image_files("fashion-mnist", tmp_path)
+    write_mnist(tmp_path / "fashion-mnist", train=20)
+    train, labels, test, _ = read(tmp_path, spec=DataSpec(name="fashion-mnist"), seed=0)
+    assert np.array_equal(train, random_images(20, 784, seed=1)[0].reshape(-1, 1, 28, 28))
+    assert np.array_equal(labels, random_images(20, 784, seed=1)[1])
+    assert len(test) == 10
 
 
 def test_the_root_wins_over_the_variable_and_never_falls_back_to_it(tmp_path, monkeypatch) -> None:
