@@ -32,7 +32,8 @@ def read(root: Path | None, *, spec: DataSpec, seed: int) -> tuple[np.ndarray, .
     """Two or four arrays. Raises DataError."""
     (path,) = files(root, spec=spec)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise DataError(f"{path}: a single array; {ADVICE}")
             size = sum(member.file_size for member in arrays.zip.infolist())

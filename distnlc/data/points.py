@@ -13,6 +13,8 @@ from distnlc.data.folders import DataError
 
 LARGEST = 1e150
 """of inputs: the squares of larger numbers are not finite"""
+NUMBERED = "np.unique({}, return_inverse=True)[1]"
+"""makes numbers 0 ... classes - 1 of any labels"""
 ROWS_AT_ONCE = 4096
 """checked together, so that the check of a large array needs little memory"""
 
@@ -41,22 +43,21 @@ def checked(arrays: Any, *, where: str) -> Points:
             + (f"{len(arrays)}" if isinstance(arrays, tuple | list) else type(arrays).__name__)
         )
     inputs, labels = _pair(arrays[0], arrays[1], where, "")
+    if labels.min() == labels.max():
+        raise DataError(f"{where}: expected labels of at least 2 classes, found only {labels[0]}")
     points = Points(inputs, labels)
     if len(arrays) == 4:
-        points = Points(inputs, labels, *_pair(arrays[2], arrays[3], where, "test_"))
-        assert points.test_inputs is not None
-        if points.test_inputs.shape[1:] != inputs.shape[1:]:
+        test_inputs, test_labels = _pair(arrays[2], arrays[3], where, "test_")
+        if test_inputs.shape[1:] != inputs.shape[1:]:
             raise DataError(
                 f"{where}: expected test_inputs of the shape of inputs, found points of shape "
-                f"{points.test_inputs.shape[1:]} and {inputs.shape[1:]}"
+                f"{test_inputs.shape[1:]} and {inputs.shape[1:]}"
             )
-    present = np.unique(labels)
-    if len(present) < 2:
-        raise DataError(f"{where}: expected labels of at least 2 classes, found only {present[0]}")
+        points = Points(inputs, labels, test_inputs, test_labels)
     if points.classes > len(labels):
         raise DataError(
             f"{where}: expected labels 0 ... classes - 1, found {points.classes - 1} as the largest of {len(labels)} "
-            "points; number the classes: np.unique(labels, return_inverse=True)[1]"
+            f"points; number the classes: {NUMBERED.format('labels')}"
         )
     return points
 
@@ -70,15 +71,20 @@ def _pair(inputs: Any, labels: Any, where: str, prefix: str) -> tuple[np.ndarray
             f"{where}: expected {prefix}inputs of shape (points, features...), none of them 0, found {inputs.shape}"
         )
     _check_labels(labels, len(inputs), where, f"{prefix}labels")
-    for start in range(0, len(inputs), ROWS_AT_ONCE):
-        rows = inputs[start : start + ROWS_AT_ONCE].reshape(len(inputs[start : start + ROWS_AT_ONCE]), -1)
-        if inputs.dtype.kind == "f" and not (good := (np.abs(rows) < LARGEST).all(1)).all():
-            row = int(good.argmin())
-            wrong = rows[row][~(np.abs(rows[row]) < LARGEST)][0]
-            raise DataError(
-                f"{where}: expected finite {prefix}inputs below {LARGEST:g}, found {wrong} in row {start + row}"
-            )
+    if inputs.dtype.kind == "f":
+        _check_finite(inputs, where, f"{prefix}inputs")
     return inputs, labels.astype(np.int64)
+
+
+def _check_finite(inputs: np.ndarray, where: str, name: str) -> None:
+    for start in range(0, len(inputs), ROWS_AT_ONCE):
+        rows = inputs[start : start + ROWS_AT_ONCE]
+        flat = rows.reshape(len(rows), -1)
+        good = np.abs(flat.astype(np.float64)) < LARGEST
+        if not good.all():
+            row, column = np.argwhere(~good)[0]
+            found = f"{flat[row, column]} in row {start + row}"
+            raise DataError(f"{where}: expected finite {name} below {LARGEST:g}, found {found}")
 
 
 def _array(value: Any, where: str, name: str) -> np.ndarray:
@@ -101,10 +107,12 @@ def _check_labels(labels: np.ndarray, points: int, where: str, name: str) -> Non
         row = int(whole.argmin())
         raise DataError(f"{where}: expected {name} that are whole numbers, found {labels[row]} in row {row}")
     if labels.dtype.kind not in "iu":
-        advice = f"{name}.astype(int)" if labels.dtype.kind in "fb" else f"np.unique({name}, return_inverse=True)[1]"
+        advice = f"{name}.astype(int)" if labels.dtype.kind in "fb" else NUMBERED.format(name)
         raise DataError(f"{where}: expected {name} of an integer type, found {labels.dtype}; make them so by {advice}")
+    if labels.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{where}: expected {name} of a few classes, found {labels.max()}")
     if (smallest := labels.min()) < 0:
         raise DataError(
             f"{where}: expected {name} 0 ... classes - 1, found {smallest} in row {int(labels.argmin())}; number the "
-            f"classes: np.unique({name}, return_inverse=True)[1]"
+            f"classes: {NUMBERED.format(name)}"
         )
