@@ -10,6 +10,12 @@ from dataclasses import dataclass
 
 from distnlc.plugins import PLUGINS_VARIABLE, Preparation, Source, plugin_named, plugin_names
 
+LIBSVM = "libsvm/"
+"""before the name of one of its sets"""
+_SET_NAME = re.compile(r"(?!.*\.t(\.bz2|\.gz)?$)[A-Za-z0-9][A-Za-z0-9_.+-]*")
+"""a file's name without folders; test files (.t) are never read"""
+_HINT = f"the module of another is named by --plugin or {PLUGINS_VARIABLE}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
@@ -111,11 +117,6 @@ PREPARATIONS = {
     }.items()
 }
 
-LIBSVM = "libsvm/"
-"""before the name of one of its sets"""
-_SET_NAME = re.compile(r"(?!.*\.t(\.bz2|\.gz)?$)[A-Za-z0-9][A-Za-z0-9_.+-]*")
-"""a file's name without folders; test files (.t) are never read"""
-
 
 def built_in(name: str) -> BuiltIn | None:
     """The dataset of that name that comes with distnlc."""
@@ -147,6 +148,3 @@ def preparation_named(name: str) -> Preparation:
         names = [*PREPARATIONS, *plugin_names(Preparation)]
         raise ValueError(f"expected a preparation: {', '.join(names)} ({_HINT})")
     return preparation
-
-
-_HINT = f"the module of another is named by --plugin or {PLUGINS_VARIABLE}"
