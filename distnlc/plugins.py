@@ -27,6 +27,7 @@ ENTRY_POINTS = "distnlc"
 BUILT_IN = "distnlc.studies"
 
 S = TypeVar("S", bound=StudySpec)
+T = TypeVar("T")
 Ref = str
 """`package.module:name`, imported where it is first needed, so that a kind costs nothing until it is used"""
 DataRecord = Mapping[str, Mapping[str, Any]]
@@ -288,3 +289,22 @@ def _checked(kind: Kind[Any], where: str) -> Kind[Any]:
     except TypeError as error:
         raise SpecError(f"{where}: kind {kind.name}: {error}") from None
     return kind
+
+
+def plugin_named(kind: type[T], name: str) -> T | None:
+    """The object of that type and name among the plug-ins in use, None if there is none."""
+    return _objects(kind).get(name)
+
+
+def plugin_names(kind: type) -> list[str]:
+    """The names of all objects of that type among the plug-ins in use."""
+    return list(_objects(kind))
+
+
+def _objects(kind: type[T]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for module in _modules:
+        for value in vars(sys.modules[module]).values():
+            if isinstance(value, kind):
+                found[vars(value)["name"]] = value
+    return found

@@ -10,7 +10,8 @@ from distnlc.records import FAILED, SKIPPED, quantities
 from distnlc.store import StoreError
 from distnlc.studies.nlc.records import ArchitectureRow
 
-DATASETS = {"cifar10": "CIFAR10", "mnist": "MNIST", "waveform-noise": "waveform-noise"}
+DATASETS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+"""names for people, where these are not the spec's"""
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 CRITERIA = {VALIDATION: "", TRAINING: ", chosen by training error"}
 
@@ -114,12 +115,12 @@ def pooled(parts: Sequence[Part]) -> Part:
 def _key(rows: pd.DataFrame) -> Key:
     first = rows.iloc[0]
     key = str(first["dataset"]), str(first["optimizer"]), str(first["criterion"])
-    known = all(name in names for name, names in zip(key, (DATASETS, OPTIMIZERS, CRITERIA), strict=True))
-    if not (known and str(first["part"]).isprintable()):
+    known = key[1] in OPTIMIZERS and key[2] in CRITERIA
+    if not (known and key[0].isprintable() and str(first["part"]).isprintable()):
         raise StoreError(f"the rows of part {first['part']!r} are not distnlc's: dataset, optimizer, criterion {key!r}")
     return key
 
 
 def _title(key: Key) -> str:
     dataset, optimizer, criterion = key
-    return f"{DATASETS[dataset]} ({OPTIMIZERS[optimizer]}{CRITERIA[criterion]})"
+    return f"{DATASETS.get(dataset, dataset)} ({OPTIMIZERS[optimizer]}{CRITERIA[criterion]})"

@@ -6,7 +6,7 @@ is measured, `train_if.py` whether it is trained, `sweep.py` how.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -15,8 +15,8 @@ import torch
 from torch.nn.utils import vector_to_parameters
 
 from distnlc.data import dataset as data
-from distnlc.data.dataset import Dataset
-from distnlc.data.sources import part_sizes
+from distnlc.data.dataset import PARTS, Dataset
+from distnlc.data.sources import known_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.networks.loss import loss_scale
 from distnlc.plugins import DataRecord, Work
@@ -45,14 +45,24 @@ def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
     for name in parts:
         part = spec.part(name)
         size = part.training.batch_size
-        for field, count in zip(("train", "validation", "test"), part_sizes(part.data), strict=True):
-            if count % size:
-                raise SpecError(
-                    f"part {name}: data.{field} must be a multiple of training.batch_size = {size} (batch norm in a "
-                    f"smaller last batch is another function), but it is {count}"
-                )
+        _check_sizes(name, size, dict(zip(PARTS, known_sizes(part.data), strict=True)))
         found[name] = data.record(part.data, part.seed)
+        _check_sizes(name, size, found[name])
     return found
+
+
+def _check_sizes(name: str, batch_size: int, counts: Mapping[str, int | None]) -> None:
+    """Raises SpecError for parts that do not split into whole batches; None is not known yet."""
+    known = {part: count for part in PARTS if (count := counts[part]) is not None}
+    for part, count in known.items():
+        if count == 0 or count % batch_size:
+            whole = " ".join(
+                f"--set data.{each}={max(number // batch_size, 1) * batch_size}" for each, number in known.items()
+            )
+            raise SpecError(
+                f"part {name}: data.{part} must be a multiple of training.batch_size = {batch_size} (batch norm in a "
+                f"smaller last batch is another function), but it is {count}; such as {whole}"
+            )
 
 
 @lru_cache(maxsize=DATASETS_KEPT)
@@ -79,7 +89,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
         metrics = measure_initial(network, architecture, dataset, part.metrics, scale, part.training)
         if part.train_if and (reason := parse_train_if(part.train_if).why_not(asdict(architecture) | metrics)):
             row = ArchitectureRow(
-                **drawn(part, unit, architecture),
+                **drawn(part, unit, architecture, len(dataset.train_labels)),
                 **metrics,
                 status=SKIPPED,
                 reason=reason,
@@ -111,7 +121,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
     outcomes = list(found.results.values())
     row = ArchitectureRow(
-        **drawn(part, unit, architecture),
+        **drawn(part, unit, architecture, len(dataset.train_labels)),
         **metrics,
         smallest_rate=lowest,
         runs=len(outcomes),

@@ -1,12 +1,13 @@
 """The units of an NLC study: which architecture each one is, and what is known of it before any work.
 
-Nothing here needs torch or data: costs and labels use the dimensions that the paper states.
+Nothing here needs torch or data: costs and labels use the dimensions that the paper states, or a guess for a dataset
+that only its files tell about.
 """
 
 from dataclasses import asdict
 from typing import Any
 
-from distnlc.data.sources import dimensions, part_sizes
+from distnlc.data.sources import dimensions
 from distnlc.networks.architecture import Architecture
 from distnlc.plugins import DataRecord
 from distnlc.spec import Unit, derive_seed, short_id
@@ -56,7 +57,7 @@ def sampled(part: Spec, number: int, d_in: int, d_out: int) -> Architecture:
     )
 
 
-def drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]:
+def drawn(part: Spec, unit: Unit, architecture: Architecture, train_points: int) -> dict[str, Any]:
     """The columns of the unit's row that are known before it is measured."""
     return asdict(architecture) | {
         "unit_id": unit.unit_id,
@@ -64,7 +65,7 @@ def drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]:
         "part": unit.part,
         "initialization": unit.index % part.sampling.initializations,
         "dataset": part.data.name,
-        "train_points": part_sizes(part.data)[0],
+        "train_points": train_points,
         "optimizer": part.training.optimizer,
         "criterion": part.training.criterion,
         "parameters": architecture.parameters,
@@ -74,4 +75,4 @@ def drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]:
 def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     """What was drawn for a unit that was given up, for the data as they were found."""
     part, found = spec.part(unit.part), data[unit.part]
-    return drawn(part, unit, sampled(part, unit.index, found["d_in"], found["classes"]))
+    return drawn(part, unit, sampled(part, unit.index, found["d_in"], found["classes"]), found["train"])
