@@ -36,7 +36,8 @@ def losses_and_delta(name: str, outputs: Tensor, one_hot: Tensor, loss_scale: Te
     batch = outputs.shape[2]
     log_probabilities = torch.log_softmax(outputs / loss_scale, dim=1)
     if name == "cross-entropy":
-        losses = torch.sum(log_probabilities * one_hot, dim=(1, 2)) / -batch
+        own = torch.where(one_hot > 0, log_probabilities, 0)  # not times 0: the others' can be infinite
+        losses = torch.sum(own, dim=(1, 2)) / -batch
         return losses, log_probabilities.exp_().sub_(one_hot).mul_(1 / (batch * loss_scale))
     probabilities = log_probabilities.exp_()
     wrong = probabilities - one_hot

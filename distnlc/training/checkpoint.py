@@ -25,7 +25,7 @@ from distnlc.files import write_whole
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """to be raised whenever an older state could not be taken up, or would give other rows"""
 EVERY_S = 120.0
 """between two checkpoints, and before the first"""

@@ -73,14 +73,12 @@ def train_fixed(
 ) -> list[FixedOutcome]:
     """Trains one run per rate to its end, from the beginning or from a `saved` state of the same population.
 
-    `data` must lie on the device and have the dtype of `start.rows`. Raises ValueError if its training part is smaller
-    than a minibatch, or does not split into whole ones where points depend on one another (batch norm). `after_epoch`
-    is called about once an epoch while there are runs left to train.
+    `data` must lie on the device and have the dtype of `start.rows`. A training part smaller than a minibatch is one.
+    Raises ValueError if it does not split into whole ones where points depend on one another (batch norm).
+    `after_epoch` is called about once an epoch while there are runs left to train.
     """
-    points = len(data.train_labels)
-    if points < spec.batch_size:
-        raise ValueError(f"{data.name} has {points} training points, fewer than a minibatch of {spec.batch_size}")
-    check_whole(start.network, data, spec.batch_size)
+    spec = spec.model_copy(update={"batch_size": min(spec.batch_size, len(data.train_labels))})
+    check_whole(start.network, data, spec.batch_size, ("train",))
     trainer = FixedTrainer(start, data, rates, spec)
     if saved is not None:
         trainer.restore(saved)
@@ -103,7 +101,7 @@ class FixedTrainer(Population):
         """of each run's minibatches since the last look"""
         points = len(data.train_labels)
         self.epoch_steps = points / spec.batch_size
-        self.decays = [math.ceil(epoch * self.epoch_steps) for epoch in spec.decay_epochs]
+        self.decays = [math.ceil(epoch * points / spec.batch_size) for epoch in spec.decay_epochs]
         """updates before which the rate falls"""
 
     def piece(self) -> None:
@@ -132,7 +130,7 @@ class FixedTrainer(Population):
         """Looks at every run, and lets those go that are fitted or have had their updates."""
         inputs, labels = self.data.train_inputs, self.data.train_labels
         scale = self.start.loss_scale[self.members]
-        errors, losses = errors_and_losses(self.program, inputs, labels, spec=self.spec, loss_scale=scale)
+        errors, losses = errors_and_losses(self.program, inputs, labels, loss_scale=scale)
         fallen = self.spec.decay ** sum(step < self.steps for step in self.decays)
         for row, member in enumerate(self.members):
             outcome = self.outcomes[member]
@@ -140,12 +138,7 @@ class FixedTrainer(Population):
             values = outcome.start_rate * fallen, self.loss_sum[row] / since, errors[row], losses[row]
             outcome.looks.append(Look(self.steps, self.steps / self.epoch_steps, *map(float, values)))
         self.loss_sum[:] = 0
-        diverged = ~np.isfinite(losses)
-        fitted = np.zeros(len(errors), dtype=bool)
-        if self.spec.stop_error is not None:
-            fitted = errors <= self.spec.stop_error
-            if self.spec.stop_loss is not None:
-                fitted &= losses <= self.spec.stop_loss
+        diverged, fitted = ~np.isfinite(losses), self.spec.fitted(errors, losses)
         stops = np.where(diverged, DIVERGED, np.where(fitted, FITTED, STEPS))
         done = diverged | fitted | (self.steps >= self.spec.steps)
         for stop in (DIVERGED, FITTED, STEPS):

@@ -22,7 +22,8 @@ from distnlc.training.spec import FullBatchSpec, StepSpec
 from distnlc.training.start import Start
 
 CONVERGED, ITERATIONS = "converged", "iterations"
-"""why a run ended, besides `fitted` and `diverged`: by SciPy's criteria; it had its iterations"""
+"""why a run ended, besides `fitted` and `diverged`: by SciPy's criteria, or since a line search found no lower loss; it
+had its iterations"""
 
 
 @dataclass
@@ -83,7 +84,7 @@ class _FullBatch:
                 self.loss_and_gradient, first, jac=True, method="L-BFGS-B", callback=self.after, options=options
             )
         outcome = self.outcome
-        if outcome.stop == ITERATIONS and found.success:
+        if outcome.stop == ITERATIONS and found.nit < self.spec.iterations:
             outcome.stop = CONVERGED
         outcome.iterations, outcome.evaluations = int(found.nit), int(found.nfev)
         self.place(found.x)
@@ -109,15 +110,12 @@ class _FullBatch:
         self.place(intermediate_result.x)
         error, loss = self.look()
         self.outcome.looks.append((self.outcome.iterations, error, loss))
-        spec = self.spec
-        if spec.stop_error is None or not error <= spec.stop_error:
-            return
-        if spec.stop_loss is None or loss <= spec.stop_loss:
+        if self.spec.fitted(np.array(error), np.array(loss)):
             self.outcome.stop = FITTED
             raise StopIteration
 
     def look(self) -> tuple[float, float]:
         """The training error and the mean training loss of the present numbers."""
         inputs, labels, scale = self.data.train_inputs, self.data.train_labels, self.start.loss_scale
-        errors, losses = errors_and_losses(self.program, inputs, labels, spec=self.step, loss_scale=scale)
+        errors, losses = errors_and_losses(self.program, inputs, labels, loss_scale=scale)
         return float(errors[0]), float(losses[0])

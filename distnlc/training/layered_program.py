@@ -115,6 +115,8 @@ class LayeredProgram:
 
     def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         self._ensure_place()
+        if len(labels) != self.spec.batch_size:
+            raise ValueError(f"expected one minibatch of {self.spec.batch_size} points, found {len(labels)}")
         self._set(inputs[None], labels[None])
         gradients = torch.empty_like(self.flat)
         return self._losses_backward(gradients, self._rates), gradients

@@ -5,15 +5,17 @@ gradients of a chunk of them: convolutional networks, residual blocks, whatever 
 (a forward pass that looks at numbers, an operation without a rule) is computed one member after the other by plain
 autograd, which is said once.
 
-How many members are computed together follows from the sizes of the module's own signals for one minibatch and a fixed
-budget, never from the memory that a machine happens to have free, since rounding depends on it. Modules are in training
-mode while they are trained and in evaluation mode while they are measured. Their buffers (running statistics) are part
-of a run's state. Where the forward pass draws random numbers (dropout), each member draws its own, and which ones
-depends on the population and on how far it is trained alone.
+How many members are computed together follows from what autograd keeps of one minibatch and a fixed budget, never from
+the memory that a machine happens to have free, since rounding depends on it. Modules are in training mode while they
+are trained and in evaluation mode while they are measured. Their buffers (running statistics) are part of a run's
+state. A module that draws random numbers in its forward pass (dropout) is computed one member after the other too, each
+from numbers that its own seed and its own updates fix, so that a run does not depend on its company. Parameters without
+`requires_grad` stay as they are.
 """
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -30,9 +32,6 @@ from distnlc.training.start import Start
 
 CHUNK_BYTES = 2**30
 """that the members which are computed together may take, about"""
-KEPT_SIGNALS = 3
-"""copies of a module's signals that a step holds: the values, what autograd keeps beside them, and their gradients"""
-
 BUFFER = "buffer "
 """before the name of a module's buffer in a state"""
 
@@ -48,14 +47,19 @@ class ModuleProgram:
             raise ValueError("a layered network is trained by a program of its own")
         self.spec, self.flat = spec, start.rows.clone()
         self.module = copy.deepcopy(start.network).to(start.rows.device, start.rows.dtype)
-        self._shapes = {name: value.shape for name, value in self.module.named_parameters()}
-        self._sizes = torch.tensor([shape.numel() for shape in self._shapes.values()], device=self.flat.device)
+        parameters = dict(self.module.named_parameters())
+        self._shapes = {name: value.shape for name, value in parameters.items()}
+        self._sizes = torch.tensor([value.numel() for value in parameters.values()], device=self.flat.device)
+        trained = torch.tensor([value.requires_grad for value in parameters.values()], device=self.flat.device)
+        self._frozen = None if trained.all() else ~trained.repeat_interleave(self._sizes)
         self._buffers = self._spread(start.buffers)
-        self._updates = torch.zeros(len(self.flat), 1, dtype=torch.int64)
+        self._seeds = torch.tensor(start.expanded(len(self.flat)).seeds, device=self.flat.device)
+        self._updates = torch.zeros(len(self.flat), 1, dtype=torch.int64, device=self.flat.device)
         self._loss_scale = start.loss_scale.to(self.flat)
         self._optimizer = optimizers.initial_state(spec, self.flat)
-        self._vectorized: bool | None = None
-        self._together = 0
+        self._vectorized = dict[str, bool]()
+        """stage -> whether torch.func can compute it; a stage that was not tried yet is missing"""
+        self._probe: _Probe | None = None
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -78,16 +82,17 @@ class ModuleProgram:
     def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
         if rates.shape[1] > 1:
             rates = rates.repeat_interleave(self._sizes, 1)
+        frozen = rates == 0 if self._frozen is None else (rates == 0) | self._frozen
+        some_frozen = bool(frozen.any())
         loss_sum = self.flat.new_zeros(len(self.flat))
         batches = orders.split(self.spec.batch_size, 1)
-        frozen = rates == 0 if (rates == 0).any() else None
         for batch in batches:
             losses, gradients = self._losses_and_gradients(inputs[batch], labels[batch])
             loss_sum += losses
             if self.spec.weight_decay:
                 gradients.add_(self.flat, alpha=self.spec.weight_decay)
             moved = optimizers.update(self.spec, self._optimizer, gradients)
-            if frozen is not None:  # also where a gradient is not finite
+            if some_frozen:  # also where a gradient is not finite
                 moved = moved.masked_fill(frozen, 0)
             self.flat.addcmul_(moved, rates, value=-1)
             self._updates += 1
@@ -110,7 +115,7 @@ class ModuleProgram:
         self.module.train()
         losses, gradients = [], []
         for members in self._chunks(inputs[0]):
-            found, values = self._each(grad_and_value(loss), _by_autograd(loss), members, [inputs, labels])
+            found, values = self._each("training", grad_and_value(loss), _by_autograd(loss), members, [inputs, labels])
             losses.append(values.detach())
             gradients.append(torch.cat([found[name].detach().flatten(1) for name in self._shapes], 1))
         return torch.cat(losses), torch.cat(gradients)
@@ -124,7 +129,8 @@ class ModuleProgram:
         found = []
         for batch in inputs.split(self.spec.batch_size):
             chunks = self._chunks(batch)
-            found.append(torch.cat([self._each(predict, predict, members, [batch[None]]) for members in chunks]))
+            each = [self._each("evaluation", predict, predict, members, [batch[None]]) for members in chunks]
+            found.append(torch.cat(each))
         return torch.cat(found, 1)
 
     def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,51 +139,111 @@ class ModuleProgram:
 
     def keep(self, rows: Tensor) -> None:
         self.flat, self._loss_scale = self.flat[rows], self._loss_scale[rows]
-        self._updates = self._updates[rows.cpu()]
+        self._seeds, self._updates = self._seeds[rows], self._updates[rows]
         self._optimizer = {name: tensor[rows] for name, tensor in self._optimizer.items()}
         self._buffers = {name: tensor[rows] for name, tensor in self._buffers.items()}
 
     def _chunks(self, batch: Tensor) -> Iterator[slice]:
         """The members that are computed together."""
-        if not self._together:
-            needed = KEPT_SIGNALS * _signal_bytes(self.module, batch) + 4 * self.flat[0].nbytes
-            self._together = max(1, CHUNK_BYTES // needed)
-        for first in range(0, len(self.flat), self._together):
-            yield slice(first, min(first + self._together, len(self.flat)))
+        if self._probe is None:
+            self._probe = _Probe(self.module, batch)
+        together = max(1, CHUNK_BYTES // (self._probe.kept_bytes + 4 * self.flat[0].nbytes))
+        for first in range(0, len(self.flat), together):
+            yield slice(first, min(first + together, len(self.flat)))
 
     def _each(
-        self, function: Callable[..., Any], plainly: Callable[..., Any], members: slice, given: Sequence[Tensor]
+        self,
+        stage: str,
+        function: Callable[..., Any],
+        plainly: Callable[..., Any],
+        members: slice,
+        given: Sequence[Tensor],
     ) -> Any:
         """The function of each of these members' parameters, buffers and loss scale, and of what it is `given` (one
         for all or one for each): vectorized, or `plainly` one after the other."""
-        parts = self.flat[members].split(self._sizes.tolist(), 1)
-        shapes = zip(self._shapes.items(), parts, strict=True)
-        parameters = {name: part.view(-1, *shape) for (name, shape), part in shapes}
+        parts = zip(self._shapes.items(), self.flat[members].split(self._sizes.tolist(), 1), strict=True)
+        parameters = {name: part.view(-1, *shape) for (name, shape), part in parts}
         buffers = {name: value[members] for name, value in self._buffers.items()}
+        numbers = (parameters, buffers, self._loss_scale[members])
         own = [len(each) > 1 for each in given]
         arguments = [each[members] if mine else each[0] for each, mine in zip(given, own, strict=True)]
-        numbers = (parameters, buffers, self._loss_scale[members])
-        seed = derive_seed("module", *self._updates[members, 0].tolist())
-        with torch.random.fork_rng([self.flat.device] if self.flat.is_cuda else []):
-            torch.manual_seed(seed)
-            if self._vectorized is not False:
-                kept = {name: value.clone() for name, value in buffers.items()} if self._vectorized is None else {}
+        with _exact_convolutions(self.flat.device):
+            if not (self._probe and self._probe.draws) and self._vectorized.get(stage, True):
                 axes = (0, 0, 0, *(0 if mine else None for mine in own))
-                try:
-                    found = vmap(function, in_dims=axes, randomness="different")(*numbers, *arguments)
-                except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
-                    if self._vectorized:
-                        raise
-                    self._vectorized = False
-                    for name, value in kept.items():
-                        buffers[name].copy_(value)
-                    reason = str(error).strip().splitlines()[0][:200]
-                    warn_once(f"{type(self.module).__name__} is trained one run after the other: torch.func: {reason}")
-                else:
-                    self._vectorized = True
+                found = self._tried(stage, lambda: vmap(function, in_dims=axes)(*numbers, *arguments), buffers)
+                if found is not None:
                     return found
             rows = range(members.stop - members.start)
-            return _stacked([plainly(*_rows_of(numbers, row), *_own(arguments, own, row)) for row in rows])
+            results = []
+            for row in rows:
+                with self._stream(members.start + row):
+                    results.append(plainly(*_rows_of(numbers, row), *_own(arguments, own, row)))
+            return _stacked(results)
+
+    def _tried(self, stage: str, vectorized: Callable[[], Any], buffers: Numbers) -> Any:
+        """What the vectorized call gives; None if torch.func cannot compute the stage, with the buffers as before."""
+        if self._vectorized.get(stage):
+            return vectorized()
+        kept = {name: value.clone() for name, value in buffers.items()}
+        try:
+            found = vectorized()
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
+            self._vectorized[stage] = False
+            for name, value in kept.items():
+                buffers[name].copy_(value)
+            reason = str(error).strip().splitlines()[0][:200]
+            warn_once(f"{type(self.module).__name__} is computed one run after the other: torch.func: {reason}")
+            return None
+        self._vectorized[stage] = True
+        return found
+
+    def _stream(self, member: int) -> AbstractContextManager[None]:
+        """The random numbers that a member's next forward pass draws, where it draws any."""
+        if not (self._probe and self._probe.draws):
+            return nullcontext()
+        seed = derive_seed("forward", int(self._seeds[member]), int(self._updates[member]))
+        return _seeded(seed, self.flat.device)
+
+
+class _Probe:
+    """What one forward pass of a module's copy in training mode tells: the bytes of what autograd keeps of a minibatch,
+    with their gradients, and whether it draws random numbers."""
+
+    def __init__(self, module: nn.Module, batch: Tensor) -> None:
+        kept: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            kept[tensor.data_ptr()] = tensor.nbytes
+            return tensor
+
+        watched = copy.deepcopy(module).train()
+        with torch.enable_grad(), _seeded(0, batch.device):
+            before = _random_state(batch.device)
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                outputs = watched(batch)
+            self.draws = not torch.equal(before, _random_state(batch.device))
+        self.kept_bytes = 2 * (sum(kept.values()) + outputs.nbytes + batch.nbytes)
+
+
+def _random_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.random.get_rng_state()
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators begin at the seed, and stand where they stood afterwards."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _exact_convolutions(device: torch.device) -> AbstractContextManager[None]:
+    """On a GPU: convolutions in full precision, by algorithms whose results do not vary from call to call."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def _by_autograd(loss: Callable[..., Tensor]) -> Callable[..., tuple[Numbers, Tensor]]:
@@ -207,17 +273,3 @@ def _stacked(results: Sequence[Any]) -> Any:
         return torch.stack(list(results))
     gradients = {name: torch.stack([found[name] for found, _ in results]) for name in results[0][0]}
     return gradients, torch.stack([value for _, value in results])
-
-
-@torch.no_grad()
-def _signal_bytes(module: nn.Module, batch: Tensor) -> int:
-    """The bytes of one minibatch and of what every innermost module makes of it."""
-    sizes = [batch.nbytes]
-    watched = copy.deepcopy(module).eval()
-    for inner in watched.modules():
-        if not list(inner.children()):
-            inner.register_forward_hook(
-                lambda _module, _inputs, outputs: sizes.append(outputs.nbytes if isinstance(outputs, Tensor) else 0)
-            )
-    watched(batch)
-    return sum(sizes)

@@ -39,7 +39,7 @@ class NativeProgram:
         self._c = loaded.functions
         self.flat = start.rows.clone()
         self._optimizer = optimizers.initial_state(spec, self.flat)
-        self._buffers = start.buffers
+        self._buffers = start.buffers.clone(memory_format=torch.contiguous_format)
         self._loss_scale = start.loss_scale.tolist()
         self._gradients = torch.empty_like(self.flat[0])
         self._layers = layers_of(self.form)
@@ -73,6 +73,8 @@ class NativeProgram:
     def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
         if len(rates) != len(self.flat):
             raise ValueError(f"expected a rate for each of {len(self.flat)} members, found {len(rates)}")
+        if len(orders) not in {1, len(self.flat)}:
+            raise ValueError(f"expected an order for one or for each of {len(self.flat)} members, found {len(orders)}")
         losses, rates = [], rates.double().expand(-1, self.form.depth).contiguous()
         columns, own_labels = _columns(inputs[orders[0]]), labels[orders[0]]
         for row in range(len(self.flat)):
@@ -90,6 +92,8 @@ class NativeProgram:
     def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         columns, found, losses = _columns(inputs), torch.empty_like(self.flat), []
         self._check(columns, labels)
+        if len(labels) != self.spec.batch_size:
+            raise ValueError(f"expected one minibatch of {self.spec.batch_size} points, found {len(labels)}")
         for row in range(len(self.flat)):
             run = self._run(row, gradients=found[row])
             pointers = (ctypes.byref(run), *map(_pointer, (columns, labels)))
@@ -150,7 +154,7 @@ class NativeProgram:
             raise ValueError(
                 f"labels must be contiguous int64 of {columns.shape[1]} points, found {tuple(labels.shape)}"
             )
-        if labels.min() < 0 or labels.max() >= d_out:
+        if len(labels) and (labels.min() < 0 or labels.max() >= d_out):
             raise ValueError(f"labels must be from 0 to {d_out - 1}")
 
 

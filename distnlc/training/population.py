@@ -43,6 +43,8 @@ class Population:
     def train(self, first: int, count: int, rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Trains all runs on this piece of the stream, in whole minibatches, at rates (runs,). Their mean losses."""
         data, columns = self.data, torch.from_numpy(rates[:, None]).to(self.program.flat)
+        if self.start.rate_factors is not None:
+            columns = columns * self.start.rate_factors[self.members].to(columns)
         losses = self.program.train(data.train_inputs, data.train_labels, self.stream(first, count), columns)
         found: NDArray[np.float64] = losses.double().cpu().numpy()
         return found

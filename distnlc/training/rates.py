@@ -5,7 +5,7 @@ matrix in minibatch b, the smallest rate is
     smallest_update * (sum_l sqrt(mean_b ||dW_lb||_F^2) / ||W_l||_F)^-1,
 so that no weight matrix moves by more than about `smallest_update` of its norm in one update. An optimizer with a state
 (Adam in the paper) first runs four epochs, likewise without applying updates, to warm its averages. The weight matrices
-of a module that is no layered network are its parameters of two or more dimensions that are not zero.
+of a module that is no layered network are its trained parameters of two or more dimensions that are not zero.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor
 from distnlc.data.dataset import Dataset
 from distnlc.networks.layered import Layered
 from distnlc.training import optimizers
-from distnlc.training.evaluation import check_batches
+from distnlc.training.evaluation import check_whole
 from distnlc.training.layered_program import LayeredProgram
 from distnlc.training.module_program import ModuleProgram
 from distnlc.training.population import stream
@@ -30,7 +30,7 @@ def smallest_rate(start: Start, data: Dataset, training: StepSpec, smallest_upda
     """The smallest starting rate of a start of one run, whose updates have the size `smallest_update` relative to the
     weights. Raises ValueError if the updates have no finite positive size.
     """
-    check_batches(data, training.batch_size)
+    check_whole(start.network, data, training.batch_size, ("train",))
     program = LayeredProgram(start, training) if isinstance(start.network, Layered) else ModuleProgram(start, training)
     state, size = optimizers.initial_state(training, program.flat), training.batch_size
     warmup = WARMUP_EPOCHS if state else 0
@@ -62,7 +62,8 @@ def _weight_matrices(start: Start) -> list[slice]:
         shapes = [(d_out * d_in, biases) for d_out, d_in, biases in start.network.sizes]
     else:
         tensors = list(start.network.parameters())
-        shapes = [(value.numel(), 0) if value.ndim > 1 else (0, value.numel()) for value in tensors]
+        is_matrix = [value.ndim > 1 and value.requires_grad for value in tensors]
+        shapes = [(v.numel(), 0) if matrix else (0, v.numel()) for v, matrix in zip(tensors, is_matrix, strict=True)]
     found, position = [], 0
     for weights, others in shapes:
         matrix = slice(position, position + weights)

@@ -6,9 +6,9 @@ epochs, until the rate was divided `divisions` times and patience runs out once 
 
 Choices where the text is silent: the initial network counts as epoch 0, so its error is the first lowest value;
 "has not fallen" means strictly below the lowest so far; an epoch that ends with a loss that is not finite rewinds
-at once, since the waiting epochs could not change the outcome. Without rewinding (the gradient study's I.4) a division
-leaves the lowest error as it is, a loss that is not finite ends the run, and its state is the last one. After `epochs`
-a run ends wherever it is, by the same rule.
+at once, since the waiting epochs could not change the outcome. Without rewinding (the gradient study's I.4) the
+first epoch's error is the first lowest value, a loss that is not finite ends the run, and its state is the last one.
+After `epochs` a run ends wherever it is, by the same rule.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Schedule:
         """`rates`: starting rates; `errors`: the watched error of the initial network."""
         self.spec = spec
         self.rates = rates.copy()
-        self.lowest = errors.copy()
+        self.lowest = errors.copy() if spec.rewind else np.full(len(rates), np.inf)
         self.epoch = 0
         self.best_epoch = np.zeros(len(rates), dtype=np.int64)
         self.waited = np.zeros(len(rates), dtype=np.int64)

@@ -3,6 +3,8 @@
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from distnlc.spec import NonNegativeInt, PositiveFloat, PositiveInt, SpecModel
@@ -28,6 +30,28 @@ class StepSpec(SpecModel):
     """runs trained together as one batched program; part of the spec, since kernels round by batch size"""
 
 
+class StopSpec(SpecModel):
+    """When a run is fitted, and ends."""
+
+    stop_error: Annotated[float, Field(ge=0, le=1)] | None = None
+    """a run ends at the first look that finds a training error of at most this"""
+    stop_loss: PositiveFloat | None = None
+    """and, where given, a mean training loss of at most this"""
+
+    @model_validator(mode="after")
+    def _loss_completes_the_error(self) -> Self:
+        if self.stop_error is None and self.stop_loss is not None:
+            raise ValueError("stop_loss needs stop_error, whose condition it completes")
+        return self
+
+    def fitted(self, errors: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether training errors and mean training losses end a run; what is not a number does not."""
+        if self.stop_error is None:
+            return np.zeros(np.shape(errors), dtype=bool)
+        below: NDArray[np.bool_] = np.asarray(errors) <= self.stop_error
+        return below if self.stop_loss is None else below & (np.asarray(losses) <= self.stop_loss)
+
+
 class TrainingSpec(StepSpec):
     """One run by the schedule of section E.2, which follows an error after each epoch."""
 
@@ -46,7 +70,7 @@ class TrainingSpec(StepSpec):
     """after which a run ends at the latest"""
 
 
-class FixedSpec(StepSpec):
+class FixedSpec(StepSpec, StopSpec):
     """One run of a fixed number of updates, whose rate falls at stated epochs."""
 
     steps: PositiveInt
@@ -57,10 +81,6 @@ class FixedSpec(StepSpec):
     """at the first update that begins at or after so many epochs"""
     check_steps: PositiveInt | None = None
     """updates between two looks at the training error and loss; None: only after the last"""
-    stop_error: Annotated[float, Field(ge=0, le=1)] | None = None
-    """a run ends at the first look that finds a training error of at most this"""
-    stop_loss: PositiveFloat | None = None
-    """and, where given, a mean training loss of at most this"""
 
     @field_validator("decay_epochs")
     @classmethod
@@ -71,21 +91,15 @@ class FixedSpec(StepSpec):
 
     @model_validator(mode="after")
     def _stops_are_looked_for(self) -> Self:
-        if self.stop_error is None and self.stop_loss is not None:
-            raise ValueError("stop_loss needs stop_error, whose condition it completes")
         if self.stop_error is not None and self.check_steps is None:
             raise ValueError("stop_error needs check_steps, the updates between two looks at it")
         return self
 
 
-class FullBatchSpec(SpecModel):
+class FullBatchSpec(StopSpec):
     """One run of L-BFGS on the whole training part (SciPy's L-BFGS-B with its defaults)."""
 
     loss: LossName = "cross-entropy"
     iterations: PositiveInt
     check_iterations: PositiveInt = 4
     """iterations between two looks at the training error and loss"""
-    stop_error: Annotated[float, Field(ge=0, le=1)] | None = None
-    """the run ends at the first look that finds a training error of at most this"""
-    stop_loss: PositiveFloat | None = None
-    """and, where given, a mean training loss of at most this"""

@@ -15,6 +15,7 @@ from torch.nn.utils import parameters_to_vector
 
 from distnlc.networks.layered import Layered
 from distnlc.networks.mlp import MLP
+from distnlc.training.spec import StepSpec
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,23 @@ class Start:
     """(1 or runs,) float64: outputs are divided by it before the softmax"""
     seeds: tuple[int, ...]
     """one or one for each run: of the minibatches' order"""
+    rate_factors: Tensor | None = None
+    """(1 or runs, layers): what a run's rate is multiplied by in each layer, 0 to freeze it; None: 1 everywhere. A
+    module's layers are its parameter tensors"""
 
     def expanded(self, runs: int) -> "Start":
         """The same with a row for each run. Raises ValueError if there are rows for another number of runs."""
-        for name, found in (("rows", len(self.rows)), ("buffers", len(self.buffers)), ("seeds", len(self.seeds))):
-            if found not in {1, runs}:
-                raise ValueError(f"expected {name} for one or for each of {runs} runs, found {found}")
+        for name, value in vars(self).items():
+            if name != "network" and value is not None and len(value) not in {1, runs}:
+                raise ValueError(f"expected {name} for one or for each of {runs} runs, found {len(value)}")
+        factors = self.rate_factors
         return replace(
             self,
             rows=self.rows.expand(runs, -1),
             buffers=self.buffers.expand(runs, -1),
             loss_scale=self.loss_scale.expand(runs),
             seeds=self.seeds if len(self.seeds) == runs else self.seeds * runs,
+            rate_factors=None if factors is None else factors.expand(runs, -1),
         )
 
 
@@ -67,8 +73,11 @@ def starts_of(networks: Sequence[nn.Module], *, loss_scales: Sequence[float], se
     each = [start_of(network, loss_scale=scale) for network, scale in zip(networks, loss_scales, strict=True)]
     first = each[0]
     for one in each[1:]:
-        same = one.network == first.network or not isinstance(first.network, Layered)
-        if not same or one.rows.shape != first.rows.shape or one.buffers.shape != first.buffers.shape:
+        if (
+            not _same_form(one.network, first.network)
+            or one.rows.shape != first.rows.shape
+            or one.buffers.shape != first.buffers.shape
+        ):
             raise ValueError("the networks of one population must have the same form, and these differ")
     return Start(
         first.network,
@@ -79,8 +88,17 @@ def starts_of(networks: Sequence[nn.Module], *, loss_scales: Sequence[float], se
     )
 
 
+def _same_form(one: Layered | nn.Module, other: Layered | nn.Module) -> bool:
+    """Whether two networks compute the same function of the same numbers, as far as their descriptions tell."""
+    if isinstance(one, Layered) or isinstance(other, Layered):
+        return one == other
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
 class Program(Protocol):
     """Runs of one form of network."""
+
+    spec: StepSpec
 
     @property
     def flat(self) -> Tensor:

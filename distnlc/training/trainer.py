@@ -16,7 +16,7 @@ from torch import Tensor
 
 from distnlc.data.dataset import Dataset
 from distnlc.records import DIVERGED, OK, PRUNED
-from distnlc.training.evaluation import check_batches, error_fractions, part_of
+from distnlc.training.evaluation import check_whole, error_fractions, part_of
 from distnlc.training.population import Population, copy_into, numbers_of
 from distnlc.training.schedule import Schedule
 from distnlc.training.spec import TrainingSpec
@@ -92,11 +92,16 @@ def train_population(
 ) -> list[RunOutcome]:
     """Trains one run per rate to its end, from the beginning or from a `saved` state of the same population.
 
-    `data` must lie on the device and have the dtype of `start.rows`; its parts must be multiples of the batch size.
-    Raises ValueError otherwise. `after_epoch` is called while there are runs left to train.
-    `rungs`: epochs after which only the better half goes on.
+    `data` must lie on the device and have the dtype of `start.rows`. Raises ValueError if its training part, or with
+    batch norm any part, does not split into whole minibatches. An empty part has no errors (nan). `after_epoch` is
+    called while there are runs left to train. `rungs`: epochs after which only the better half goes on.
     """
-    check_batches(data, spec.batch_size)
+    if (points := len(data.train_labels)) % spec.batch_size:
+        raise ValueError(
+            f"the train part of {data.name} must be a multiple of the batch size {spec.batch_size}, so that epochs are "
+            f"whole, but it has {points} points; set data.train"
+        )
+    check_whole(start.network, data, spec.batch_size)
     trainer = PopulationTrainer(start, data, rates, spec, rungs)
     if saved is not None:
         trainer.restore(saved)

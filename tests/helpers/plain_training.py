@@ -82,7 +82,7 @@ def train(
         if spec.criterion == "training-error"
         else (data.validation_inputs, data.validation_labels)
     )
-    run = ReferenceRun(best_error=error_of(network, *watched, spec.batch_size))
+    run = ReferenceRun(best_error=error_of(network, *watched, spec.batch_size) if spec.rewind else float("inf"))
     kept = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
     divisions, waited, epoch = 0, 0, 0
     while True:

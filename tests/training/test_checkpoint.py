@@ -225,15 +225,22 @@ def assert_same_outcomes(found: list[RunOutcome], expected: list[RunOutcome]) ->
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize(
     ("changes", "rungs"),
-    [({}, ()), ({"optimizer": "adam"}, ()), ({"criterion": "training-error"}, ()), ({"optimizer": "adam"}, (5,))],
+    [
+        ({}, ()),
+        ({"criterion": "training-error"}, ()),
+        *(({"optimizer": name}, (5,)) for name in ("momentum", "adam", "adam-tf1", "rmsprop-tf1")),
+    ],
 )
+@pytest.mark.parametrize("as_module", [False, True])
 def test_a_population_goes_on_bit_by_bit_from_every_epoch(
-    folder: Path, changes: dict[str, Any], rungs: tuple[int, ...]
+    folder: Path, changes: dict[str, Any], rungs: tuple[int, ...], as_module: bool
 ) -> None:
     """Runs that improve, rewind, diverge, leave at a rung and finish before others included."""
     spec = SHORT.model_copy(update={"divisor": 30.0} | changes)
     data = small_data()
     start, kept = start_for(architecture("square"), data), Checkpoints(folder, UNIT)
+    if as_module:
+        start = replace(start, network=architecture("square").build())
     saved: list[dict[str, Any]] = []
 
     def keep(trainer: PopulationTrainer) -> None:

@@ -112,6 +112,18 @@ def test_a_run_does_not_depend_on_its_company_bit_by_bit(data: Dataset) -> None:
 
 
 @pytest.mark.parametrize("make", [network, convolutional])
+def test_each_run_may_have_a_factor_of_the_rate_for_each_layer(data: Dataset, make: type[nn.Module]) -> None:
+    spec, layers = FixedSpec(steps=8, batch_size=20), 3 if make is network else 4  # a module's parameter tensors
+    factors = torch.linspace(0.5, 2.0, 3 * layers, dtype=torch.float64).view(3, layers)
+    factors[1, 0] = 0.0
+    outcomes = train_fixed(replace(start_for(make), rate_factors=factors), data, RATES, spec)
+    for seed, rate, own, outcome in zip(SEEDS, RATES, factors, outcomes, strict=True):
+        run = PlainRun(make(seed), spec)
+        run.train(data.train_inputs, data.train_labels, series(seed, 80, 160), (rate * own).tolist())
+        torch.testing.assert_close(outcome.row, run.numbers(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("make", [network, convolutional])
 def test_a_population_goes_on_bit_by_bit_from_every_piece(data: Dataset, make: type[nn.Module]) -> None:
     spec = FixedSpec(steps=24, batch_size=30, optimizer="rmsprop-tf1", check_steps=5, stop_error=0.2)
     saved: list[dict[str, object]] = []
@@ -138,9 +150,21 @@ def assert_same(found: list[FixedOutcome], expected: list[FixedOutcome]) -> None
         assert (one.looks, one.steps, one.stop) == (other.looks, other.steps, other.stop)
 
 
-def test_data_that_makes_no_minibatch_is_refused(data: Dataset) -> None:
-    with pytest.raises(ValueError, match="80 training points, fewer than a minibatch of 100"):
-        train_fixed(start_of(network(1)), data, [0.1], FixedSpec(steps=1, batch_size=100))
+def test_a_training_part_smaller_than_a_minibatch_is_one(data: Dataset) -> None:
+    whole, larger = (
+        train_fixed(start_of(network(1)), data, [0.1], FixedSpec(steps=5, batch_size=size))[0] for size in (80, 128)
+    )
+    assert torch.equal(whole.row, larger.row)
+    assert larger.looks[-1].epoch == 5
+
+
+def test_the_rate_falls_exactly_where_an_epoch_ends(data: Dataset) -> None:
+    """Fifteen epochs of 80 points are 60 minibatches of 20, and not one more by rounding."""
+    trainer = FixedTrainer(start_of(network(1)), data, [0.1], FixedSpec(steps=5, batch_size=20, decay_epochs=(15.0,)))
+    assert trainer.decays == [60]
+
+
+def test_data_that_does_not_split_where_points_depend_on_one_another_is_refused(data: Dataset) -> None:
     with pytest.raises(ValueError, match="multiple of the batch size 30"):
         train_fixed(start_of(network(1, "batch")), data, [0.1], FixedSpec(steps=1, batch_size=30))
 

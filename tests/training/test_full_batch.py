@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from distnlc.data.dataset import Dataset
+from distnlc.spec import SpecError
 from distnlc.training.fixed_steps import FITTED
 from distnlc.training.full_batch import CONVERGED, ITERATIONS, train_full_batch
 from distnlc.training.spec import FullBatchSpec
@@ -52,6 +53,8 @@ def test_it_stops_when_fitted_or_converged(data: Dataset) -> None:
     converged = train_full_batch(start_of(linear), data, FullBatchSpec(iterations=10_000))[0]
     assert converged.stop == CONVERGED
     assert converged.iterations < 1_000
+    with pytest.raises(SpecError, match="stop_loss needs stop_error"):
+        FullBatchSpec.parse({"iterations": 5, "stop_loss": 0.1})
 
 
 def test_each_run_of_a_population_is_its_own_minimization(data: Dataset) -> None:

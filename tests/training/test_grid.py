@@ -1,4 +1,4 @@
-"""Every pair of properties that a layered training can have, in every program, against the plain loop.
+"""Every pair of properties that a layered training can have, in both fast programs, against the plain loop.
 
 The rows of the grid are chosen so that each pair of values of any two properties occurs in one of them; the starts of a
 population differ in initial weights, fixed matrices, loss scale and the order of the data, and rates differ by layer.
@@ -26,7 +26,8 @@ from distnlc.training.start import Program, Start, starts_of
 from tests.helpers.plain_steps import PlainRun
 
 BATCH, POINTS, D_IN, D_OUT, MEMBERS = 10, 40, 6, 3, 3
-SKIPS = ("none", "identity", "fixed matrix", "chain over two", "from normalization", "long")
+SCALES = [0.7, 1.0, 1.3]
+SKIPS = ("none", "identity", "fixed matrix", "chain over two", "from normalization", "long", "unbroken")
 PROPERTIES: dict[str, tuple[Any, ...]] = {
     "widths": ("equal", "own", "narrow"),
     "bias": (True, False, "some"),
@@ -93,6 +94,7 @@ def skips_of(kind: str, widths: list[int]) -> tuple[Skip, ...]:
         "chain over two": [(1, 3), (3, 5)],
         "from normalization": [(1, 3), (3, 6)],
         "long": [(1, 6)],
+        "unbroken": [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6)],
     }[kind]
     return tuple(
         Skip(
@@ -119,7 +121,7 @@ def task(row: dict[str, Any]) -> tuple[list[MLP], Start, Tensor, Tensor, Tensor,
                 if parameter.ndim == 1:
                     parameter.normal_(0, 0.3, generator=generator)
             network.to(dtype)
-    start = starts_of(networks, loss_scales=[0.7, 1.0, 1.3], seeds=[1, 2, 3])
+    start = starts_of(networks, loss_scales=SCALES, seeds=[1, 2, 3])
     inputs = torch.randn(POINTS, D_IN, generator=generator, dtype=torch.float64).to(dtype)
     labels = torch.randint(D_OUT, (POINTS,), generator=generator)
     count = 1 if row["orders"] == "shared" else MEMBERS
@@ -137,30 +139,54 @@ def spec_of(row: dict[str, Any]) -> StepSpec:
     return StepSpec(loss=row["loss"], optimizer=row["optimizer"], weight_decay=decay, batch_size=BATCH, momentum=0.8)
 
 
+def plain_runs(row: dict[str, Any], dtype: torch.dtype) -> list[PlainRun]:
+    """Two epochs of each member, in its own loop, from numbers that float32 can hold where the row is in float32."""
+    networks, _, inputs, labels, orders, rates = task(row)
+    runs = [PlainRun(network.to(dtype), spec_of(row), scale) for network, scale in zip(networks, SCALES, strict=True)]
+    for member, run in enumerate(runs):
+        for _ in range(2):
+            run.train(inputs.to(dtype), labels, orders[member % len(orders)], rates[member].tolist())
+    return runs
+
+
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=lambda number: f"row {number}")
 def test_every_pair_of_properties_trains_as_the_plain_loop_does(number: int) -> None:
     row = ROWS[number]
-    networks, start, inputs, labels, orders, rates = task(row)
-    spec = spec_of(row)
-    plain = [PlainRun(network, spec, scale) for network, scale in zip(networks, [0.7, 1.0, 1.3], strict=True)]
-    for member, run in enumerate(plain):
-        for _ in range(2):
-            run.train(inputs, labels, orders[member % len(orders)], rates[member].tolist())
-    expected = torch.stack([run.numbers() for run in plain])
-    by_batch = torch.stack([torch.cat([run.network(x).detach() for x in inputs.split(BATCH)]) for run in plain])
+    _, start, inputs, labels, orders, rates = task(row)
+    exact = plain_runs(row, torch.float64)
+    expected = torch.stack([run.numbers() for run in exact])
+    rounded = (
+        None if row["dtype"] == torch.float64 else torch.stack([r.numbers() for r in plain_runs(row, torch.float32)])
+    )
+    by_batch = torch.stack(
+        [torch.cat([run.network(x.double()).detach() for x in inputs.split(BATCH)]) for run in exact]
+    )
+    slow = torch.tensor([run.losses for run in exact], dtype=torch.float64)
     for kind in (NativeProgram, LayeredProgram):
-        program: Program = kind(start, spec)
+        program: Program = kind(start, spec_of(row))
         losses = torch.stack([program.train(inputs, labels, orders, rates).double() for _ in range(2)], 1)
-        slow = torch.tensor([run.losses for run in plain], dtype=torch.float64)
-        moved = (expected - start.rows).abs().max()
-        if row["dtype"] == torch.float64:
+        if rounded is None:
             torch.testing.assert_close(losses, slow, rtol=1e-8, atol=0)
             torch.testing.assert_close(program.flat, expected, rtol=1e-8, atol=1e-9)
             torch.testing.assert_close(program.outputs(inputs), by_batch, rtol=1e-7, atol=1e-8)
-        else:  # where a gradient is but rounding, as a bias's in front of a normalization, Adam divides it by itself
-            torch.testing.assert_close(losses, slow, rtol=5e-3, atol=0)
-            assert ((program.flat - expected).abs() < 5e-3 * moved).double().mean() > 0.5
-            assert ((program.outputs(inputs) - by_batch).abs() < 5e-2).double().mean() > 0.5
+        else:
+            assert_rounded_alike(
+                network_of(row), start.rows.double(), expected, rounded.double(), program.flat.double()
+            )
+
+
+def assert_rounded_alike(layered: Layered, first: Tensor, exact: Tensor, plain: Tensor, found: Tensor) -> None:
+    """In each layer, float32 takes a program hardly farther from the float64 loop than it takes the float32 loop. Where
+    the float64 loop moves by rounding alone, as behind a layer norm of one neuron, there is nothing to compare."""
+    position = 0
+    for d_out, d_in, biases in layered.sizes:
+        layer = slice(position, position + d_out * d_in + biases)
+        moved, of_plain, of_program = ((each - exact)[:, layer].norm(dim=1) for each in (first, plain, found))
+        by_rounding = (moved > 0) & (moved < 1e-9)
+        assert ((of_program <= 20 * of_plain + 1e-3 * moved) | by_rounding).all(), (
+            f"layer of {d_out} x {d_in}: {of_program}, {of_plain}"
+        )
+        position = layer.stop
 
 
 def test_the_rows_cover_all_pairs_and_every_value() -> None:
@@ -181,12 +207,31 @@ def test_gradients_are_those_of_autograd_and_change_nothing(number: int) -> None
         before = {name: tensor.clone() for name, tensor in program.state.items()}
         losses, found = program.gradients(inputs[:BATCH], labels[:BATCH])
         for member, network in enumerate(networks):
-            scale = [0.7, 1.0, 1.3][member]
+            scale = SCALES[member]
             run = PlainRun(network, spec.model_copy(update={"optimizer": "sgd"}), scale)
             run.train(inputs[:BATCH], labels[:BATCH], torch.arange(BATCH), [1.0])
             torch.testing.assert_close(found[member], start.rows[member] - run.numbers(), rtol=1e-9, atol=1e-10)
             assert losses[member].item() == pytest.approx(run.losses[0], rel=1e-10)
         assert all(torch.equal(program.state[name], tensor) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(("widths", "batch"), [([3], 1), ([3], 8), ([1, 3], 16), ([2, 1, 30], 7), ([40, 3], 17)])
+def test_odd_sizes_train_as_the_plain_loop_does(widths: list[int], batch: int) -> None:
+    """One layer, one neuron, more outputs than neurons, minibatches of one point and of whole cache lines."""
+    layers = tuple(Layer(width=width, activation=plain_activation("tanh")) for width in widths)
+    layered = Layered(4, layers, (Skip(start=1, end=2, matrix=True),) if len(widths) > 1 else ())
+    network = MLP(layered, gaussian(layered, [1 / d_in for _, d_in, _ in layered.sizes], seed=0))
+    generator, spec = torch.Generator().manual_seed(0), StepSpec(batch_size=batch, optimizer="momentum")
+    inputs = torch.randn(3 * batch, 4, generator=generator, dtype=torch.float64)
+    labels = torch.randint(widths[-1], (3 * batch,), generator=generator)
+    run = PlainRun(network, spec)
+    run.train(inputs, labels, torch.arange(3 * batch), [0.1])
+    for kind in (NativeProgram, LayeredProgram):
+        program: Program = kind(starts_of([network], loss_scales=[1.0], seeds=[0]), spec)
+        program.train(inputs, labels, torch.arange(3 * batch)[None], torch.tensor([[0.1]], dtype=torch.float64))
+        torch.testing.assert_close(program.flat[0], run.numbers(), rtol=1e-9, atol=1e-11)
+        with pytest.raises(ValueError, match=rf"one minibatch of {batch} points, found {3 * batch}"):
+            program.gradients(inputs, labels)
 
 
 def vars_of(start: Start) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:

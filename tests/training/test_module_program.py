@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from distnlc.training import module_program, once
 from distnlc.training.module_program import ModuleProgram
@@ -40,7 +41,27 @@ class Looking(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.linear(inputs)
-        return outputs.tanh() if outputs.sum().item() > 0 else outputs
+        return outputs.tanh() if self.looks() and outputs.sum().item() > 0 else outputs
+
+    def looks(self) -> bool:
+        return True
+
+
+class LookingInTraining(Looking):
+    def looks(self) -> bool:
+        return self.training
+
+
+class Functional(nn.Module):
+    """A convolution that no inner module computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(64, 1, 3, 3) / 9)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        maps = functional.conv2d(inputs.view(-1, 1, SIDE, SIDE), self.weight, padding=1)
+        return functional.conv2d(maps.square(), self.weight.view(1, 64, 3, 3)).flatten(1)[:, :CLASSES]
 
 
 def convolutional() -> nn.Module:
@@ -54,13 +75,15 @@ def residual() -> nn.Module:
 
 
 MODULES = {"convolutional": convolutional, "residual": residual, "looking": Looking}
+"""those that are compared with the plain loop"""
+OTHERS = {"looking in training": LookingInTraining, "functional": Functional}
 
 
 def networks_of(name: str) -> list[nn.Module]:
     made = []
     for seed in range(MEMBERS):
         torch.manual_seed(seed)
-        made.append(MODULES[name]().double())
+        made.append((MODULES | OTHERS)[name]().double())
     return made
 
 
@@ -106,7 +129,16 @@ def test_what_torch_func_refuses_is_trained_one_run_after_the_other_and_said_onc
             program = ModuleProgram(start_for(networks_of("looking")), StepSpec(batch_size=BATCH))
             program.train(inputs, labels, orders, RATES)
     (warning,) = caplog.records
-    assert warning.message.startswith("Looking is trained one run after the other: torch.func: vmap: ")
+    assert warning.message.startswith("Looking is computed one run after the other: torch.func: vmap: ")
+
+
+def test_what_torch_func_can_evaluate_and_not_train_is_trained_all_the_same() -> None:
+    """The trainer by patience evaluates before it trains."""
+    inputs, labels, orders = data()
+    program = ModuleProgram(start_for(networks_of("looking in training")), StepSpec(batch_size=BATCH))
+    program.outputs(inputs)
+    program.train(inputs, labels, orders, RATES)
+    assert program._vectorized == {"evaluation": True, "training": False}
 
 
 @pytest.mark.parametrize("together", [1, 2])
@@ -114,12 +146,24 @@ def test_chunks_change_nothing_but_rounding(together: int, monkeypatch: pytest.M
     inputs, labels, orders = data()
     whole = ModuleProgram(start_for(networks_of("residual")), StepSpec(batch_size=BATCH))
     whole.train(inputs, labels, orders, RATES)
-    needed = 3 * module_program._signal_bytes(whole.module, inputs[:BATCH]) + 4 * whole.flat[0].nbytes
+    assert whole._probe is not None
+    needed = whole._probe.kept_bytes + 4 * whole.flat[0].nbytes
     monkeypatch.setattr(module_program, "CHUNK_BYTES", together * needed)
     parts = ModuleProgram(start_for(networks_of("residual")), StepSpec(batch_size=BATCH))
     parts.train(inputs, labels, orders, RATES)
     assert next(parts._chunks(inputs[:BATCH])) == slice(0, together)
-    torch.testing.assert_close(parts.flat, whole.flat, rtol=1e-10, atol=1e-12)
+    for name, tensor in parts.state.items():
+        torch.testing.assert_close(tensor, whole.state[name], rtol=1e-10, atol=1e-12)
+
+
+def test_the_memory_of_a_member_is_what_autograd_keeps_also_of_functions() -> None:
+    """64 maps and their squares' factor, in float64, and the gradients of both."""
+    inputs, _, _ = data()
+    program = ModuleProgram(start_for(networks_of("functional")), StepSpec(batch_size=BATCH))
+    list(program._chunks(inputs[:BATCH]))
+    assert program._probe is not None
+    maps = BATCH * 64 * SIDE * SIDE * 8
+    assert 2 * 2 * maps <= program._probe.kept_bytes < 2 * 3 * maps
 
 
 def test_members_that_leave_change_nothing_for_those_that_stay_but_rounding() -> None:
@@ -134,25 +178,51 @@ def test_members_that_leave_change_nothing_for_those_that_stay_but_rounding() ->
         torch.testing.assert_close(tensor, programs[0].state[name][[0, 2]], rtol=1e-9, atol=1e-12)
 
 
-def test_noise_of_the_forward_pass_is_the_same_every_time_and_differs_between_members() -> None:
+def dropping() -> nn.Module:
+    return nn.Sequential(nn.Linear(SIDE * SIDE, 20), nn.Dropout(0.5), nn.Linear(20, CLASSES)).double()
+
+
+def test_dropout_depends_on_a_runs_seed_and_updates_and_on_nothing_else() -> None:
+    """Not on its company, its chunk, what the process drew before, nor on being resumed."""
     inputs, labels, orders = data()
-
-    def trained() -> Tensor:
-        torch.manual_seed(torch.seed() % 1000)  # what the process did before does not matter
-        network = nn.Sequential(nn.Linear(SIDE * SIDE, 20), nn.Dropout(0.5), nn.Linear(20, CLASSES)).double()
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.fill_(0.01)
-        start = starts_of([network] * MEMBERS, loss_scales=[1.0] * MEMBERS, seeds=[1] * MEMBERS)
-        program = ModuleProgram(start, StepSpec(batch_size=BATCH))
-        program.train(inputs, labels, orders[:1], torch.full((MEMBERS, 1), 0.1, dtype=torch.float64))
-        return program.flat
-
+    torch.manual_seed(0)
+    start = starts_of([dropping()] * MEMBERS, loss_scales=[1.0] * MEMBERS, seeds=[1, 2, 1])
+    rates = torch.full((MEMBERS, 1), 0.1, dtype=torch.float64)
+    torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    first, second = trained(), trained()
-    assert torch.equal(first, second)
-    assert not torch.equal(first[0], first[1])
-    assert len(before) == len(torch.random.get_rng_state())
+    program = ModuleProgram(start, StepSpec(batch_size=BATCH))
+    program.train(inputs, labels, orders[:1], rates)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    kept = {name: tensor.clone() for name, tensor in program.state.items()}
+    program.train(inputs, labels, orders[:1], rates)
+    assert torch.equal(program.flat[0], program.flat[2])
+    assert not torch.allclose(program.flat[0], program.flat[1])
+
+    resumed = ModuleProgram(start, StepSpec(batch_size=BATCH))
+    for name, tensor in resumed.state.items():
+        tensor.copy_(kept[name])
+    resumed.keep(torch.tensor([1]))
+    resumed.train(inputs, labels, orders[:1], rates[:1])
+    assert torch.equal(resumed.flat[0], program.flat[1])
+
+
+def test_parameters_without_requires_grad_stay_as_they_are() -> None:
+    inputs, labels, orders = data()
+    networks = networks_of("convolutional")
+    for network in networks:
+        network[1].weight.requires_grad_(False)  # type: ignore[index]
+    program = ModuleProgram(start_for(networks), StepSpec(batch_size=BATCH, weight_decay=0.1, optimizer="adam"))
+    before, frozen = program.flat.clone(), networks[0][1].weight.numel()  # type: ignore[index]
+    program.train(inputs, labels, orders, RATES)
+    moved = (program.flat != before).all(0)
+    assert not moved[:frozen].any()
+    assert moved[frozen:].double().mean() > 0.9
+
+
+def test_modules_that_only_look_alike_make_no_population() -> None:
+    tanh = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    with pytest.raises(ValueError, match="must have the same form"):
+        starts_of([nn.Sequential(nn.Linear(2, 2), nn.ReLU()), tanh], loss_scales=[1, 1], seeds=[1, 2])
 
 
 def test_a_layer_of_rate_0_is_frozen() -> None:

@@ -1,32 +1,49 @@
-"""The fast trainer against the slow obvious loop, in float64, over whole runs, with each of the two programs.
+"""The fast trainer against the slow obvious loop, in float64, over whole runs, with each of the three programs.
 
 The native program needs a C compiler: without one these tests fail rather than test the other twice.
 """
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from torch.nn.utils import parameters_to_vector
+import torch
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from distnlc.data.dataset import Dataset
 from distnlc.networks.activations import FUNCTIONS
 from distnlc.networks.architecture import Architecture
+from distnlc.networks.initialization import gaussian
+from distnlc.networks.layered import Layered
+from distnlc.networks.mlp import MLP
 from distnlc.records import DIVERGED, OK
+from distnlc.spec import derive_seed
 from distnlc.training.layered_program import LayeredProgram
+from distnlc.training.module_program import ModuleProgram
 from distnlc.training.native_program import NativeProgram
-from distnlc.training.spec import TrainingSpec
+from distnlc.training.spec import StepSpec, TrainingSpec
+from distnlc.training.start import Start
 from distnlc.training.trainer import train_population
 from tests.helpers import plain_training as reference
+from tests.helpers.plain_steps import PlainRun
 from tests.helpers.plain_training import SHORT, SKIPS, architecture, small_data, start_for
 
 OTHERS = sorted(set(FUNCTIONS) - {"tanh", "relu"})
 
 
-@pytest.fixture(params=[LayeredProgram, NativeProgram], autouse=True)
-def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def as_module(start: Start, spec: StepSpec) -> ModuleProgram:
+    """The same network as a torch module whose layers nobody knows."""
+    assert isinstance(start.network, Layered)
+    module = MLP(start.network, gaussian(start.network, [1.0] * start.network.depth, seed=0))
+    return ModuleProgram(replace(start, network=module), spec)
+
+
+@pytest.fixture(params=[LayeredProgram, NativeProgram, as_module], autouse=True)
+def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr("distnlc.training.population.make_program", request.param)
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +141,48 @@ def test_a_run_does_not_depend_on_its_company(data: Dataset) -> None:
         np.testing.assert_allclose(alone.row, outcome.row, rtol=1e-8)
 
 
+def test_each_run_may_have_a_factor_of_the_rate_for_each_layer(data: Dataset, program: object) -> None:
+    """A module's layers are its parameter tensors."""
+    drawn, spec = architecture("tanh", "layer"), SHORT.model_copy(update={"epochs": 3})
+    start, tensors = start_for(drawn, data), 2 if program is as_module else 1
+    factors = torch.linspace(0.5, 2, drawn.depth, dtype=torch.float64)
+    factors[0] = 0.0
+    start = replace(start, rate_factors=factors.repeat_interleave(tensors)[None])
+    outcomes = train_population(start, data, [0.01, 0.05], spec.model_copy(update={"rewind": False}))
+    for rate, outcome in zip([0.01, 0.05], outcomes, strict=True):
+        run = PlainRun(drawn.build(), spec, start.loss_scale.item())
+        for epoch in range(3):
+            order = np.random.default_rng(derive_seed("shuffle", 3, epoch)).permutation(80)
+            run.train(data.train_inputs, data.train_labels, torch.from_numpy(order), (rate * factors).tolist())
+        torch.testing.assert_close(outcome.row, run.numbers(), rtol=1e-8, atol=1e-10)
+
+
+def test_the_whole_training_part_may_be_the_minibatch_and_parts_may_be_empty(data: Dataset) -> None:
+    """As the gradient study trains batch-ReLU: on 50,000 points at once, without a test set."""
+    spec = SHORT.model_copy(update={"batch_size": 80, "criterion": "training-error", "rewind": False, "epochs": 4})
+    empty = {
+        f"{part}_{what}": getattr(data, f"{part}_{what}")[:0]
+        for part in ("validation", "test")
+        for what in ("inputs", "labels")
+    }
+    (outcome,) = train_population(start_for(architecture("relu", "batch"), data), replace(data, **empty), [0.1], spec)
+    assert outcome.epochs == 4
+    assert 0 <= outcome.train_error <= 1
+    assert np.isnan([outcome.val_error, outcome.test_error]).all()
+
+
+def test_parts_that_leave_points_over_are_measured_whole_where_points_do_not_depend_on_one_another(
+    data: Dataset,
+) -> None:
+    spec, start = SHORT.model_copy(update={"epochs": 1}), start_for(architecture("relu", "layer"), data)
+    ragged = replace(data, test_inputs=data.test_inputs[:13], test_labels=data.test_labels[:13])
+    (outcome,) = train_population(start, ragged, [0.1], spec)
+    network = architecture("relu", "layer").build()
+    vector_to_parameters(outcome.row, network.parameters())
+    assert outcome.test_error == pytest.approx(reference.error_of(network, ragged.test_inputs, ragged.test_labels, 13))
+
+
 def test_data_that_does_not_split_into_whole_batches_is_refused(data: Dataset) -> None:
     spec = SHORT.model_copy(update={"batch_size": 30})
-    with pytest.raises(ValueError, match=r"train part .* multiple of the batch size 30 .* 80 points"):
+    with pytest.raises(ValueError, match=r"train part .* multiple of the batch size 30, .* 80 points"):
         train_population(start_for(architecture("relu"), data), data, [0.1], spec)
