@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from distnlc.cli.words import FolderArgument, PluginOption, continuing_command, rows_of, say_failures, units_of
-from distnlc.plugins import kind_of, kinds, use_plugins
+from distnlc.plugins import kind_named, kinds, use_plugins
 from distnlc.progress import Tally
 from distnlc.records import FAILED, SKIPPED
 from distnlc.sinks.console import NO_WORKER, named_numbers, pace, read_progress, running, say
@@ -19,11 +19,11 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     use_plugins(plugin or ())
     place, fields = place_of(folder), read_spec_fields(folder)
     at_work = read_progress(place)
-    if fields.get("kind") not in kinds():
+    kind = kind_named(str(fields.get("kind")))
+    if kind is None:
         _say_counts(folder, fields)
         return
     study = from_fields(fields, where=place.where("study.yaml"))
-    kind = kind_of(study.kind)
     units = units_of(kind, study)
     failed = list[Any]()
 

@@ -87,7 +87,9 @@ def test_an_installed_kind_that_cannot_be_used_is_told_so(home: Path, monkeypatc
     (home / "bare.py").write_text(MINE.replace("    device: str | None = column(DEVICE)\n", ""))
     install(home, "bare")
     monkeypatch.syspath_prepend(home)
-    with pytest.raises(SpecError, match="entry point mine: kind mine: Row: a first table has a column device"):
+    with pytest.raises(
+        SpecError, match=r"entry point mine \(bare:KIND\): kind mine: Row: a first table has a column device"
+    ):
         plugins.kind_of("mine")
 
 
