@@ -47,8 +47,8 @@ def check_plugins(spec: SpecModel) -> None:
         found = plugin_required(plugged.plugin, plugged.name).version
         if found != plugged.version:
             raise SpecError(
-                f"the study has the {word_for(plugged.plugin)} {plugged.name} in version {plugged.version}, and the one "
-                f"here is version {found}, which gives other results"
+                f"the study has the {word_for(plugged.plugin)} {plugged.name} in version {plugged.version}; here it "
+                f"is version {found}, which gives other results"
             )
 
 

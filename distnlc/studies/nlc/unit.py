@@ -1,12 +1,12 @@
 """The work of one unit of an NLC study: an architecture is sampled, measured, swept over learning rates, and measured
 again with the chosen run's parameters.
 
-In: the spec, a unit, the device. Out: its rows. `units.py` says which architecture the unit is, `measurement.py` what
-is measured, `train_if.py` whether it is trained, `sweep.py` how.
+In: the spec, a unit, the device. Out: its rows. `subject.py` makes the unit's network, `measurement.py` says what is
+measured, `train_if.py` whether it is trained, `sweep.py` how.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -18,19 +18,30 @@ from distnlc.data import dataset as data
 from distnlc.data.dataset import Dataset
 from distnlc.data.sources import part_sizes
 from distnlc.data.spec import DataSpec
-from distnlc.networks.architecture import Architecture
+from distnlc.metrics.extra import measure_extra
 from distnlc.networks.loss import loss_scale
-from distnlc.networks.mlp import MLP
 from distnlc.plugins import DataRecord, Work
-from distnlc.records import DIVERGED, OK, SKIPPED, Records
+from distnlc.records import (
+    DIVERGED,
+    INITIAL,
+    MEASUREMENTS,
+    OK,
+    PROPERTIES,
+    SKIPPED,
+    TRAINED,
+    MeasurementRow,
+    Records,
+)
 from distnlc.search import Sweep
 from distnlc.spec import SpecError, Unit, derive_seed
-from distnlc.studies.nlc.measurement import measure_initial, measure_trained
+from distnlc.studies.nlc import family
+from distnlc.studies.nlc.measurement import measure_trained, measure_untrained
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from distnlc.studies.nlc.spec import Spec
+from distnlc.studies.nlc.subject import Subject, subject_of
 from distnlc.studies.nlc.sweep import sweep_rates
 from distnlc.studies.nlc.train_if import parse_train_if
-from distnlc.studies.nlc.units import drawn, sampled
+from distnlc.studies.nlc.units import family_seed
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.programs import processor, program_name
 from distnlc.training.rates import smallest_rate
@@ -55,7 +66,18 @@ def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
                     f"smaller last batch is another function), but it is {count}"
                 )
         found[name] = data.record(part.data, part.seed)
+        _try_family(part, found[name])
     return found
+
+
+def _try_family(part: Spec, facts: Mapping[str, Any]) -> None:
+    """Draws the part's first architecture, so that a wrong `sampling.size` is told at once. Raises SpecError."""
+    if part.sampling.family is not None:
+        d_in = facts["d_in"]
+        try:
+            family.draw(part.sampling, 0, family_seed(part, 0), d_in, facts["classes"], facts.get("shape", [d_in]))
+        except ValueError as error:
+            raise SpecError(str(error)) from None
 
 
 @lru_cache(maxsize=DATASETS_KEPT)
@@ -64,15 +86,24 @@ def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset
     return data.load(spec, seed).to(device, dtype)
 
 
-def _start(network: MLP, architecture: Architecture, dataset: Dataset, training: TrainingSpec) -> Start:
+def _start(subject: Subject, dataset: Dataset, training: TrainingSpec) -> Start:
     """The initialized network as the trainer takes it. Raises ValueError for one that cannot be trained."""
+    assert subject.architecture is not None
+    network = subject.network
     return Start(
-        architecture,
+        subject.architecture,
         row=parameters_to_vector(network.parameters()).detach(),
-        projection=network.projection,
+        projection=getattr(network, "projection", None),
         loss_scale=loss_scale(network, dataset.train_inputs, batch_size=training.batch_size),
-        seed=derive_seed("training", architecture.seed),
+        seed=derive_seed("training", subject.seed),
     )
+
+
+def _program(subject: Subject, device: str, dtype: torch.dtype) -> str:
+    """The name of the program that trains it: another one rounds otherwise, and cannot go on from a checkpoint."""
+    if subject.architecture is None:
+        return f"module on {device}"
+    return program_name(subject.architecture.activation, device, dtype)
 
 
 def run(spec: Spec, unit: Unit, work: Work) -> Records:
@@ -81,32 +112,33 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     part, device = spec.part(unit.part), work.device
     dtype = getattr(torch, part.dtype)
     dataset = _load(part.data, part.seed, device, dtype)
-    architecture = sampled(part, unit.index, dataset.d_in, dataset.classes)
-    program = program_name(architecture.activation, device, dtype)
-    identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": program}
+    subject = subject_of(part, unit, dataset)
+    start = _start(subject, dataset, part.training)
+    identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": _program(subject, device, dtype)}
     checkpoints = Checkpoints(work.checkpoints, identity)
-    network = architecture.build().to(device, dtype)
-    start = _start(network, architecture, dataset, part.training)
     saved = checkpoints.load(device)
     if saved is None:
-        metrics = measure_initial(network, architecture, dataset, part.metrics, start.loss_scale, part.training)
-        if part.train_if and (reason := parse_train_if(part.train_if).why_not(asdict(architecture) | metrics)):
+        metrics, extra = _initial(subject, dataset, part, unit, start.loss_scale)
+        if part.train_if and (reason := parse_train_if(part.train_if).why_not({**subject.columns, **metrics})):
             row = ArchitectureRow(
-                **drawn(part, unit, architecture),
+                **subject.columns,
                 **metrics,
                 status=SKIPPED,
                 reason=reason,
                 device=processor(device),
                 seconds=time.perf_counter() - began,
             )
-            return {"architectures": [row], "runs": [], "epochs": []}
+            own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
+            return {"architectures": [row], "runs": [], "epochs": [], **own}
         lowest = smallest_rate(start, dataset, part.training, part.search.smallest_update)
     else:
         metrics, lowest = saved["metrics"], saved["smallest_rate"]
+        extra = [MeasurementRow(**fields) for fields in saved["extra"]]
         began -= saved["seconds"]
 
     def after_epoch(state: Callable[[], dict[str, Any]]) -> None:
         so_far = {"metrics": metrics, "smallest_rate": lowest, "seconds": time.perf_counter() - began}
+        so_far |= {"extra": [asdict(each) for each in extra]}
         checkpoints.offer(lambda: so_far | {"sweep": state()})
 
     found = sweep_rates(
@@ -120,11 +152,13 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     )
     best = found.results[found.best]
     assert best.row is not None  # `sweep_rates` keeps the best run's state
-    vector_to_parameters(best.row, network.parameters())
-    metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
+    vector_to_parameters(best.row, subject.network.parameters())
+    function = subject.function(part.training.batch_size)
+    metrics |= measure_trained(function, subject.seed, dataset, part.metrics, part.training)
+    extra += _extra(subject, dataset, part, unit, TRAINED)
     outcomes = list(found.results.values())
     row = ArchitectureRow(
-        **drawn(part, unit, architecture),
+        **subject.columns,
         **metrics,
         smallest_rate=lowest,
         runs=len(outcomes),
@@ -140,7 +174,29 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
         device=processor(device),
         seconds=time.perf_counter() - began,
     )
-    return {"architectures": [row], **_sweep_rows(row, found)}
+    own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
+    return {"architectures": [row], **_sweep_rows(row, found), **own}
+
+
+def _initial(
+    subject: Subject, dataset: Dataset, part: Spec, unit: Unit, loss_scale: float
+) -> tuple[dict[str, Any], list[MeasurementRow]]:
+    """The columns measured before training, and the user's own metrics."""
+    function = subject.function(part.training.batch_size)
+    metrics = measure_untrained(function, subject.seed, dataset, part.metrics, loss_scale, part.training)
+    return metrics | subject.own_metrics(), _extra(subject, dataset, part, unit, INITIAL)
+
+
+def _extra(subject: Subject, dataset: Dataset, part: Spec, unit: Unit, stage: str) -> list[MeasurementRow]:
+    return measure_extra(
+        subject.network,
+        dataset.train_inputs,
+        dataset.train_labels,
+        part.metrics,
+        unit_id=unit.unit_id,
+        stage=stage,
+        seed=subject.seed,
+    )
 
 
 def _sweep_rows(row: ArchitectureRow, found: Sweep[RunOutcome]) -> dict[str, list[Any]]:
