@@ -31,7 +31,7 @@ from distnlc.plugin_types import (
     Work,
     loaded,
 )
-from distnlc.records import check_unit_row
+from distnlc.records import PLAIN_NAME, check_unit_row
 from distnlc.spec import SpecError
 
 __all__ = [
@@ -63,7 +63,8 @@ __all__ = [
 PLUGINS_VARIABLE = "DISTNLC_PLUGINS"
 ENTRY_POINTS = "distnlc"
 BUILT_IN = "distnlc.studies"
-TYPES = (Kind, Metric, Source, Preparation, Family)
+PARTS_OF_STUDIES = (Metric, Source, Preparation, Family)
+TYPES = (Kind, *PARTS_OF_STUDIES)
 EXPECTED = "an object of type distnlc.Kind, Metric, Source, Preparation or Family"
 BY_PLUGIN = f"the module of another is named by --plugin or {PLUGINS_VARIABLE}"
 
@@ -195,8 +196,8 @@ def _checked(plugin: Any, where: str) -> Plugin:
     if not isinstance(plugin, TYPES):
         raise SpecError(f"{where}: expected {EXPECTED}, found {type(plugin).__name__}")
     named = f"{where}: {word_for(type(plugin))} {plugin.name}"
-    if not (isinstance(plugin.name, str) and plugin.name.isprintable() and plugin.name.strip() == plugin.name != ""):
-        raise SpecError(f"{where}: expected a name of printable characters, found {plugin.name!r}")
+    if not (isinstance(plugin.name, str) and PLAIN_NAME.fullmatch(plugin.name)):
+        raise SpecError(f"{where}: expected a name of letters, digits and _ . / + -, found {plugin.name!r}")
     if not isinstance(plugin.version, str):
         raise SpecError(f'{named}: expected a version of text, such as "1", found {plugin.version!r}')
     if isinstance(plugin, Kind):
@@ -207,9 +208,10 @@ def _checked(plugin: Any, where: str) -> Plugin:
     return plugin
 
 
-def word_for(kind: type) -> str:
-    """`metric` for Metric, and so on."""
-    return kind.__name__.lower()
+def word_for(kind: type, number: int = 1) -> str:
+    """`metric` for Metric, and so on; the plural for another number."""
+    word = kind.__name__.lower()
+    return word if number == 1 else f"{word.removesuffix('y')}ies" if word.endswith("y") else f"{word}s"
 
 
 def _reason(error: Exception) -> str:

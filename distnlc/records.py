@@ -11,6 +11,7 @@ read by name, and a study that has nothing to say there leaves them empty.
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections import Counter
@@ -21,6 +22,9 @@ from typing import Any
 OK, DIVERGED, PRUNED, SKIPPED, FAILED = "ok", "diverged", "pruned", "skipped", "failed"
 """a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung);
 a unit: ok, skipped (measured, but not trained because the spec says so) or failed"""
+
+PLAIN_NAME = re.compile(r"\w[\w./+ -]{0,99}")
+"""a name of somebody's own that can stand in any page and on any terminal"""
 
 Records = Mapping[str, Sequence[Any]]
 """The result of one unit: table name -> rows. The first table of a study kind holds exactly one of them."""
@@ -163,7 +167,7 @@ READ_BY_NAME: Mapping[str, type] = {MEASUREMENTS: MeasurementRow, PROPERTIES: Pr
 
 
 def missing_values(rows: Iterable[Any]) -> list[str]:
-    """One sentence for each metric that has no value for some networks, from the rows of `measurements`."""
+    """One line for each metric that has no value for some networks, from rows of `measurements`."""
     count, missing, reasons = Counter[str](), Counter[str](), dict[str, str]()
     for row in rows:
         count[row.name] += 1
@@ -171,7 +175,7 @@ def missing_values(rows: Iterable[Any]) -> list[str]:
             missing[row.name] += 1
             reasons.setdefault(row.name, row.reason or "no reason is recorded")
     return [
-        f"warning: {missing[name]:,} of {count[name]:,} values of the metric {name} are missing, the first because it "
+        f"{missing[name]:,} of {count[name]:,} values of the metric {name} are missing, the first because it "
         f"{reasons[name]}"
         for name in sorted(missing)
     ]

@@ -4,7 +4,15 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from distnlc.cli.words import FolderArgument, PluginOption, continuing_command, rows_of, say_failures, units_of
+from distnlc.cli.words import (
+    FolderArgument,
+    PluginOption,
+    continuing_command,
+    rows_of,
+    say_failures,
+    say_missing,
+    units_of,
+)
 from distnlc.plugins import kind_named, kinds, use_plugins
 from distnlc.progress import Tally
 from distnlc.records import FAILED, SKIPPED
@@ -41,6 +49,7 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     say(f"{study.name} ({spec_id(study)}): {counts}")
     for number in named_numbers(tally.headline.numbers()):
         say(number)
+    say_missing(folder)
     say_failures(failed, units, partial(continuing_command, folder))
     if at_work:
         so_far = at_work.progress

@@ -51,12 +51,17 @@ def differences(part: Part) -> list[str]:
     ):
         if not math.isnan(measured) and abs(measured - stated) > NEAR * stated:
             found.append(f"{what.format(measured)} (the paper {stated:,})")
+    if own := int((rows["depth"] == 0).sum()):
+        found.append(f"{own:,} architectures of a family of the user's own (the paper none)")
     if part.skipped.any():
         found.append(f"{part.skipped.sum()} of them not trained, by train_if (the paper none)")
     epochs = (rows["epochs"] / rows["runs"]).median()
     if epochs < paper.EPOCHS:
         found.append(f"{epochs:.0f} epochs a run, most being stopped early (the paper at least {paper.EPOCHS})")
     for dataset, of_dataset in rows.groupby("dataset"):
+        if str(dataset) not in DATASETS:
+            found.append(f"{len(of_dataset):,} architectures on {dataset} (the paper none)")
+            continue
         title = DATASETS[str(dataset)]
         stated, points = paper.POINTS[str(dataset)], of_dataset["train_points"].median()
         if abs(points - stated) > NEAR * stated:

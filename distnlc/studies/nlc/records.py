@@ -38,7 +38,9 @@ class ArchitectureRow:
         default=0,
     )
     # what was drawn (section C)
-    dataset: str = column(drawn("dataset", "text", "`waveform-noise`, `mnist` or `cifar10`"), required=True)
+    dataset: str = column(
+        drawn("dataset", "text", "its name in the spec, such as `waveform-noise`, `mnist` or `cifar10`"), required=True
+    )
     train_points: int | None = column(drawn("training points", "count", "datapoints of the training part"))
     optimizer: str = column(drawn("optimizer", "text", "`sgd` or `adam`"), required=True)
     criterion: str = column(
@@ -55,12 +57,18 @@ class ArchitectureRow:
     )
     d_in: int = column(drawn("input features", "count", "input features"), required=True)
     d_out: int = column(drawn("outputs", "count", "outputs, the classes"), required=True)
-    depth: int = column(drawn("depth", "count", "linear operations"), required=True, lead=4)
-    width: int = column(drawn("width", "count", "neurons of every hidden layer", log=True), required=True)
+    depth: int = column(
+        drawn("depth", "count", "linear operations; 0 for a family of the user's own"), required=True, lead=4
+    )
+    width: int = column(
+        drawn("width", "count", "neurons of every hidden layer; 0 for such a family", log=True), required=True
+    )
     parameters: int = column(drawn("parameters", "count", "trainable weights and biases", log=True), required=True)
     activation: str = column(
         drawn(
-            "activation", "text", "`relu`, `selu`, `tanh`, `sigmoid`, `even-tanh`, `gaussian`, `square` or `odd-square`"
+            "activation",
+            "text",
+            "`relu`, `selu`, `tanh`, `sigmoid`, `even-tanh`, `gaussian`, `square` or `odd-square`, or a family",
         ),
         required=True,
         lead=3,
