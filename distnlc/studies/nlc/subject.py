@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from distnlc.data.dataset import Dataset
-from distnlc.metrics.batches import Network
+from distnlc.metrics.batches import BATCH_NORMS, Network
 from distnlc.networks.architecture import Architecture
 from distnlc.networks.mlp import MLP
 from distnlc.records import PropertyRow
@@ -64,6 +64,9 @@ def _of_family(part: Spec, unit: Unit, dataset: Dataset, device: torch.device, d
     own = part.sampling, unit.index, seed
     description = family.draw(*own, d_in, d_out, getattr(dataset, "shape", (d_in,)))
     network = family.build(*own, description).to(device, dtype)
+    for module in network.modules():
+        if module.training and isinstance(module, BATCH_NORMS):
+            module.track_running_stats = False  # no output depends on them, and measuring must not change the network
     family.check(part.sampling, unit.index, network, dataset.train_inputs[: part.training.batch_size], d_out)
     return Subject(
         drawn_of_family(part, unit, d_in, d_out, family.count_parameters(network)),

@@ -45,7 +45,6 @@ from distnlc.studies.nlc.units import family_seed
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.programs import processor, program_name
 from distnlc.training.rates import smallest_rate
-from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start
 from distnlc.training.trainer import RunOutcome
 
@@ -86,15 +85,14 @@ def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset
     return data.load(spec, seed).to(device, dtype)
 
 
-def _start(subject: Subject, dataset: Dataset, training: TrainingSpec) -> Start:
-    """The initialized network as the trainer takes it. Raises ValueError for one that cannot be trained."""
+def _start(subject: Subject, scale: float) -> Start:
+    """The initialized network as the trainer takes it."""
     assert subject.architecture is not None
-    network = subject.network
     return Start(
         subject.architecture,
-        row=parameters_to_vector(network.parameters()).detach(),
-        projection=getattr(network, "projection", None),
-        loss_scale=loss_scale(network, dataset.train_inputs, batch_size=training.batch_size),
+        row=parameters_to_vector(subject.network.parameters()).detach(),
+        projection=getattr(subject.network, "projection", None),
+        loss_scale=scale,
         seed=derive_seed("training", subject.seed),
     )
 
@@ -113,12 +111,12 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     dtype = getattr(torch, part.dtype)
     dataset = _load(part.data, part.seed, device, dtype)
     subject = subject_of(part, unit, dataset)
-    start = _start(subject, dataset, part.training)
+    scale = loss_scale(subject.network, dataset.train_inputs, batch_size=part.training.batch_size)
     identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": _program(subject, device, dtype)}
     checkpoints = Checkpoints(work.checkpoints, identity)
     saved = checkpoints.load(device)
     if saved is None:
-        metrics, extra = _initial(subject, dataset, part, unit, start.loss_scale)
+        metrics, extra = _initial(subject, dataset, part, unit, scale)
         if part.train_if and (reason := parse_train_if(part.train_if).why_not({**subject.columns, **metrics})):
             row = ArchitectureRow(
                 **subject.columns,
@@ -130,8 +128,10 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
             )
             own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
             return {"architectures": [row], "runs": [], "epochs": [], **own}
+        start = _start(subject, scale)
         lowest = smallest_rate(start, dataset, part.training, part.search.smallest_update)
     else:
+        start = _start(subject, scale)
         metrics, lowest = saved["metrics"], saved["smallest_rate"]
         extra = [MeasurementRow(**fields) for fields in saved["extra"]]
         began -= saved["seconds"]
