@@ -37,12 +37,12 @@ CAPTION = (
     f"{LEVEL:.0%} bootstrap intervals ({RESAMPLES:,} resamples of the architectures, the same for all metrics). q: "
     "p-values controlled for the number of metrics (Benjamini and Hochberg). Partial: Pearson given depth and log "
     "width, as far as these differ (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the "
-    "metric. Off by: mean absolute error, in percentage points, of an isotonic regression on architectures that it has "
-    "not seen (10-fold cross-validation, 5 times), and how much less that is than when always predicting the median. Of the "
-    "ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean cosine of two outputs "
-    "is from that of the inputs. Gradient length: the component size times a constant within a part, so that the two "
-    "are one finding. Combinations: the least-squares prediction of the error by log NLC, log bias and "
-    "whether there are skip connections, fitted without the architecture itself."
+    "metric. Off by: mean absolute error, in percentage points, of an isotonic regression on architectures that it "
+    "has not seen (10-fold cross-validation, 5 times), and how much less that is than when always predicting the "
+    "median. Of the ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean "
+    "cosine of two outputs is from that of the inputs. Gradient length: the component size times a constant within a "
+    "part, so that the two are one finding. Combinations: the least-squares prediction of the error by log NLC, log "
+    "bias and whether there are skip connections, fitted without the architecture itself."
 )
 
 
