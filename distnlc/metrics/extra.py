@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from distnlc.metrics.batches import Network
 from distnlc.metrics.seeded import seeded
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.plugins import Metric, loaded, plugin_required
@@ -24,17 +25,18 @@ REASON_CHARACTERS = 300
 
 
 def measure_extra(
-    network: nn.Module, inputs: Tensor, labels: Tensor, effort: MetricsSpec, *, unit_id: str, stage: str, seed: int
+    network: Network, inputs: Tensor, labels: Tensor | None, effort: MetricsSpec, *, unit_id: str, stage: str, seed: int
 ) -> list[MeasurementRow]:
     """The metrics that `effort.extra` names, one row each. Raises SpecError for a metric that is not here.
 
-    network: (batch, d_in) -> (batch, d_out). inputs: (points, d_in). labels: (points,). seed: of the network.
+    network: (batch, d_in) -> (batch, d_out). inputs: (points, d_in). labels: (points,), if there are any. seed: of the
+    network.
     """
     rows = []
     for named in effort.extra:
         metric = plugin_required(Metric, named.name)
         began = time.perf_counter()
-        given = copy.deepcopy(network), inputs.clone(), labels.clone(), effort
+        given = copy.deepcopy(network), inputs.clone(), None if labels is None else labels.clone(), effort
         with seeded(derive_seed("metric", seed, stage, metric.name), inputs.device):
             value, reason = _value(loaded(metric.measure), *given)
         rows.append(
