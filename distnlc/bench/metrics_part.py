@@ -29,7 +29,7 @@ REPETITIONS = 5
 def measure_cell(cell: Cell, device: str) -> dict[str, Any]:
     """The seconds of one architecture in each repetition, and how many epochs the NLC costs."""
     job = make_job(cell, SHAPES[device], device, whole=True)
-    architecture, inputs = job.start.architecture, job.data.train_inputs
+    architecture, inputs = cell.architecture(SHAPES[device]), job.data.train_inputs
     module = architecture.build().to(device)
     epoch = population(job)
     epoch()  # what is made once is made here
@@ -39,7 +39,7 @@ def measure_cell(cell: Cell, device: str) -> dict[str, Any]:
         return seconds(lambda: nlc(network, inputs, batch_size=BATCH_SIZE, batches=BATCHES), device)
 
     for _ in range(REPETITIONS):
-        fast = fast_network(module, architecture, batch_size=BATCH_SIZE)
+        fast = fast_network(module, batch_size=BATCH_SIZE)
         times["NLC"].append(estimate_s(fast))
         times["module"].append(estimate_s(module))
         times["epoch"].append(seconds(epoch, device) / len(job.rates))

@@ -28,14 +28,14 @@ def by_torch(job: Job) -> Minibatch:
     def array(*shape: int) -> torch.Tensor:
         return torch.randn(len(job.rates), *shape).to(job.rates)
 
-    return _minibatch(job.start.architecture.widths, 1, torch.bmm, array)
+    return _minibatch(job.network.layered.widths, 1, torch.bmm, array)
 
 
 def by_numpy(job: Job) -> Minibatch:
     """One member after the other, so that its signals stay in the cache."""
     random = np.random.default_rng(0)
     return _minibatch(
-        job.start.architecture.widths, len(job.rates), np.matmul, lambda *shape: random.standard_normal(shape)
+        job.network.layered.widths, len(job.rates), np.matmul, lambda *shape: random.standard_normal(shape)
     )
 
 

@@ -21,9 +21,9 @@ from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.nn import functional
 
 from distnlc.bench.cells import BATCH_SIZE, Job
-from distnlc.spec import derive_seed
+from distnlc.training.evaluation import error_fractions, part_of
+from distnlc.training.population import stream
 from distnlc.training.programs import make_program
-from distnlc.training.trainer import columns, error_fractions, shuffled_epoch
 
 Result = tuple[NDArray[np.float64], NDArray[np.float64]]
 Epoch = Callable[[], Result]
@@ -32,13 +32,13 @@ Epoch = Callable[[], Result]
 
 def population(job: Job) -> Epoch:
     """All members of the job."""
-    program = make_program(job.start, job.start.row.expand(len(job.rates), -1), job.training)
-    watched, numbers = columns(job.data, "validation"), count()
+    program = make_program(job.start.expanded(len(job.rates)), job.training)
+    watched, numbers, points = part_of(job.data, "validation"), count(), len(job.data.train_labels)
 
     def epoch() -> Result:
-        inputs, labels = shuffled_epoch(job.data, seed=job.start.seed, epoch=next(numbers))
-        losses = program.train_epoch(inputs, labels, job.rates).cpu().numpy()
-        return losses, error_fractions(program, *watched)[0]
+        orders = stream(job.start.seeds, points, next(numbers) * points, points).to(job.rates.device)
+        losses = program.train(job.data.train_inputs, job.data.train_labels, orders, job.rates[:, None])
+        return losses.cpu().numpy(), error_fractions(program, *watched)[0]
 
     return epoch
 
@@ -95,9 +95,9 @@ def stacked(job: Job) -> Epoch:
 
 
 def _shuffled_batches(job: Job, epoch: int) -> list[tuple[Tensor, Tensor]]:
-    """The minibatches of one epoch as rows, in the order of `shuffled_epoch`."""
-    generator = np.random.default_rng(derive_seed("shuffle", job.start.seed, epoch))
-    order = torch.from_numpy(generator.permutation(len(job.data.train_labels))).to(job.rates.device)
+    """The minibatches of one epoch as rows, in the population's order."""
+    points = len(job.data.train_labels)
+    order = stream(job.start.seeds, points, epoch * points, points)[0].to(job.rates.device)
     return _batches(job.data.train_inputs[order], job.data.train_labels[order])
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.batches import Network, checked_batch_size
+from distnlc.metrics.batches import DROPOUTS, Network, checked_batch_size, without_dropout
 from distnlc.metrics.extra import measure_extra
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.spec import MetricsSpec
@@ -24,11 +24,6 @@ from distnlc.metrics.suite import measure_function
 from distnlc.records import INITIAL, MeasurementRow
 from distnlc.spec import MOST_SHOWN
 
-DROPOUTS = (
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
-    *(nn.MultiheadAttention, nn.RNNBase),
-)
-"""in these modules the training mode means dropout and nothing else"""
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -131,11 +126,7 @@ def _in_type(network: Network, batch: Tensor) -> Network:
 
 def _copy(network: nn.Module, like: Tensor) -> nn.Module:
     """A frozen copy without dropout, with that tensor's type and device."""
-    network = copy.deepcopy(network).to(like).requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, DROPOUTS):
-            module.eval()
-    return network
+    return without_dropout(copy.deepcopy(network).to(like).requires_grad_(False))
 
 
 def _differences(network: Network, dtype: torch.dtype) -> list[str]:

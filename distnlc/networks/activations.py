@@ -1,8 +1,9 @@
-"""The eight activation functions of section C and their random changes `c tau(d s + t) + b`.
+"""The studies' activation functions, and those of section C with their random changes `c tau(d s + t) + b`.
 
 `Activation` is a function of a tensor of any shape, differentiable by autograd; `value_and_slope` is the same
-function and its derivative without autograd, for the training step. The constants b and c are those for which
-`E_s = 0` (if debiased) and `Q_s = 1` under s ~ N(0, 1), found by quadrature, so they hold to rounding.
+function and its derivative without autograd, for the training step. `plain_activation` leaves tau as it is;
+`make_activation` finds the constants b and c of section C for which `E_s = 0` (if debiased) and `Q_s = 1` under
+s ~ N(0, 1), by quadrature, so that they hold to rounding. The slope at a kink is that of the constant piece, 0.
 """
 
 import math
@@ -12,6 +13,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from distnlc.networks.quadrature import gaussian_mean
 
@@ -32,8 +34,15 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gaussian": lambda s: torch.exp(-s * s / 2) / math.sqrt(math.pi),
     "square": lambda s: s * s,
     "odd-square": lambda s: s * s.abs(),
+    "relu6": functional.relu6,
+    "hardtanh": functional.hardtanh,
+    "hardsigmoid": lambda s: functional.hardtanh(s + 0.5, 0.0, 1.0),
 }
-"""name -> tau(s); the order is that of table 1"""
+"""name -> tau(s). The first eight are section C's, in the order of table 1. The hard sigmoid is min(max(s + 1/2, 0),
+1), which is not torch's."""
+SECTION_C = tuple(FUNCTIONS)[:8]
+PIECES = {"relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0), "hardsigmoid": (-0.5, 0.5)}
+"""where the one sloped piece of a function begins and ends; its slope is 1"""
 
 
 @dataclass(frozen=True)
@@ -83,8 +92,12 @@ def _write_value(name: str, u: Tensor, value: Tensor) -> None:
     elif name == "odd-square":
         torch.abs(u, out=value)
         value.mul_(u)
+    elif name in PIECES:
+        torch.clamp(u, *PIECES[name], out=value)
+        if name == "hardsigmoid":
+            value.add_(0.5)
     else:
-        raise ValueError(f"unknown activation function {name!r}; there are: {', '.join(FUNCTIONS)}")
+        raise unknown(name)
 
 
 def _write_slope(name: str, u: Tensor, value: Tensor, slope: Tensor) -> None:
@@ -111,14 +124,30 @@ def _write_slope(name: str, u: Tensor, value: Tensor, slope: Tensor) -> None:
     elif name == "odd-square":
         torch.abs(u, out=slope)
         slope.mul_(2)
+    else:
+        low, high = PIECES[name]
+        torch.gt(u, low, out=slope)
+        slope.mul_(u < high)
+
+
+def unknown(name: str) -> ValueError:
+    """What to raise for a function that there is not."""
+    return ValueError(f"unknown activation function {name!r}; there are: {', '.join(FUNCTIONS)}")
+
+
+def plain_activation(name: str) -> Activation:
+    """tau itself. Raises ValueError for an unknown name."""
+    if name not in FUNCTIONS:
+        raise unknown(name)
+    return Activation(name, dilation=1.0, shift=0.0, scale=1.0, offset=0.0)
 
 
 @lru_cache(maxsize=1024)
 def make_activation(name: str, *, dilation: float = 1.0, shift: float = 0.0, debiased: bool = False) -> Activation:
     """The activation with its constants b and c. Raises ValueError for an unknown name."""
     if name not in FUNCTIONS:
-        raise ValueError(f"unknown activation function {name!r}; there are: {', '.join(FUNCTIONS)}")
-    tau, kinks = FUNCTIONS[name], (-shift / dilation,)
+        raise unknown(name)
+    tau, kinks = FUNCTIONS[name], [(kink - shift) / dilation for kink in PIECES.get(name, (0.0,))]
 
     def mean(function: Callable[[Tensor], Tensor]) -> float:
         return gaussian_mean(lambda s: function(tau(dilation * s + shift)), kinks=kinks)

@@ -1,4 +1,4 @@
-"""The architecture of a fully-connected network: everything that fixes its function at initialization.
+"""The architecture of a fully-connected network of section C: everything that fixes its function at initialization.
 
 `Architecture.build` gives the network as an ordinary torch module. Describing a network needs no torch; it is imported
 when a network is built, so that a study can list its units without.
@@ -12,6 +12,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from distnlc.networks.layered import Layered, Skip, uniform_layers
 from distnlc.spec import short_id
 
 if TYPE_CHECKING:
@@ -64,6 +65,24 @@ class Architecture:
 
         return make_activation(self.activation, dilation=self.dilation, shift=self.shift, debiased=self.debiased)
 
+    @property
+    def layered(self) -> Layered:
+        """The network as a list of layers: skip connection i leads from layer 2i - 1 to layer 2i + 1, and the last one
+        through a fixed matrix into the outputs."""
+        layers = uniform_layers(self.widths[1:], activation=self.activation_function, normalization=self.normalization)
+        starts = range(1, self.depth - 1, 2) if self.skip_strength > 0 else ()
+        skips = [
+            Skip(
+                start=start,
+                end=start + 2,
+                begins_after=self.skip_start,
+                strength=self.skip_strength,
+                matrix=start + 2 == self.depth,
+            )
+            for start in starts
+        ]
+        return Layered(self.d_in, layers, tuple(skips))
+
     def initial_parameters(self) -> "Parameters":
         """The parameters at initialization, float64 on the CPU."""
         from distnlc.networks.initialization import initialize
@@ -80,13 +99,7 @@ class Architecture:
         """One network at initialization: a torch module (batch, d_in) -> (batch, d_out), float64."""
         from distnlc.networks.mlp import MLP
 
-        return MLP(
-            self.initial_parameters(),
-            activation=self.activation_function,
-            normalization=self.normalization,
-            skip_strength=self.skip_strength,
-            skip_start=self.skip_start,
-        )
+        return MLP(self.layered, self.initial_parameters())
 
     def label(self) -> str:
         """A short description for people."""

@@ -1,4 +1,8 @@
-"""Orthogonal initialization (section C, "linear operation"), in float64 on the CPU whatever trains later."""
+"""Initial numbers of fully-connected networks, in float64 on the CPU wherever they are trained later.
+
+`initialize` is the NLC study's orthogonal initialization (section C, "linear operation"), `gaussian` the independent
+Gaussian weights of the other studies. Biases begin at zero there.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from distnlc.networks.layered import Layered
 from distnlc.spec import derive_seed
 
 
@@ -18,10 +23,10 @@ class Parameters:
 
     weights: list[Tensor]
     """one (d_out, d_in) matrix per linear operation"""
-    biases: list[Tensor]
-    """one (d_out,) vector per linear operation"""
-    projection: Tensor | None
-    """(d_out, width) matrix of the last skip connection, fixed in training; None without skip connections"""
+    biases: list[Tensor | None]
+    """one (d_out,) vector per linear operation; None where it has none"""
+    matrices: list[Tensor]
+    """the fixed matrix of each skip connection that has one, in their order"""
 
 
 def orthogonal(d_out: int, d_in: int, generator: np.random.Generator) -> Tensor:
@@ -45,10 +50,24 @@ def initialize(
     keeps the scale of its input; `initial_scale` then multiplies everything but the skip projection.
     """
     generator = np.random.default_rng(derive_seed("parameters", seed))
-    weights, biases = [], []
+    weights, biases = list[Tensor](), list[Tensor | None]()
     for d_in, d_out in pairwise(widths):
         weights.append(orthogonal(d_out, d_in, generator) * (math.sqrt(1 - bias_variance) * initial_scale))
         bias = torch.from_numpy(generator.standard_normal(d_out))
         biases.append(bias * (math.sqrt(bias_variance) * initial_scale))
-    projection = orthogonal(widths[-1], widths[-2], generator) if projected else None
-    return Parameters(weights, biases, projection)
+    matrices = [orthogonal(widths[-1], widths[-2], generator)] if projected else []
+    return Parameters(weights, biases, matrices)
+
+
+def gaussian(layered: Layered, variances: Sequence[float], seed: int) -> Parameters:
+    """Independent weights N(0, variance), one variance per layer; zero biases; fixed matrices of variance 1 / columns.
+
+    The fixed matrices have a random stream of their own, so that a network with them has the weights of one without.
+    """
+    generator, fixed = (np.random.default_rng(derive_seed(name, seed)) for name in ("weights", "skip matrices"))
+    weights, biases = list[Tensor](), list[Tensor | None]()
+    for (d_out, d_in, bias), variance in zip(layered.sizes, variances, strict=True):
+        weights.append(torch.from_numpy(generator.standard_normal((d_out, d_in))) * math.sqrt(variance))
+        biases.append(torch.zeros(d_out, dtype=torch.float64) if bias else None)
+    shapes = layered.matrix_shapes
+    return Parameters(weights, biases, [torch.from_numpy(fixed.standard_normal(s)) / math.sqrt(s[1]) for s in shapes])

@@ -1,8 +1,17 @@
-"""Softmax cross-entropy of `f(x) / c` and the classification error (section C, "loss function")."""
+"""The losses that networks are trained with, and the classification error.
+
+    cross-entropy    of softmax(f(x) / c) (section C, "loss function"; c = 1 in the other studies)
+    squared-error    sum over the classes of (softmax(f(x) / c) - one-hot)^2
+
+`point_losses` gives them to full relative accuracy, for measuring; the functions for the training step are those whose
+rounding the step can bear.
+"""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+LOSSES = ("cross-entropy", "squared-error")
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor, *, loss_scale: float) -> Tensor:
@@ -10,16 +19,50 @@ def cross_entropy(outputs: Tensor, labels: Tensor, *, loss_scale: float) -> Tens
     return functional.cross_entropy(outputs / loss_scale, labels, reduction="none")
 
 
-def cross_entropy_and_delta(outputs: Tensor, one_hot: Tensor, *, loss_scale: float) -> tuple[Tensor, Tensor]:
+def mean_loss(name: str, outputs: Tensor, labels: Tensor, loss_scale: Tensor | float) -> Tensor:
+    """A minibatch's mean loss, for autograd: (batch, d_out) and (batch,) -> a scalar."""
+    if name == "cross-entropy":
+        return functional.cross_entropy(outputs / loss_scale, labels)
+    one_hot = functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+    return (torch.softmax(outputs / loss_scale, dim=1) - one_hot).square().sum(1).mean()
+
+
+def losses_and_delta(name: str, outputs: Tensor, one_hot: Tensor, loss_scale: Tensor | float) -> tuple[Tensor, Tensor]:
     """A population's mean losses and their derivative by the outputs, without autograd.
 
-    outputs (population, d_out, batch), one_hot (d_out, batch) -> losses (population,), delta like outputs.
+    outputs (population, d_out, batch), one_hot (d_out, batch) or with a population in front, loss_scale a number or
+    (population, 1, 1) -> losses (population,), delta like outputs.
     """
-    log_probabilities = torch.log_softmax(outputs / loss_scale, dim=1)
     batch = outputs.shape[2]
-    losses = torch.sum(log_probabilities * one_hot, dim=(1, 2)) / -batch
-    delta = log_probabilities.exp_().sub_(one_hot).mul_(1 / (batch * loss_scale))
-    return losses, delta
+    log_probabilities = torch.log_softmax(outputs / loss_scale, dim=1)
+    if name == "cross-entropy":
+        losses = torch.sum(log_probabilities * one_hot, dim=(1, 2)) / -batch
+        return losses, log_probabilities.exp_().sub_(one_hot).mul_(1 / (batch * loss_scale))
+    probabilities = log_probabilities.exp_()
+    wrong = probabilities - one_hot
+    losses = wrong.square().sum(dim=(1, 2)) / batch
+    wrong.mul_(2)  # the loss's derivative by the probabilities
+    along = (wrong * probabilities).sum(1, keepdim=True)
+    return losses, wrong.sub_(along).mul_(probabilities).mul_(1 / (batch * loss_scale))
+
+
+def point_losses(name: str, outputs: Tensor, labels: Tensor, loss_scale: Tensor | float) -> Tensor:
+    """The loss of every point in float64: outputs (..., points, d_out), labels (points,) -> (..., points).
+
+    Where the label's output is the largest, the cross-entropy is log(1 + sum of exp(f_j - f_label) over the others):
+    log_softmax would round it to 0 once the others hold less than the precision of a number near 1.
+    """
+    scaled = outputs.double() / loss_scale
+    own = torch.gather(scaled, -1, labels.expand(scaled.shape[:-1])[..., None])
+    others = (scaled - own).scatter(-1, labels.expand(scaled.shape[:-1])[..., None], -torch.inf)
+    # 1 + sum of exp(others) without a number near 1: log1p(exp(z)) of their log-sum-exp z
+    log_odds = torch.logsumexp(others, dim=-1)
+    losses = functional.softplus(log_odds, threshold=700.0)
+    if name == "cross-entropy":
+        return torch.where(log_odds.isneginf(), 0.0, losses)
+    # the label's term (1 - s)^2 by the sum of the others, which does not cancel
+    rest = torch.exp(others - losses[..., None])  # s_j = exp(f_j - f_label) s_label
+    return rest.sum(-1).square() + rest.square().sum(-1)
 
 
 def loss_scale(network: torch.nn.Module, inputs: Tensor, *, batch_size: int) -> float:

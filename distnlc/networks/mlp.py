@@ -1,76 +1,68 @@
-"""One network as an ordinary torch module (section C): the readable statement of what every network computes.
+"""One layered network as an ordinary torch module: the readable statement of what every network computes.
 
-    layer l = 1 ... depth - 1:  linear, then optionally a normalization, then the activation function
-    layer depth:                linear only
-    skip i = 1 ... m (depth 2m + 1): begins in layer 2i - 1, ends after the linear operation of layer 2i + 1
-
-Where skip i - 1 ends and skip i begins after the same linear operation, the carried signal includes what the
-earlier one added (the residual stream of He et al.). `training/mlp_population.py` computes the same for many parameter
-sets.
+`training/layered_population.py` and `training/native.c` compute the same for many parameter sets.
 """
 
 import torch
 from torch import Tensor, nn
 
-from distnlc.networks.activations import Activation
 from distnlc.networks.initialization import Parameters
+from distnlc.networks.layered import Layered
 
 EPSILON = 1e-12
-"""Added to the variance in both normalizations, which the paper does not state: small enough to leave pre-activation
+"""Added to the variance in all normalizations, which the papers do not state: small enough to leave pre-activation
 variances of ordinary size alone to twelve digits, large enough to keep a constant signal from dividing by zero."""
 
 
 class MLP(nn.Module):
-    """(batch, d_in) -> (batch, d_out). `linears` are trainable; `projection` (d_out, width) is fixed."""
+    """(batch, d_in) -> (batch, d_out). `linears` are trainable; the skip connections' `matrices` are fixed."""
 
-    projection: Tensor | None
-
-    def __init__(
-        self,
-        parameters: Parameters,
-        *,
-        activation: Activation,
-        normalization: str,
-        skip_strength: float,
-        skip_start: str,
-    ) -> None:
+    def __init__(self, layered: Layered, parameters: Parameters) -> None:
         super().__init__()
+        self.layered = layered
         self.linears = nn.ModuleList()
         for weight, bias in zip(parameters.weights, parameters.biases, strict=True):
-            linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
-            linear.weight, linear.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+            linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, dtype=weight.dtype)
+            linear.weight = nn.Parameter(weight.clone())
+            if bias is not None:
+                linear.bias = nn.Parameter(bias.clone())
             self.linears.append(linear)
-        self.register_buffer("projection", parameters.projection)
-        self.activation = activation
-        self.normalization = normalization
-        self.skip_strength = skip_strength
-        self.skip_start = skip_start
+        for number, matrix in enumerate(parameters.matrices):
+            self.register_buffer(f"matrix{number}", matrix)
+        pairs = zip(parameters.weights, parameters.biases, strict=True)
+        shapes = [(*weight.shape, 0 if bias is None else len(bias)) for weight, bias in pairs]
+        if shapes != layered.sizes or [tuple(matrix.shape) for matrix in self.matrices] != layered.matrix_shapes:
+            raise ValueError(f"expected parameters of layers (d_out, d_in, biases) {layered.sizes}, found {shapes}")
+
+    @property
+    def matrices(self) -> list[Tensor]:
+        """The fixed matrix of each skip connection that has one, in their order."""
+        return list(self.buffers())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        depth, signal, carried = len(self.linears), inputs, None
-        for layer, linear in enumerate(self.linears, start=1):
+        signal, carried, matrices = inputs, inputs, iter(self.matrices)
+        for number, (linear, layer) in enumerate(zip(self.linears, self.layered.layers, strict=True), start=1):
             signal = linear(signal)
-            begins_or_ends = self.skip_strength > 0 and layer % 2 == 1
-            if begins_or_ends and carried is not None:
-                arriving = carried if self.projection is None or layer < depth else carried @ self.projection.T
-                signal = signal + self.skip_strength * arriving
-            if layer == depth:
-                break
-            if begins_or_ends and self.skip_start == "linear":
+            if ending := self.layered.ending_in(number):
+                arriving = carried @ next(matrices).T if ending.matrix else carried
+                signal = signal + ending.strength * arriving
+            beginning = self.layered.beginning_in(number)
+            if beginning and beginning.begins_after == "linear":
                 carried = signal
-            signal = self.normalize(signal)
-            if begins_or_ends and self.skip_start == "normalization":
+            signal = self.normalize(signal, layer.normalization)
+            if beginning and beginning.begins_after == "normalization":
                 carried = signal
-            signal = self.activation(signal)
+            if layer.activation is not None:
+                signal = layer.activation(signal)
         return signal
 
-    def normalize(self, signal: Tensor) -> Tensor:
-        """Batch or layer normalization of (batch, width) without trainable parameters; `none` passes through.
+    def normalize(self, signal: Tensor, kind: str) -> Tensor:
+        """(batch, width) normalized as `layered.NORMALIZATIONS` says; `none` passes through.
 
         Batch norm always uses the statistics of the current batch, in evaluation too.
         """
-        if self.normalization == "none":
+        if kind == "none":
             return signal
-        dimension = {"batch": 0, "layer": 1}[self.normalization]
-        centered = signal - signal.mean(dimension, keepdim=True)
-        return centered * torch.rsqrt(centered.square().mean(dimension, keepdim=True) + EPSILON)
+        if kind != "length":
+            signal = signal - signal.mean(0 if kind == "batch" else 1, keepdim=True)
+        return signal * torch.rsqrt(signal.square().mean(0 if kind == "batch" else 1, keepdim=True) + EPSILON)

@@ -79,7 +79,7 @@ def _load(dtype: torch.dtype) -> Library:
     except OSError as error:  # a torn file, or a folder from which nothing may be executed
         raise NoLibrary(f"{path} cannot be loaded (if it is broken, delete it): {error}") from None
     functions.workspace_size.restype = functions.count_errors.restype = ctypes.c_int64
-    functions.train_epoch.restype = ctypes.c_double
+    functions.train.restype = functions.gradient.restype = ctypes.c_double
     assert gemm is not None  # the address of a loaded function
     return Library(functions, gemm)
 

@@ -1,6 +1,6 @@
 """One network as a function of a batch, computed by native.c where possible, for the metrics.
 
-In: a network as a torch module and its architecture. Out: the same function, but for rounding, which autograd can
+In: a network as a torch module. Out: the same function, but for rounding, which autograd can
 differentiate as often as the module's. Outputs and first derivatives come from C; further derivatives
 (`create_graph`) go through the module's graph.
 """
@@ -11,30 +11,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.utils import parameters_to_vector
+from torch import Tensor, nn
 
-from distnlc.networks.architecture import Architecture
 from distnlc.networks.mlp import MLP
 from distnlc.training.native_library import NoLibrary
 from distnlc.training.native_program import NativeProgram
-from distnlc.training.programs import warn_once
-from distnlc.training.spec import TrainingSpec
-from distnlc.training.start import Start
+from distnlc.training.once import warn_once
+from distnlc.training.spec import StepSpec
+from distnlc.training.start import start_of
 
 
-def fast_network(network: MLP, architecture: Architecture, *, batch_size: int) -> Callable[[Tensor], Tensor]:
+def fast_network(network: nn.Module, *, batch_size: int) -> Callable[[Tensor], Tensor]:
     """(batch, d_in) -> (batch, d_out) with the network's present parameters, fast for batches of `batch_size`.
 
-    The module itself, frozen, where there is no native program: on a GPU, without a compiler.
+    The module itself, frozen, where there is no native program: for a module that is no layered network, on a GPU,
+    without a compiler.
     """
     frozen = copy.deepcopy(network).requires_grad_(False)
-    row = parameters_to_vector(frozen.parameters())
-    if row.device.type != "cpu":
+    if not isinstance(frozen, MLP):
+        return frozen
+    start = start_of(frozen)
+    if start.rows.device.type != "cpu":
         return frozen
     try:
-        start = Start(architecture, row, frozen.projection, loss_scale=1.0, seed=0)
-        program = NativeProgram(start, row[None], TrainingSpec(batch_size=batch_size))
+        program = NativeProgram(start, StepSpec(batch_size=batch_size))
     except NoLibrary as reason:
         warn_once(str(reason))
         return frozen

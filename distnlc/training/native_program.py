@@ -10,189 +10,153 @@ import ctypes
 import torch
 from torch import Tensor
 
-from distnlc.networks.activations import SELU_LEFT, SELU_RIGHT
-from distnlc.networks.mlp import EPSILON
+from distnlc.networks.layered import Layered
 from distnlc.training import optimizers
+from distnlc.training.native_form import Run, layers_of, network_of
 from distnlc.training.native_library import NoLibrary, library
-from distnlc.training.optimizers import Adam
-from distnlc.training.spec import TrainingSpec
+from distnlc.training.spec import StepSpec
 from distnlc.training.start import Start
-
-ACTIVATIONS = {
-    "relu": 0,
-    "selu": 1,
-    "tanh": 2,
-    "sigmoid": 3,
-    "even-tanh": 4,
-    "gaussian": 5,
-    "square": 6,
-    "odd-square": 7,
-}
-"""activation function -> its number in native.c"""
-NORMALIZATIONS = {"none": 0, "batch": 1, "layer": 2}
-SKIPS = {"linear": 1, "normalization": 2}
-CACHE_LINE = 8  # float64 elements
-
-
-class Network(ctypes.Structure):
-    """`Network` of native.c."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("depth", "width", "d_in", "d_out", "batch", "stride")),
-        *((name, ctypes.c_int64) for name in ("activation", "normalization", "skips")),
-        *((name, ctypes.c_double) for name in ("dilation", "shift", "scale", "offset", "selu_right", "selu_left")),
-        *((name, ctypes.c_double) for name in ("skip_strength", "epsilon", "loss_scale")),
-        *((name, ctypes.c_void_p) for name in ("projection", "gemm", "workspace")),
-    )
-
-
-class AdamState(ctypes.Structure):
-    """`Adam` of native.c."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("first", "second", "gradients")),
-        *((name, ctypes.c_double) for name in ("beta1", "beta2", "epsilon", "steps")),
-    )
-
-
-def activation_number(name: str) -> int:
-    """Raises NoLibrary for a function that native.c does not know."""
-    if name not in ACTIVATIONS:
-        raise NoLibrary(f"native.c does not know the activation function {name!r}")
-    return ACTIVATIONS[name]
 
 
 class NativeProgram:
-    """Implements `Program`. Raises NoLibrary where native.c cannot be compiled or has no BLAS."""
+    """Implements `Program`."""
 
-    def __init__(self, start: Start, rows: Tensor, spec: TrainingSpec) -> None:
-        drawn, self.dtype = start.architecture, rows.dtype
-        if rows.shape[1:] != start.row.shape:  # C would read beyond the end; a checkpoint may come from anybody
-            raise ValueError(f"expected rows of {len(start.row)} parameters, found {tuple(rows.shape)}")
-        loaded = library(rows.dtype)
-        self._c = loaded.functions
-        self.flat = rows.clone()
-        self.adam = Adam.start(rows) if spec.optimizer == "adam" else None
-        self._gradients = torch.empty_like(rows[0]) if spec.optimizer == "adam" else None
-        self._projection = None if start.projection is None else start.projection.to(rows).contiguous()
-        activation = drawn.activation_function
-        self._network = Network(
-            depth=drawn.depth,
-            width=drawn.width,
-            d_in=drawn.d_in,
-            d_out=drawn.d_out,
-            batch=spec.batch_size,
-            stride=_row_stride(spec.batch_size),
-            activation=activation_number(drawn.activation),
-            normalization=NORMALIZATIONS[drawn.normalization],
-            skips=SKIPS[drawn.skip_start] if drawn.skip_strength > 0 else 0,
-            dilation=activation.dilation,
-            shift=activation.shift,
-            scale=activation.scale,
-            offset=activation.offset,
-            selu_right=SELU_RIGHT,
-            selu_left=SELU_LEFT,
-            skip_strength=drawn.skip_strength,
-            epsilon=EPSILON,
-            loss_scale=start.loss_scale,
-            projection=None if self._projection is None else self._projection.data_ptr(),
-            gemm=loaded.gemm,
-            workspace=None,
+    def __init__(self, start: Start, spec: StepSpec) -> None:
+        """The population has a member for each row of `start`. Raises NoLibrary where native.c cannot be compiled, has
+        no BLAS, or does not know the network."""
+        if not isinstance(start.network, Layered):
+            raise NoLibrary("native.c knows layered networks alone")
+        self.form, self.spec, self.dtype = start.network, spec, start.rows.dtype
+        expected, found = (
+            (self.form.parameters, self.form.matrix_numbers),
+            (start.rows.shape[1], start.buffers.shape[1]),
         )
+        if found != expected:  # C would read beyond the end; a checkpoint may come from anybody
+            raise ValueError(
+                f"expected rows of {expected[0]} parameters and {expected[1]} fixed numbers, found {found}"
+            )
+        loaded = library(self.dtype)
+        self._c = loaded.functions
+        self.flat = start.rows.clone()
+        self._optimizer = optimizers.initial_state(spec, self.flat)
+        self._buffers = start.buffers
+        self._loss_scale = start.loss_scale.tolist()
+        self._gradients = torch.empty_like(self.flat[0])
+        self._layers = layers_of(self.form)
+        self._network = network_of(self.form, self._layers, spec, loaded.gemm)
         size = self._c.workspace_size(ctypes.byref(self._network))
         if size < 0:
-            raise NoLibrary(f"native.c does not know a network with {drawn.label()}")
-        self._workspace = rows.new_zeros(size)
+            raise NoLibrary(f"native.c does not know a network of layers {self.form.layers}")
+        self._workspace = self.flat.new_zeros(size)
         self._network.workspace = self._workspace.data_ptr()
 
-    def train_epoch(self, inputs: Tensor, labels: Tensor, rates: Tensor) -> Tensor:
-        self._check(inputs, labels)
+    @property
+    def state(self) -> dict[str, Tensor]:
+        return {"flat": self.flat, **self._optimizer}
+
+    def _run(self, row: int, *, rates: Tensor | None = None, gradients: Tensor | None = None) -> Run:
+        """One member for C, which does not keep the tensors alive."""
+        state = {name: tensor[row].data_ptr() for name, tensor in self._optimizer.items() if name != "steps"}
+        steps = self._optimizer["steps"][row].item() if "steps" in self._optimizer else 0.0
+        if not self.flat.is_contiguous():
+            raise ValueError("the rows of parameters must be contiguous")
+        return Run(
+            row=self.flat[row].data_ptr(),
+            buffers=self._buffers[row].data_ptr(),
+            rates=None if rates is None else rates.data_ptr(),
+            gradients=(self._gradients if gradients is None else gradients).data_ptr(),
+            loss_scale=self._loss_scale[row],
+            steps=steps,
+            **state,
+        )
+
+    def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
         if len(rates) != len(self.flat):
             raise ValueError(f"expected a rate for each of {len(self.flat)} members, found {len(rates)}")
-        losses = [self._train(row, inputs, labels, rate) for row, rate in enumerate(rates.tolist())]
+        losses, rates = [], rates.double().expand(-1, self.form.depth).contiguous()
+        columns, own_labels = _columns(inputs[orders[0]]), labels[orders[0]]
+        for row in range(len(self.flat)):
+            if row and len(orders) > 1:
+                columns, own_labels = _columns(inputs[orders[row]]), labels[orders[row]]
+            if row == 0 or len(orders) > 1:
+                self._check(columns, own_labels)
+            run = self._run(row, rates=rates[row])
+            pointers = (ctypes.byref(run), *map(_pointer, (columns, own_labels)))
+            losses.append(self._c.train(ctypes.byref(self._network), *pointers, ctypes.c_int64(len(own_labels))))
+            if "steps" in self._optimizer:
+                self._optimizer["steps"][row] = run.steps
         return torch.tensor(losses, dtype=torch.float64)
 
-    def _train(self, row: int, inputs: Tensor, labels: Tensor, rate: float) -> float:
-        state = None
-        if self.adam is not None and self._gradients is not None:
-            state = AdamState(
-                self.adam.first[row].data_ptr(),
-                self.adam.second[row].data_ptr(),
-                self._gradients.data_ptr(),
-                optimizers.BETA1,
-                optimizers.BETA2,
-                optimizers.EPSILON,
-                self.adam.steps[row].item(),
-            )
-        loss: float = self._c.train_epoch(
-            ctypes.byref(self._network),
-            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (self.flat[row], inputs, labels)),
-            ctypes.c_int64(len(labels)),
-            ctypes.c_double(rate),
-            None if state is None else ctypes.byref(state),
-        )
-        if state is not None and self.adam is not None:
-            self.adam.steps[row] = state.steps
-        return loss
+    def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        columns, found, losses = _columns(inputs), torch.empty_like(self.flat), []
+        self._check(columns, labels)
+        for row in range(len(self.flat)):
+            run = self._run(row, gradients=found[row])
+            pointers = (ctypes.byref(run), *map(_pointer, (columns, labels)))
+            losses.append(self._c.gradient(ctypes.byref(self._network), *pointers))
+        return torch.tensor(losses, dtype=torch.float64), found
 
     def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        self._check(inputs, labels)
-        counts = [
-            self._c.count_errors(
-                ctypes.byref(self._network),
-                *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (row, inputs, labels)),
-                ctypes.c_int64(len(labels)),
-            )
-            for row in self.flat
-        ]
+        columns = _columns(inputs)
+        self._check(columns, labels)
+        counts = []
+        for row in range(len(self.flat)):
+            pointers = (ctypes.byref(self._run(row)), *map(_pointer, (columns, labels)))
+            counts.append(self._c.count_errors(ctypes.byref(self._network), *pointers, ctypes.c_int64(len(labels))))
         wrong = torch.tensor(counts, dtype=torch.int64)
         return torch.where(wrong < 0, -1 - wrong, wrong), wrong >= 0
 
-    def propagate(self, batch: Tensor, *, keep: bool) -> Tensor:
-        """One minibatch, as rows, through the first member: (batch, d_in) -> (batch, d_out). With `keep`, `pull_back`
-        may follow, any number of times."""
-        c = self._network
-        inputs, outputs = self._columns(batch, c.d_in), self.flat.new_empty(c.d_out, c.batch)
-        pointers = (ctypes.c_void_p(tensor.data_ptr()) for tensor in (self.flat[0], inputs, outputs))
-        self._c.propagate(ctypes.byref(c), *pointers, ctypes.c_int64(keep))
+    def outputs(self, inputs: Tensor) -> Tensor:
+        return torch.stack([self.propagate(inputs, keep=False, row=row) for row in range(len(self.flat))])
+
+    def propagate(self, inputs: Tensor, *, keep: bool, row: int = 0) -> Tensor:
+        """Whole minibatches, as rows, through one member: (points, d_in) -> (points, d_out). With `keep`, `pull_back`
+        may follow for the last minibatch, any number of times."""
+        columns = _columns(inputs)
+        self._check(columns, None)
+        outputs = self.flat.new_empty(self.form.d_out, len(inputs))
+        pointers = (ctypes.byref(self._run(row)), *map(_pointer, (columns, outputs)))
+        counts = (ctypes.c_int64(len(inputs)), ctypes.c_int64(keep))
+        self._c.propagate(ctypes.byref(self._network), *pointers, *counts)
         return outputs.T
 
     def pull_back(self, vectors: Tensor) -> Tensor:
         """Vectors (batch, d_out) at the outputs of the minibatch that was kept, times its Jacobian: (batch, d_in)."""
-        c = self._network
-        columns, pulled = self._columns(vectors, c.d_out), self.flat.new_empty(c.d_in, c.batch)
-        pointers = (ctypes.c_void_p(tensor.data_ptr()) for tensor in (self.flat[0], columns, pulled))
-        self._c.pull_back(ctypes.byref(c), *pointers)
+        expected = (self.spec.batch_size, self.form.d_out)
+        if vectors.shape != expected or vectors.dtype != self.dtype:
+            raise ValueError(f"expected {expected} of {self.dtype}, found {tuple(vectors.shape)} of {vectors.dtype}")
+        columns, pulled = _columns(vectors), self.flat.new_empty(self.form.d_in, self.spec.batch_size)
+        pointers = (ctypes.byref(self._run(0)), *map(_pointer, (columns, pulled)))
+        self._c.pull_back(ctypes.byref(self._network), *pointers)
         return pulled.T
-
-    def _columns(self, matrix: Tensor, width: int) -> Tensor:
-        expected = (self._network.batch, width)
-        if matrix.shape != expected or matrix.dtype != self.dtype:
-            raise ValueError(f"expected {expected} of {self.dtype}, found {tuple(matrix.shape)} of {matrix.dtype}")
-        return matrix.T.contiguous()
 
     def keep(self, rows: Tensor) -> None:
         self.flat = self.flat[rows]
-        if self.adam is not None:
-            self.adam = self.adam.take(rows)
+        self._optimizer = {name: tensor[rows] for name, tensor in self._optimizer.items()}
+        self._buffers = self._buffers[rows]
+        self._loss_scale = [self._loss_scale[row] for row in rows.tolist()]
 
-    def _check(self, inputs: Tensor, labels: Tensor) -> None:
+    def _check(self, columns: Tensor, labels: Tensor | None) -> None:
         """Raises ValueError for tensors that C would misread, or read beyond their end."""
-        expected = (self._network.d_in, len(labels))
-        if inputs.shape != expected or inputs.dtype != self.dtype or not inputs.is_contiguous():
+        size, d_out = self.spec.batch_size, self.form.d_out
+        if columns.shape[:-1] != (self.form.d_in,) or columns.dtype != self.dtype or columns.shape[-1] % size:
             raise ValueError(
-                f"inputs must be contiguous {expected} of {self.dtype}, but are {tuple(inputs.shape)} of {inputs.dtype}"
+                f"inputs must be (points, {self.form.d_in}) of {self.dtype}, in whole batches of {size}, but are "
+                f"{tuple(columns.T.shape)} of {columns.dtype}"
             )
-        if labels.dtype != torch.int64 or not labels.is_contiguous() or len(labels) % self._network.batch:
-            raise ValueError(f"labels must be contiguous int64, in whole batches of {self._network.batch}")
-        if labels.min() < 0 or labels.max() >= self._network.d_out:
-            raise ValueError(f"labels must be from 0 to {self._network.d_out - 1}")
-        if not self.flat.is_contiguous():
-            raise ValueError("the rows of parameters must be contiguous")
+        if labels is None:
+            return
+        if labels.dtype != torch.int64 or labels.shape != columns.shape[1:] or not labels.is_contiguous():
+            raise ValueError(
+                f"labels must be contiguous int64 of {columns.shape[1]} points, found {tuple(labels.shape)}"
+            )
+        if labels.min() < 0 or labels.max() >= d_out:
+            raise ValueError(f"labels must be from 0 to {d_out - 1}")
 
 
-def _row_stride(batch_size: int) -> int:
-    """Elements from one row of a signal to the next: an odd number of whole cache lines, since rows whose distance is
-    a power of two would compete for the same places in the cache."""
-    lines = -(-batch_size // CACHE_LINE)
-    return CACHE_LINE * (lines + 1 - lines % 2)
+def _columns(rows: Tensor) -> Tensor:
+    return rows.T.contiguous()
+
+
+def _pointer(tensor: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())

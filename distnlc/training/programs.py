@@ -1,39 +1,46 @@
-"""The choice of the program that trains a population: the fastest for the device, the dtype and the network.
+"""The choice of the program that trains a population: the fastest for the network, the device and the dtype.
 
-There are two, with the same results but for rounding: `mlp_program.py` in torch for every device, and
-`native_program.py` in C, faster on CPUs, where a C compiler is at hand.
+    native    native_program.py and native.c: layered networks on CPUs, where a C compiler is at hand
+    layered   layered_program.py: layered networks in torch operations, on every device
+    module    module_program.py: any other torch module, by torch.func
+
+All give the same results but for rounding.
 """
 
-import logging
-from functools import cache
-
 import torch
-from torch import Tensor
+from torch import nn
 
-from distnlc.training.mlp_program import MLPProgram
+from distnlc.networks.layered import Layered
+from distnlc.training.layered_program import LayeredProgram
+from distnlc.training.module_program import ModuleProgram
+from distnlc.training.native_form import check_known
 from distnlc.training.native_library import NoLibrary, library
-from distnlc.training.native_program import NativeProgram, activation_number
-from distnlc.training.spec import TrainingSpec
+from distnlc.training.native_program import NativeProgram
+from distnlc.training.once import warn_once
+from distnlc.training.spec import StepSpec
 from distnlc.training.start import Program, Start
 from distnlc.versions import cpu_name
 
-log = logging.getLogger(__name__)
+
+def make_program(start: Start, spec: StepSpec) -> Program:
+    """The fastest program for a member for each row of `start`, whose numbers it copies."""
+    name = program_name(start.network, start.rows.device.type, start.rows.dtype)
+    if name.startswith("module"):
+        return ModuleProgram(start, spec)
+    return NativeProgram(start, spec) if name == "native" else LayeredProgram(start, spec)
 
 
-def make_program(start: Start, rows: Tensor, spec: TrainingSpec) -> Program:
-    """The fastest program for the device and dtype of `rows` (population, parameters), which it copies."""
-    native = program_name(start.architecture.activation, rows.device.type, rows.dtype) == "native"
-    return NativeProgram(start, rows, spec) if native else MLPProgram(start, rows, spec)
-
-
-def program_name(activation: str, device: str, dtype: torch.dtype) -> str:
-    """`native`, or the torch program's device. The same name on equal hardware means the same rounding."""
+def program_name(network: Layered | nn.Module, device: str, dtype: torch.dtype) -> str:
+    """`native`, the device of the layered program, or `module` and its device. The same name on equal hardware means
+    the same rounding."""
+    if not isinstance(network, Layered):
+        return f"module {device}"
     if device == "cpu":
         try:
-            activation_number(activation)
+            check_known(network)
             library(dtype)
         except NoLibrary as reason:
-            warn_once(str(reason))
+            warn_once(f"the CPU trains and measures in plain torch, two to four times slower: {reason}")
         else:
             return "native"
     return device
@@ -44,8 +51,3 @@ def processor(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return f"{cpu_name()} (CPU)"
-
-
-@cache
-def warn_once(reason: str) -> None:
-    log.warning("the CPU trains and measures in plain torch, two to four times slower: %s", reason)

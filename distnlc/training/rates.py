@@ -3,51 +3,51 @@
 The optimizer runs for one epoch at rate 1 without applying its updates; with dW_lb the update of layer l's weight
 matrix in minibatch b, the smallest rate is
     smallest_update * (sum_l sqrt(mean_b ||dW_lb||_F^2) / ||W_l||_F)^-1,
-so that no weight matrix moves by more than about `smallest_update` of its norm in one update. Adam first runs four
-epochs, likewise without applying updates, to warm its averages.
+so that no weight matrix moves by more than about `smallest_update` of its norm in one update. An optimizer with a state
+(Adam in the paper) first runs four epochs, likewise without applying updates, to warm its averages. The weight matrices
+of a module that is no layered network are its parameters of two or more dimensions that are not zero.
 """
 
 import math
-from itertools import pairwise
 
 import torch
-from torch.nn import functional
+from torch import Tensor
 
 from distnlc.data.dataset import Dataset
-from distnlc.networks.loss import cross_entropy_and_delta
-from distnlc.training.mlp_population import PopulationMLP
-from distnlc.training.optimizers import Adam
-from distnlc.training.spec import TrainingSpec
+from distnlc.networks.layered import Layered
+from distnlc.training import optimizers
+from distnlc.training.evaluation import check_batches
+from distnlc.training.layered_program import LayeredProgram
+from distnlc.training.module_program import ModuleProgram
+from distnlc.training.population import stream
+from distnlc.training.spec import StepSpec
 from distnlc.training.start import Start
-from distnlc.training.trainer import check_batches, shuffled_epoch
 
-ADAM_WARMUP_EPOCHS = 4
+WARMUP_EPOCHS = 4
 
 
-def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, smallest_update: float) -> float:
-    """The smallest starting rate, whose updates have the size `smallest_update` relative to the weights.
-
-    Raises ValueError if the updates have no finite positive size.
+def smallest_rate(start: Start, data: Dataset, training: StepSpec, smallest_update: float) -> float:
+    """The smallest starting rate of a start of one run, whose updates have the size `smallest_update` relative to the
+    weights. Raises ValueError if the updates have no finite positive size.
     """
     check_batches(data, training.batch_size)
-    population = PopulationMLP(start.architecture, start.row[None], start.projection, batch_size=training.batch_size)
-    gradients = torch.empty_like(population.flat)
-    adam = Adam.start(population.flat) if training.optimizer == "adam" else None
-    warmup = 0 if adam is None else ADAM_WARMUP_EPOCHS
-    square_sums = population.flat.new_zeros(start.architecture.depth)
-    batches, size = 0, training.batch_size
+    program = LayeredProgram(start, training) if isinstance(start.network, Layered) else ModuleProgram(start, training)
+    state, size = optimizers.initial_state(training, program.flat), training.batch_size
+    warmup = WARMUP_EPOCHS if state else 0
+    matrices = _weight_matrices(start)
+    square_sums, batches = program.flat.new_zeros(len(matrices)), 0
+    points = len(data.train_labels)
     for epoch in range(warmup + 1):
-        points, labels = shuffled_epoch(data, seed=start.seed, epoch=epoch)
-        one_hots = functional.one_hot(labels, data.classes).to(points.dtype).T
-        for inputs, one_hot in zip(points.split(size, 1), one_hots.split(size, 1), strict=True):
-            outputs = population.forward(inputs, training=True)
-            _, delta = cross_entropy_and_delta(outputs, one_hot, loss_scale=start.loss_scale)
-            population.backward(inputs, delta, gradients)
-            update = gradients if adam is None else adam.update(gradients)
+        order = stream(start.seeds, points, epoch * points, points)[0].to(program.flat.device)
+        for batch in order.split(size):
+            _, gradients = program.gradients(data.train_inputs[batch], data.train_labels[batch])
+            if training.weight_decay:
+                gradients.add_(program.flat, alpha=training.weight_decay)
+            update = optimizers.update(training, state, gradients)
             if epoch == warmup:
-                square_sums += _weight_norms(start, update[0]) ** 2
+                square_sums += _norms(matrices, update[0]) ** 2
                 batches += 1
-    relative = ((square_sums / batches).sqrt() / _weight_norms(start, start.row)).sum().item()
+    relative = ((square_sums / batches).sqrt() / _norms(matrices, start.rows[0])).sum().item()
     if not 0 < relative < math.inf:
         raise ValueError(
             "the first updates must have a finite positive size relative to the weights to set the range of rates, "
@@ -56,10 +56,24 @@ def smallest_rate(start: Start, data: Dataset, training: TrainingSpec, smallest_
     return smallest_update / relative
 
 
-def _weight_norms(start: Start, row: torch.Tensor) -> torch.Tensor:
-    """Frobenius norm of each layer's weight matrix in a (parameters,) row: (depth,)."""
-    norms, position, widths = [], 0, start.architecture.widths
-    for d_in, d_out in pairwise(widths):
-        norms.append(torch.linalg.vector_norm(row[position : position + d_in * d_out]))
-        position += d_in * d_out + d_out
-    return torch.stack(norms)
+def _weight_matrices(start: Start) -> list[slice]:
+    """Where each weight matrix lies in a row of parameters."""
+    if isinstance(start.network, Layered):
+        shapes = [(d_out * d_in, biases) for d_out, d_in, biases in start.network.sizes]
+    else:
+        tensors = list(start.network.parameters())
+        shapes = [(value.numel(), 0) if value.ndim > 1 else (0, value.numel()) for value in tensors]
+    found, position = [], 0
+    for weights, others in shapes:
+        matrix = slice(position, position + weights)
+        if weights and (isinstance(start.network, Layered) or start.rows[0, matrix].any()):
+            found.append(matrix)
+        position += weights + others
+    if not found:
+        raise ValueError("the network has no weight matrix that is not zero, so that there is no range of rates")
+    return found
+
+
+def _norms(matrices: list[slice], row: Tensor) -> Tensor:
+    """Frobenius norm of each weight matrix in a (parameters,) row."""
+    return torch.stack([torch.linalg.vector_norm(row[matrix]) for matrix in matrices])

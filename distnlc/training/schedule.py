@@ -6,7 +6,9 @@ epochs, until the rate was divided `divisions` times and patience runs out once 
 
 Choices where the text is silent: the initial network counts as epoch 0, so its error is the first lowest value;
 "has not fallen" means strictly below the lowest so far; an epoch that ends with a loss that is not finite rewinds
-at once, since the waiting epochs could not change the outcome.
+at once, since the waiting epochs could not change the outcome. Without rewinding (the gradient study's I.4) a division
+leaves the lowest error as it is, a loss that is not finite ends the run, and its state is the last one. After `epochs`
+a run ends wherever it is, by the same rule.
 """
 
 from dataclasses import dataclass
@@ -25,8 +27,8 @@ ARRAYS = ("rates", "lowest", "best_epoch", "waited", "divisions", "diverged_epoc
 class Decision:
     """What happens after an epoch; boolean arrays (population,)."""
 
-    improved: NDArray[np.bool_]
-    """keep this state: its error is the lowest so far"""
+    keep: NDArray[np.bool_]
+    """keep this state: its error is the lowest so far, or the run does not rewind"""
     rewind: NDArray[np.bool_]
     """go back to the kept state"""
     finished: NDArray[np.bool_]
@@ -56,13 +58,20 @@ class Schedule:
         self.waited = np.where(improved, 0, self.waited + 1)
         self.diverged_epochs += ~finite
         patience = np.where(self.divisions == 0, self.spec.first_patience, self.spec.patience)
-        rewind = ~finite | (self.waited >= patience)
-        finished = rewind & (self.divisions >= self.spec.divisions)
-        divide = rewind & ~finished
+        impatient = ~finite | (self.waited >= patience)
+        finished = impatient & (self.divisions >= self.spec.divisions)
+        if not self.spec.rewind:
+            finished |= ~finite
+        if self.epoch == self.spec.epochs:
+            finished[:] = True
+        divide = impatient & ~finished
         self.rates[divide] /= self.spec.divisor
         self.divisions[divide] += 1
-        self.waited[rewind] = 0
-        return Decision(improved, rewind, finished)
+        self.waited[impatient] = 0
+        if self.spec.rewind:
+            return Decision(improved, impatient, finished)
+        everyone = np.ones_like(improved)
+        return Decision(everyone, ~everyone, finished)
 
     def keep(self, members: NDArray[np.int64]) -> None:
         """Goes on with these members only."""

@@ -1,9 +1,9 @@
-"""The fast trainer: all runs of a population, from one initialization, as one batched program (section E.2).
+"""The trainer by patience: all runs of a population as one batched program (section E.2).
 
-In: an architecture's initial state, a dataset on the device, the starting rates. Out: one `RunOutcome` per rate, in
-the order of the rates. All runs see the same minibatches (the shuffle depends on the seed and the epoch alone), so
-a run's course does not depend on which others it is trained with, but for rounding. Rates, patience, rewinds and
-stops are each run's own; a run that has finished leaves the population. The host is asked once an epoch.
+In: the start of the runs, a dataset on the device, the starting rates. Out: one `RunOutcome` per rate, in the order of
+the rates. The order of a run's minibatches depends on its seed and the epoch alone, so that its course does not depend
+on which others it is trained with, but for rounding. Rates, patience, rewinds and stops are each run's own; a run that
+has finished leaves the population. The host is asked once an epoch. `fixed_steps.py` trains without looking at errors.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,18 +11,16 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from distnlc.data.dataset import Dataset
 from distnlc.records import DIVERGED, OK, PRUNED
-from distnlc.spec import derive_seed
-from distnlc.training.optimizers import Adam
-from distnlc.training.programs import make_program
+from distnlc.training.evaluation import check_batches, error_fractions, part_of
+from distnlc.training.population import Population, copy_into, numbers_of
 from distnlc.training.schedule import Schedule
 from distnlc.training.spec import TrainingSpec
-from distnlc.training.start import Program, Start
+from distnlc.training.start import Start
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Epoch:
 
 @dataclass
 class RunOutcome:
-    """One training at one starting rate. The errors and `row` are those of the best state."""
+    """One training at one starting rate. Errors and numbers are those of the best state; without rewinds, the last."""
 
     start_rate: float
     history: list[Epoch] = field(default_factory=list)
@@ -50,13 +48,19 @@ class RunOutcome:
     error: float = float("nan")
     """the criterion's, by which the sweep chooses"""
     row: Tensor | None = None
+    """(parameters,)"""
+    buffers: Tensor | None = None
+    """(numbers,) as in `Start`"""
     pruned: bool = False
     """it left at a rung, before its end"""
+    rewinds: bool = True
+    """whether its result is its best state, and not its last"""
 
     @property
     def diverged(self) -> bool:
-        """The loss was finite at the end of no epoch, so the best state is the initial network."""
-        return self.diverged_epochs == self.epochs
+        """The loss was finite at the end of no epoch, so the best state is the initial network; without rewinds, it was
+        not finite in the end."""
+        return self.diverged_epochs == self.epochs or (not self.rewinds and self.diverged_epochs > 0)
 
     @property
     def epochs(self) -> int:
@@ -88,8 +92,8 @@ def train_population(
 ) -> list[RunOutcome]:
     """Trains one run per rate to its end, from the beginning or from a `saved` state of the same population.
 
-    `data` must lie on the device and have the dtype of `start.row`; its training part must be a multiple of the
-    batch size. Raises ValueError otherwise. `after_epoch` is called while there are runs left to train.
+    `data` must lie on the device and have the dtype of `start.rows`; its parts must be multiples of the batch size.
+    Raises ValueError otherwise. `after_epoch` is called while there are runs left to train.
     `rungs`: epochs after which only the better half goes on.
     """
     check_batches(data, spec.batch_size)
@@ -104,55 +108,33 @@ def train_population(
     return trainer.outcomes
 
 
-def check_batches(data: Dataset, batch_size: int) -> None:
-    """Raises ValueError unless every part of the data splits into whole batches."""
-    for part in ("train", "validation", "test"):
-        count = len(getattr(data, f"{part}_inputs"))
-        if count % batch_size:
-            raise ValueError(
-                f"the {part} part of {data.name} must be a multiple of the batch size {batch_size} (batch norm in "
-                f"a smaller last batch is another function), but it has {count} points; set data.{part}"
-            )
-
-
-def shuffled_epoch(data: Dataset, *, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
-    """The training part in the order of one epoch: inputs as columns (d_in, points), labels (points,)."""
-    order = np.random.default_rng(derive_seed("shuffle", seed, epoch)).permutation(len(data.train_inputs))
-    index = torch.from_numpy(order).to(data.train_inputs.device)
-    return data.train_inputs[index].T.contiguous(), data.train_labels[index]
-
-
-class PopulationTrainer:
-    """A population in training. Row i of every tensor belongs to run `members[i]`."""
+class PopulationTrainer(Population):
+    """A population that follows the schedule of `schedule.py`."""
 
     def __init__(
         self, start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec, rungs: Sequence[int] = ()
     ) -> None:
-        self.start, self.data, self.spec, self.rungs = start, data, spec, rungs
-        self.outcomes = [RunOutcome(rate) for rate in rates]
-        self.members = np.arange(len(rates))
-        part = "train" if spec.criterion == "training-error" else "validation"
-        self.watched = columns(data, part)
+        super().__init__(start, data, len(rates), spec)
+        self.spec, self.rungs = spec, rungs
+        self.outcomes = [RunOutcome(rate, rewinds=spec.rewind) for rate in rates]
+        self.watched = part_of(data, "train" if spec.criterion == "training-error" else "validation")
         """the part of the data whose error the schedule follows"""
-        initial = start.row.expand(len(rates), -1)
-        self.program = make_program(start, initial, spec)
-        self.best = initial.clone()
-        self.best_adam = Adam.start(initial) if spec.optimizer == "adam" else None
+        self.best = {name: tensor.clone() for name, tensor in self.program.state.items()}
+        """each run's state of lowest error; the state at hand where runs do not rewind"""
         errors, _ = error_fractions(self.program, *self.watched)
         self.schedule = Schedule(spec, np.array(rates, dtype=np.float64), errors)
 
     def epoch(self) -> None:
         """Trains every run for one epoch, then applies the schedule's decision."""
-        inputs, labels = shuffled_epoch(self.data, seed=self.start.seed, epoch=self.schedule.epoch)
-        rates = torch.from_numpy(self.schedule.rates).to(self.best)
-        losses = self.program.train_epoch(inputs, labels, rates).double().cpu().numpy()
+        points = len(self.data.train_labels)
+        losses = self.train(self.schedule.epoch * points, points, self.schedule.rates)
         errors, finite = error_fractions(self.program, *self.watched)
         finite = finite & np.isfinite(losses)
         errors = np.where(finite, errors, np.nan)
         self.write_history(losses, errors)
         decision = self.schedule.step(errors, finite)
-        if decision.improved.any():
-            self.save_best(self.rows(decision.improved))
+        if decision.keep.any():
+            self.save_best(self.rows(decision.keep))
         if decision.rewind.any():
             self.rewind(self.rows(decision.rewind))
         if decision.finished.any():
@@ -160,18 +142,13 @@ class PopulationTrainer:
         if self.schedule.epoch in self.rungs and self.members.size > 1:
             self.prune()
 
-    def rows(self, mask: NDArray[np.bool_]) -> Tensor:
-        return torch.from_numpy(np.flatnonzero(mask)).to(self.best.device)
-
     def save_best(self, rows: Tensor) -> None:
-        self.best[rows] = self.program.flat[rows]
-        if self.program.adam is not None and self.best_adam is not None:
-            self.best_adam.copy_rows(self.program.adam, rows)
+        for name, tensor in self.program.state.items():
+            self.best[name][rows] = tensor[rows]
 
     def rewind(self, rows: Tensor) -> None:
-        self.program.flat[rows] = self.best[rows]
-        if self.program.adam is not None and self.best_adam is not None:
-            self.program.adam.copy_rows(self.best_adam, rows)
+        for name, tensor in self.program.state.items():
+            tensor[rows] = self.best[name][rows]
 
     def write_history(self, losses: NDArray[np.float64], errors: NDArray[np.float64]) -> None:
         on_training_error = self.spec.criterion == "training-error"
@@ -197,27 +174,21 @@ class PopulationTrainer:
             outcome.best_epoch = int(self.schedule.best_epoch[row])
             outcome.divisions = int(self.schedule.divisions[row])
             outcome.diverged_epochs = int(self.schedule.diverged_epochs[row])
-            outcome.row = self.best[row].clone()
+            vars(outcome).update(numbers_of(self.best, int(row)))
         self.keep(~finished)
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Goes on with these runs only."""
-        kept, rows = np.flatnonzero(mask), self.rows(mask)
-        self.members = self.members[kept]
-        self.schedule.keep(kept)
-        self.program.keep(rows)
-        self.best = self.best[rows]
-        if self.best_adam is not None:
-            self.best_adam = self.best_adam.take(rows)
+        self.schedule.keep(np.flatnonzero(mask))
+        self.best = {name: tensor[self.rows(mask)] for name, tensor in self.best.items()}
+        super().keep(mask)
 
     def state(self) -> dict[str, Any]:
         """The state between two epochs, with all results so far: plain data with tensors, for `restore`."""
-        adam, best_adam = self.program.adam, self.best_adam
         return {
             "members": self.members.tolist(),
-            "flat": self.program.flat,
+            "present": self.program.state,
             "best": self.best,
-            "adam": None if adam is None or best_adam is None else [vars(adam), vars(best_adam)],
             "schedule": self.schedule.state(),
             "outcomes": [outcome.state() for outcome in self.outcomes],
         }
@@ -229,33 +200,18 @@ class PopulationTrainer:
         the buffers would begin elsewhere, and where a buffer begins can change how a sum is rounded.
         """
         self.keep(np.isin(self.members, state["members"]))
-        self.program.flat.copy_(state["flat"])
-        self.best.copy_(state["best"])
-        if self.program.adam is not None and self.best_adam is not None:
-            self.program.adam.copy(Adam(**state["adam"][0]))
-            self.best_adam.copy(Adam(**state["adam"][1]))
+        copy_into(self.program.state, state["present"])
+        copy_into(self.best, state["best"])
         self.schedule.restore(state["schedule"])
         self.outcomes = [RunOutcome.from_state(outcome) for outcome in state["outcomes"]]
 
     def measure(self) -> None:
-        """The errors of every run's best state on all three parts of the data, in one pass."""
-        best = torch.stack([outcome.row for outcome in self.outcomes if outcome.row is not None])
-        program = make_program(self.start, best, self.spec)
+        """The errors of every run's state on all three parts of the data, in one pass."""
+        program = self.ended(self.outcomes)
         for part, name in (("validation", "val_error"), ("test", "test_error"), ("train", "train_error")):
-            errors, _ = error_fractions(program, *columns(self.data, part))
-            for outcome, error in zip(self.outcomes, errors, strict=True):
+            errors, finite = error_fractions(program, *part_of(self.data, part))
+            for outcome, error in zip(self.outcomes, np.where(finite | self.spec.rewind, errors, np.nan), strict=True):
                 setattr(outcome, name, float(error))
         for outcome in self.outcomes:
             on_training_error = self.spec.criterion == "training-error"
             outcome.error = outcome.train_error if on_training_error else outcome.val_error
-
-
-def columns(data: Dataset, part: str) -> tuple[Tensor, Tensor]:
-    """One part of the data as programs take it: inputs (d_in, points), labels (points,)."""
-    return getattr(data, f"{part}_inputs").T.contiguous(), getattr(data, f"{part}_labels")
-
-
-def error_fractions(program: Program, inputs: Tensor, labels: Tensor) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Each member's classification error, and whether all its outputs were finite."""
-    wrong, finite = program.count_errors(inputs, labels)
-    return wrong.double().cpu().numpy() / len(labels), finite.cpu().numpy()

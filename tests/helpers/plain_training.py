@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch.nn import functional
-from torch.nn.utils import parameters_to_vector
 
 from distnlc.data.dataset import Dataset
 from distnlc.networks.architecture import Architecture
@@ -14,7 +13,7 @@ from distnlc.networks.loss import loss_scale
 from distnlc.networks.mlp import MLP
 from distnlc.spec import derive_seed
 from distnlc.training.spec import TrainingSpec
-from distnlc.training.start import Start
+from distnlc.training.start import Start, start_of
 
 SHORT = TrainingSpec(batch_size=20, first_patience=3, patience=2, divisions=3)
 SKIPS = [(0.0, "none"), (1.0, "linear"), (0.4, "normalization")]
@@ -42,11 +41,9 @@ def small_data() -> Dataset:
     return Dataset("waveform-noise", 3, *[tensor for part in parts for tensor in part])
 
 
-def start_of(drawn: Architecture, data: Dataset) -> Start:
+def start_for(drawn: Architecture, data: Dataset) -> Start:
     network = drawn.build()
-    row = parameters_to_vector(network.parameters()).detach()
-    scale = loss_scale(network, data.train_inputs, batch_size=SHORT.batch_size)
-    return Start(drawn, row, network.projection, scale, seed=3)
+    return start_of(network, loss_scale=loss_scale(network, data.train_inputs, batch_size=SHORT.batch_size), seed=3)
 
 
 @dataclass

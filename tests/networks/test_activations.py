@@ -1,4 +1,4 @@
-"""The eight activation functions and their random changes (section C), against formulas written in numpy."""
+"""The activation functions and their random changes (section C), against formulas written in numpy."""
 
 import itertools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from distnlc.networks.activations import FUNCTIONS, Activation, make_activation
+from distnlc.networks.activations import FUNCTIONS, SECTION_C, Activation, make_activation
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +21,9 @@ FORMULAS: dict[str, Callable[[Floats], Floats]] = {
     "gaussian": lambda s: np.exp(-(s**2) / 2) / np.sqrt(np.pi),
     "square": lambda s: s**2,
     "odd-square": lambda s: s * np.abs(s),
+    "relu6": lambda s: np.minimum(np.maximum(s, 0), 6),
+    "hardtanh": lambda s: np.minimum(np.maximum(s, -1), 1),
+    "hardsigmoid": lambda s: np.minimum(np.maximum(s + 0.5, 0), 1),
 }
 CHANGES = list(itertools.product([1.0, 1.2, 0.8], [0.0, 0.2, -0.2], [False, True]))
 
@@ -43,7 +46,8 @@ def points_to_try() -> torch.Tensor:
     return torch.cat([ordinary, torch.tensor([0.0, -0.0, 0.2, -0.2, 30.0, -30.0, 1e3, -1e3], dtype=torch.float64)])
 
 
-def test_there_are_the_eight_of_the_paper() -> None:
+def test_there_are_the_eight_of_the_paper_and_three_hard_ones() -> None:
+    assert list(SECTION_C) == list(FORMULAS)[:8]
     assert list(FUNCTIONS) == list(FORMULAS)
 
 

@@ -73,21 +73,21 @@ def test_the_initial_scale_multiplies_weights_and_biases_and_not_the_projection(
     plain, scaled = drawn(widths, bias_variance=0.05), drawn(widths, bias_variance=0.05, initial_scale=scale)
     for before, after in zip(plain.weights + plain.biases, scaled.weights + scaled.biases, strict=True):
         torch.testing.assert_close(after, scale * before)
-    assert torch.equal(scaled.projection, plain.projection)
+    assert torch.equal(scaled.matrices[0], plain.matrices[0])
 
 
 @pytest.mark.parametrize(("width", "d_out", "multiplier"), [(20, 3, 1.0), (2, 8, 2.0), (4, 4, 1.0)])
 def test_the_skip_projection_is_a_slice_with_the_multiplier_and_nothing_else(
     width: int, d_out: int, multiplier: float
 ) -> None:
-    projection = drawn([6, width, width, d_out], bias_variance=0.05, initial_scale=1.1).projection
+    (projection,) = drawn([6, width, width, d_out], bias_variance=0.05, initial_scale=1.1).matrices
     assert projection.shape == (d_out, width)
     assert_orthogonal(projection, multiplier)
 
 
 def test_the_seed_alone_decides_and_no_two_layers_are_the_same() -> None:
     first, unprojected, other = drawn([5, 5, 5, 5]), drawn([5, 5, 5, 5], projected=False), drawn([5, 5, 5, 5], seed=4)
-    assert unprojected.projection is None
+    assert unprojected.matrices == []
     assert all(torch.equal(a, b) for a, b in zip(first.weights, unprojected.weights, strict=True))
     assert not any(torch.allclose(a, b) for a, b in zip(first.weights, other.weights, strict=True))
     assert not any(torch.allclose(a, b) for a, b in itertools.pairwise(first.weights))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distnlc.networks.loss import cross_entropy, cross_entropy_and_delta, loss_scale
+from distnlc.networks.loss import cross_entropy, loss_scale, losses_and_delta
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -24,7 +24,7 @@ def test_the_loss_and_its_derivative_are_those_of_autograd(scale: float) -> None
     labels = torch.arange(8) % 5
     expected = torch.stack([functional.cross_entropy(member.T / scale, labels) for member in outputs])
     (derivative,) = torch.autograd.grad(expected.sum(), outputs)
-    losses, delta = cross_entropy_and_delta(outputs.detach(), one_hot_columns(labels, 5), loss_scale=scale)
+    losses, delta = losses_and_delta("cross-entropy", outputs.detach(), one_hot_columns(labels, 5), scale)
     torch.testing.assert_close(losses, expected.detach())
     torch.testing.assert_close(delta, derivative)
 
@@ -32,7 +32,7 @@ def test_the_loss_and_its_derivative_are_those_of_autograd(scale: float) -> None
 def test_the_loss_of_huge_outputs_is_finite() -> None:
     outputs = torch.tensor([[[1e5], [-1e5]]], dtype=torch.float64)
     for label, expected in ((0, 0.0), (1, 2e5)):
-        losses, delta = cross_entropy_and_delta(outputs, one_hot_columns(torch.tensor([label]), 2), loss_scale=1.0)
+        losses, delta = losses_and_delta("cross-entropy", outputs, one_hot_columns(torch.tensor([label]), 2), 1.0)
         assert losses.item() == pytest.approx(expected)
         assert delta.flatten().tolist() == pytest.approx([1.0 - (label == 0), -1.0 * (label == 1)])
 

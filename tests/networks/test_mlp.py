@@ -35,14 +35,14 @@ def normed(signal: Tensor, kind: str) -> Tensor:
 
 
 def depth_3(net: MLP, x: Tensor, norm: Signal, carried: Signal, project: Signal) -> Tensor:
-    (w1, b1, w2, b2, w3, b3), act = net.parameters(), net.activation
+    (w1, b1, w2, b2, w3, b3), act = net.parameters(), net.layered.layers[0].activation
     a1 = x @ w1.T + b1
     h2 = act(norm(act(norm(a1)) @ w2.T + b2))
     return h2 @ w3.T + b3 + project(carried(a1))
 
 
 def depth_5(net: MLP, x: Tensor, norm: Signal, carried: Signal, project: Signal) -> Tensor:
-    (w1, b1, w2, b2, w3, b3, w4, b4, w5, b5), act = net.parameters(), net.activation
+    (w1, b1, w2, b2, w3, b3, w4, b4, w5, b5), act = net.parameters(), net.layered.layers[0].activation
     a1 = x @ w1.T + b1
     h2 = act(norm(act(norm(a1)) @ w2.T + b2))
     a3 = h2 @ w3.T + b3 + carried(a1)
@@ -66,10 +66,10 @@ def test_the_network_computes_its_layers(
         return {"none": 0 * signal, "linear": STRENGTH * signal, "normalization": STRENGTH * norm(signal)}[skip_start]
 
     def project(signal: Tensor) -> Tensor | float:
-        return 0.0 if network.projection is None else signal @ network.projection.T
+        return signal @ network.matrices[0].T if network.matrices else 0.0
 
     expected = written_out(network, inputs, norm, carried, project)
-    assert (network.projection is None) == (skip_start == "none")
+    assert (not network.matrices) == (skip_start == "none")
     torch.testing.assert_close(network(inputs), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -78,8 +78,8 @@ def test_the_network_starts_from_the_architectures_parameters_and_its_projection
     network, initial = drawn.build(), drawn.initial_parameters()
     expected = [tensor for layer in zip(initial.weights, initial.biases, strict=True) for tensor in layer]
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), expected, strict=True))
-    assert torch.equal(network.state_dict()["projection"], initial.projection)
-    assert not network.projection.requires_grad
+    assert torch.equal(network.state_dict()["matrix0"], initial.matrices[0])
+    assert not network.matrices[0].requires_grad
 
 
 def test_batch_norm_uses_the_current_batch_in_evaluation_too(inputs: Tensor) -> None:

@@ -3,18 +3,18 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.utils import parameters_to_vector
 
 from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.training import native_library
 from distnlc.training.native_library import NoLibrary, library
 from distnlc.training.native_program import NativeProgram
 from distnlc.training.spec import TrainingSpec
-from distnlc.training.start import Start
+from distnlc.training.start import start_of
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,7 @@ def test_a_library_of_another_user_is_not_loaded(cache: Path, monkeypatch: pytes
 def test_parameters_of_a_wrong_length_never_reach_c(length: int) -> None:
     """A checkpoint holds the runs' parameters, and it may come from anybody."""
     architecture = sample_architecture(1, seed=5, d_in=20, d_out=4, parameters=2_000, depth_max=9)
-    network = architecture.build()
-    row = parameters_to_vector(network.parameters()).detach()
-    start = Start(architecture, row, network.projection, loss_scale=0.7, seed=1)
-    with pytest.raises(ValueError, match=rf"expected rows of {len(row)} parameters, found \(2, {length}\)"):
-        NativeProgram(start, torch.zeros(2, length, dtype=torch.float64), TrainingSpec())
+    start = start_of(architecture.build()).expanded(2)
+    wrong = replace(start, rows=torch.zeros(2, length, dtype=torch.float64))
+    with pytest.raises(ValueError, match=rf"expected rows of {start.rows.shape[1]} parameters .* found \({length},"):
+        NativeProgram(wrong, TrainingSpec())

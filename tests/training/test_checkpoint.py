@@ -13,7 +13,7 @@ import torch
 from distnlc.training import checkpoint
 from distnlc.training.checkpoint import EVERY_S, KEPT, Checkpoints
 from distnlc.training.trainer import PopulationTrainer, RunOutcome, train_population
-from tests.helpers.plain_training import SHORT, architecture, small_data, start_of
+from tests.helpers.plain_training import SHORT, architecture, small_data, start_for
 
 UNIT = {"unit_id": "u0", "part": {"seed": 3, "rates": [1e-3, 0.1]}, "device": "cpu"}
 
@@ -233,7 +233,7 @@ def test_a_population_goes_on_bit_by_bit_from_every_epoch(
     """Runs that improve, rewind, diverge, leave at a rung and finish before others included."""
     spec = SHORT.model_copy(update={"divisor": 30.0} | changes)
     data = small_data()
-    start, kept = start_of(architecture("square"), data), Checkpoints(folder, UNIT)
+    start, kept = start_for(architecture("square"), data), Checkpoints(folder, UNIT)
     saved: list[dict[str, Any]] = []
 
     def keep(trainer: PopulationTrainer) -> None:
@@ -255,8 +255,9 @@ def test_a_population_goes_on_bit_by_bit_from_every_epoch(
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_population_on_a_gpu_goes_on_bit_by_bit(folder: Path, optimizer: str) -> None:
     spec = SHORT.model_copy(update={"divisor": 30.0, "optimizer": optimizer})
-    start, data = start_of(architecture("square"), small_data()), small_data().to("cuda", torch.float64)
-    start, kept = replace(start, row=start.row.cuda()), Checkpoints(folder, UNIT)
+    start, data = start_for(architecture("square"), small_data()), small_data().to("cuda", torch.float64)
+    there = {name: getattr(start, name).cuda() for name in ("rows", "buffers", "loss_scale")}
+    start, kept = replace(start, **there), Checkpoints(folder, UNIT)
 
     def keep(trainer: PopulationTrainer) -> None:
         if trainer.schedule.epoch <= 5:

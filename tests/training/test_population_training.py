@@ -13,19 +13,19 @@ from distnlc.data.dataset import Dataset
 from distnlc.networks.activations import FUNCTIONS
 from distnlc.networks.architecture import Architecture
 from distnlc.records import DIVERGED, OK
-from distnlc.training.mlp_program import MLPProgram
+from distnlc.training.layered_program import LayeredProgram
 from distnlc.training.native_program import NativeProgram
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.trainer import train_population
 from tests.helpers import plain_training as reference
-from tests.helpers.plain_training import SHORT, SKIPS, architecture, small_data, start_of
+from tests.helpers.plain_training import SHORT, SKIPS, architecture, small_data, start_for
 
 OTHERS = sorted(set(FUNCTIONS) - {"tanh", "relu"})
 
 
-@pytest.fixture(params=[MLPProgram, NativeProgram], autouse=True)
+@pytest.fixture(params=[LayeredProgram, NativeProgram], autouse=True)
 def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("distnlc.training.trainer.make_program", request.param)
+    monkeypatch.setattr("distnlc.training.population.make_program", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,10 @@ def data() -> Dataset:
 
 
 def assert_agrees(drawn: Architecture, data: Dataset, rates: list[float], spec: TrainingSpec) -> list[str]:
-    start = start_of(drawn, data)
+    start = start_for(drawn, data)
     outcomes = train_population(start, data, rates, spec)
     for rate, outcome in zip(rates, outcomes, strict=True):
-        slow = reference.train(drawn.build(), data, rate, spec, loss_scale=start.loss_scale, seed=start.seed)
+        slow = reference.train(drawn.build(), data, rate, spec, loss_scale=start.loss_scale.item(), seed=start.seeds[0])
         on_training = spec.criterion == "training-error"
         errors = [epoch.train_error if on_training else epoch.val_error for epoch in outcome.history]
         assert [epoch.rate for epoch in outcome.history] == pytest.approx(slow.rates)
@@ -93,7 +93,7 @@ def test_runs_that_diverge_rewind_at_once_and_do_not_disturb_the_others(data: Da
     drawn = architecture("square")
     statuses = assert_agrees(drawn, data, [1e-4, 1e3, 1e60], spec)
     assert statuses == [OK, OK, DIVERGED]
-    diverged = train_population(start_of(drawn, data), data, [1e60], spec)[0]
+    diverged = train_population(start_for(drawn, data), data, [1e60], spec)[0]
     assert len(diverged.history) == spec.divisions + 1
     assert diverged.best_epoch == 0
     assert np.isfinite([diverged.val_error, diverged.test_error, diverged.train_error]).all()
@@ -101,7 +101,7 @@ def test_runs_that_diverge_rewind_at_once_and_do_not_disturb_the_others(data: Da
 
 def test_a_run_does_not_depend_on_its_company(data: Dataset) -> None:
     """But for rounding: batched kernels may round differently at other population sizes."""
-    start = start_of(architecture("tanh", "batch", SKIPS[1]), data)
+    start = start_for(architecture("tanh", "batch", SKIPS[1]), data)
     rates = [1e-4, 1e-3, 0.01, 0.1]
     together = train_population(start, data, rates, SHORT)
     for rate, outcome in zip(rates, together, strict=True):
@@ -113,4 +113,4 @@ def test_a_run_does_not_depend_on_its_company(data: Dataset) -> None:
 def test_data_that_does_not_split_into_whole_batches_is_refused(data: Dataset) -> None:
     spec = SHORT.model_copy(update={"batch_size": 30})
     with pytest.raises(ValueError, match=r"train part .* multiple of the batch size 30 .* 80 points"):
-        train_population(start_of(architecture("relu"), data), data, [0.1], spec)
+        train_population(start_for(architecture("relu"), data), data, [0.1], spec)

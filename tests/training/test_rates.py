@@ -16,7 +16,7 @@ from distnlc.networks.mlp import MLP
 from distnlc.spec import derive_seed
 from distnlc.training.rates import smallest_rate
 from distnlc.training.start import Start
-from tests.helpers.plain_training import SHORT, SKIPS, architecture, small_data, start_of
+from tests.helpers.plain_training import SHORT, SKIPS, architecture, small_data, start_for
 
 BATCH, POINTS = 20, 80
 DRAWN = [architecture("tanh", "batch", SKIPS[2]), architecture("relu", "layer", depth=3), architecture("selu", depth=7)]
@@ -28,11 +28,13 @@ def weights(network: MLP) -> Sequence[Tensor]:
 
 def batch_gradients(network: MLP, data: Dataset, start: Start, epoch: int) -> list[list[Tensor]]:
     """For every minibatch of an epoch, the gradient of each weight matrix of the unchanged network."""
-    order = np.random.default_rng(derive_seed("shuffle", start.seed, epoch)).permutation(POINTS)
+    order = np.random.default_rng(derive_seed("shuffle", start.seeds[0], epoch)).permutation(POINTS)
     gradients = []
     for first in range(0, POINTS, BATCH):
         rows = torch.from_numpy(order[first : first + BATCH])
-        loss = functional.cross_entropy(network(data.train_inputs[rows]) / start.loss_scale, data.train_labels[rows])
+        loss = functional.cross_entropy(
+            network(data.train_inputs[rows]) / start.loss_scale.item(), data.train_labels[rows]
+        )
         gradients.append(list(torch.autograd.grad(loss, weights(network))))
     return gradients
 
@@ -62,7 +64,7 @@ def updates_of(network: MLP, data: Dataset, start: Start, optimizer: str) -> lis
 @pytest.mark.parametrize("drawn", DRAWN, ids=lambda drawn: drawn.label())
 def test_the_smallest_rate_is_that_of_the_slow_loop(drawn: Architecture, optimizer: str, size: float) -> None:
     data, network = small_data(), drawn.build()
-    start, spec = start_of(drawn, data), SHORT.model_copy(update={"optimizer": optimizer})
+    start, spec = start_for(drawn, data), SHORT.model_copy(update={"optimizer": optimizer})
     updates = updates_of(network, data, start, optimizer)
     norms = [float(weight.detach().norm()) for weight in weights(network)]
     sizes = np.array([[float(update.norm()) for update in batch] for batch in updates]) / norms  # (batches, layers)
@@ -76,8 +78,8 @@ def test_the_smallest_rate_is_that_of_the_slow_loop(drawn: Architecture, optimiz
 def test_updates_of_no_finite_positive_size_are_refused() -> None:
     """With every ReLU of the last hidden layer dead, no weight has a gradient."""
     data = small_data()
-    start = start_of(Architecture(index=2, seed=9, d_in=6, d_out=3, depth=3, width=5, activation="relu"), data)
-    start.row[6 * 5 + 5 + 5 * 5 :][:5] = -1e3  # the biases of the second layer
-    for numbers, found in ((start.row, "0.0"), (start.row * math.inf, "nan")):
+    start = start_for(Architecture(index=2, seed=9, d_in=6, d_out=3, depth=3, width=5, activation="relu"), data)
+    start.rows[0, 6 * 5 + 5 + 5 * 5 :][:5] = -1e3  # the biases of the second layer
+    for numbers, found in ((start.rows, "0.0"), (start.rows * math.inf, "nan")):
         with pytest.raises(ValueError, match=rf"finite positive size .*got {found}"):
-            smallest_rate(replace(start, row=numbers), data, SHORT, 1e-8)
+            smallest_rate(replace(start, rows=numbers), data, SHORT, 1e-8)

@@ -6,7 +6,7 @@ import pytest
 from distnlc.data.dataset import Dataset
 from distnlc.records import DIVERGED, OK, PRUNED
 from distnlc.training.trainer import RunOutcome, train_population
-from tests.helpers.plain_training import SHORT, SKIPS, architecture, error_of, small_data, start_of
+from tests.helpers.plain_training import SHORT, SKIPS, architecture, error_of, small_data, start_for
 
 RATES = [1e-6, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0]
 RUNGS = (3, 6)
@@ -21,12 +21,12 @@ def data() -> Dataset:
 
 @pytest.fixture(scope="module")
 def whole(data: Dataset) -> list[RunOutcome]:
-    return train_population(start_of(DRAWN, data), data, RATES, SHORT)
+    return train_population(start_for(DRAWN, data), data, RATES, SHORT)
 
 
 @pytest.fixture(scope="module")
 def halved(data: Dataset) -> list[RunOutcome]:
-    return train_population(start_of(DRAWN, data), data, RATES, SHORT, rungs=RUNGS)
+    return train_population(start_for(DRAWN, data), data, RATES, SHORT, rungs=RUNGS)
 
 
 def lowest_error(outcome: RunOutcome, data: Dataset, epochs: int) -> float:
@@ -65,14 +65,14 @@ def test_until_it_leaves_or_ends_every_run_trains_as_if_nobody_had_left(
 
 def test_of_equal_runs_the_lower_rate_goes_on(data: Dataset) -> None:
     """At rates that change nothing all errors are those of the initial network; the order of the rates is no matter."""
-    outcomes = train_population(start_of(DRAWN, data), data, [3e-30, 1e-30, 2e-30], SHORT, rungs=(1,))
+    outcomes = train_population(start_for(DRAWN, data), data, [3e-30, 1e-30, 2e-30], SHORT, rungs=(1,))
     assert [outcome.status for outcome in outcomes] == [PRUNED, OK, OK]
 
 
 def test_a_run_that_was_never_finite_leaves_first_whatever_its_rate(data: Dataset) -> None:
     """The square function without normalization leaves float64 within an epoch at a large rate; one below zero stands
     for a low one that diverges."""
-    start, spec = start_of(architecture("square"), data), SHORT.model_copy(update={"divisor": 1e3})
+    start, spec = start_for(architecture("square"), data), SHORT.model_copy(update={"divisor": 1e3})
     outcomes = train_population(start, data, [-1e60, 1e-30, 1e61, 1e-29], spec, rungs=(2,))
     assert [outcome.status for outcome in outcomes] == [PRUNED, OK, PRUNED, OK]
     assert [outcome.diverged for outcome in outcomes] == [True, False, True, False]

@@ -30,7 +30,7 @@ class Course:
         for epoch, error in enumerate(self.errors, start=1):
             self.rates.append(float(self.schedule.rates[0]))
             decision = self.schedule.step(np.array([error]), np.isfinite(np.array([error])))
-            self.improved += [epoch] * int(decision.improved[0])
+            self.improved += [epoch] * int(decision.keep[0])
             self.rewound += [epoch] * int(decision.rewind[0])
             self.finished = bool(decision.finished[0])
             if self.finished:
@@ -92,7 +92,7 @@ def test_patience_or_a_divergence_after_the_tenth_division_ends_the_run(
 def test_an_epoch_that_is_not_finite_never_improves_whatever_its_error() -> None:
     schedule = Schedule(PAPER, np.array([1.0]), np.array([0.5]))
     decision = schedule.step(np.array([0.1]), np.array([False]))
-    assert (decision.improved[0], decision.rewind[0], schedule.lowest[0]) == (False, True, 0.5)
+    assert (decision.keep[0], decision.rewind[0], schedule.lowest[0]) == (False, True, 0.5)
 
 
 def test_patience_divisions_and_divisor_are_those_of_the_spec() -> None:
@@ -117,7 +117,7 @@ def test_runs_together_decide_as_each_alone_and_those_that_leave_change_nothing(
         here = [alone[member] for member in members]
         assert schedule.rates.tolist() == [course.rates[epoch - 1] for course in here]
         decision = schedule.step(row[members], np.isfinite(row[members]))
-        assert decision.improved.tolist() == [epoch in course.improved for course in here]
+        assert decision.keep.tolist() == [epoch in course.improved for course in here]
         assert decision.rewind.tolist() == [epoch in course.rewound for course in here]
         assert decision.finished.tolist() == [epoch == course.epochs for course in here]
         for position in np.flatnonzero(decision.finished):

@@ -83,14 +83,19 @@ def build(sampling: SamplingSpec, index: int, seed: int, description: Descriptio
         raise ValueError(
             f"{_called(sampling, index)}: expected build() to give a torch module, found {type(network).__name__}"
         )
-    if not any(parameter.requires_grad for parameter in network.parameters()):
+    if not list(network.parameters()):
         raise ValueError(f"{_called(sampling, index)}: its network has no parameters to train")
+    if frozen := [name for name, parameter in network.named_parameters() if not parameter.requires_grad]:
+        raise ValueError(
+            f"{_called(sampling, index)}: expected all parameters to be trained, but {frozen[0]} has no gradient; make "
+            "it a buffer (register_buffer)"
+        )
     return network
 
 
 def count_parameters(network: "nn.Module") -> int:
     """Trainable weights and biases."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def check(sampling: SamplingSpec, index: int, network: "nn.Module", inputs: "Tensor", d_out: int) -> None:
@@ -111,7 +116,7 @@ def check(sampling: SamplingSpec, index: int, network: "nn.Module", inputs: "Ten
                 )
             if not torch.equal(found.nan_to_num(), again.nan_to_num()):
                 raise ValueError(
-                    f"{called}: expected the same outputs for the same batch, found others the second time (dropout?)"
+                    f"{called}: expected the same outputs for the same batch, found others the second time"
                 )
 
 

@@ -4,16 +4,19 @@ In: the spec of the unit's part, the unit, its dataset on the device. Out: a `Su
 work takes without asking where it came from.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import vector_to_parameters
 
 from distnlc.data.dataset import Dataset
-from distnlc.metrics.batches import BATCH_NORMS, Network
+from distnlc.metrics.batches import Network, without_dropout
 from distnlc.networks.architecture import Architecture
+from distnlc.networks.layered import Layered
 from distnlc.networks.mlp import MLP
 from distnlc.records import PropertyRow
 from distnlc.spec import Unit
@@ -22,6 +25,7 @@ from distnlc.studies.nlc.measurement import activation_metrics
 from distnlc.studies.nlc.spec import Spec
 from distnlc.studies.nlc.units import drawn, drawn_of_family, family_seed, sampled
 from distnlc.training.native_network import fast_network
+from distnlc.training.trainer import RunOutcome
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,30 @@ class Subject:
     """None: of a family"""
     properties: Sequence[PropertyRow] = field(default_factory=list)
 
+    @property
+    def form(self) -> Layered | nn.Module:
+        """What the programs of training choose by."""
+        return self.network.layered if isinstance(self.network, MLP) else self.network
+
+    def measured(self) -> nn.Module:
+        """A copy of the network as it stands now, without dropout. Batch norm is a function of batches before training,
+        as in training, and one of single points after it, as where errors are counted."""
+        return without_dropout(copy.deepcopy(self.network))
+
     def function(self, batch_size: int) -> Network:
-        """The network as it stands now, the fastest way there is to compute it."""
+        """The same, the fastest way there is to compute it."""
+        return fast_network(self.measured(), batch_size=batch_size)
+
+    def take(self, run: RunOutcome) -> None:
+        """Makes the network that of a run."""
+        assert run.row is not None
+        vector_to_parameters(run.row, self.network.parameters())
         if self.architecture is None:
-            return self.network
-        assert isinstance(self.network, MLP)
-        return fast_network(self.network, self.architecture, batch_size=batch_size)
+            floating = [buffer for buffer in self.network.buffers() if buffer.is_floating_point()]
+            if run.buffers is not None:
+                for buffer, part in zip(floating, run.buffers.split([b.numel() for b in floating]), strict=True):
+                    buffer.copy_(part.view_as(buffer))
+            self.network.eval()
 
     def own_metrics(self) -> dict[str, Any]:
         """Metrics that follow from the architecture alone."""
@@ -64,10 +86,13 @@ def _of_family(part: Spec, unit: Unit, dataset: Dataset, device: torch.device, d
     own = part.sampling, unit.index, seed
     description = family.draw(*own, d_in, d_out, getattr(dataset, "shape", (d_in,)))
     network = family.build(*own, description).to(device, dtype)
-    for module in network.modules():
-        if module.training and isinstance(module, BATCH_NORMS):
-            module.track_running_stats = False  # no output depends on them, and measuring must not change the network
-    family.check(part.sampling, unit.index, network, dataset.train_inputs[: part.training.batch_size], d_out)
+    family.check(
+        part.sampling,
+        unit.index,
+        without_dropout(copy.deepcopy(network)),
+        dataset.train_inputs[: part.training.batch_size],
+        d_out,
+    )
     return Subject(
         drawn_of_family(part, unit, d_in, d_out, family.count_parameters(network)),
         network,

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from distnlc.data import dataset as data
 from distnlc.data.dataset import Dataset
@@ -45,7 +44,7 @@ from distnlc.studies.nlc.units import family_seed
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.programs import processor, program_name
 from distnlc.training.rates import smallest_rate
-from distnlc.training.start import Start
+from distnlc.training.start import start_of
 from distnlc.training.trainer import RunOutcome
 
 DATASETS_KEPT = 4
@@ -85,25 +84,6 @@ def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset
     return data.load(spec, seed).to(device, dtype)
 
 
-def _start(subject: Subject, scale: float) -> Start:
-    """The initialized network as the trainer takes it."""
-    assert subject.architecture is not None
-    return Start(
-        subject.architecture,
-        row=parameters_to_vector(subject.network.parameters()).detach(),
-        projection=getattr(subject.network, "projection", None),
-        loss_scale=scale,
-        seed=derive_seed("training", subject.seed),
-    )
-
-
-def _program(subject: Subject, device: str, dtype: torch.dtype) -> str:
-    """The name of the program that trains it: another one rounds otherwise, and cannot go on from a checkpoint."""
-    if subject.architecture is None:
-        return f"module on {device}"
-    return program_name(subject.architecture.activation, device, dtype)
-
-
 def run(spec: Spec, unit: Unit, work: Work) -> Records:
     """Samples, measures, sweeps and measures again. Raises ValueError for a network that cannot be trained."""
     began = time.perf_counter()
@@ -111,8 +91,13 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     dtype = getattr(torch, part.dtype)
     dataset = _load(part.data, part.seed, device, dtype)
     subject = subject_of(part, unit, dataset)
-    scale = loss_scale(subject.network, dataset.train_inputs, batch_size=part.training.batch_size)
-    identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": _program(subject, device, dtype)}
+    scale = loss_scale(subject.measured(), dataset.train_inputs, batch_size=part.training.batch_size)
+    start = start_of(subject.network, loss_scale=scale, seed=derive_seed("training", subject.seed))
+    identity = {
+        "unit_id": unit.unit_id,
+        "part": part.unit_identity(),
+        "program": program_name(subject.form, device, dtype),
+    }
     checkpoints = Checkpoints(work.checkpoints, identity)
     saved = checkpoints.load(device)
     if saved is None:
@@ -128,10 +113,8 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
             )
             own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
             return {"architectures": [row], "runs": [], "epochs": [], **own}
-        start = _start(subject, scale)
         lowest = smallest_rate(start, dataset, part.training, part.search.smallest_update)
     else:
-        start = _start(subject, scale)
         metrics, lowest = saved["metrics"], saved["smallest_rate"]
         extra = [MeasurementRow(**fields) for fields in saved["extra"]]
         began -= saved["seconds"]
@@ -152,7 +135,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     )
     best = found.results[found.best]
     assert best.row is not None  # `sweep_rates` keeps the best run's state
-    vector_to_parameters(best.row, subject.network.parameters())
+    subject.take(best)
     function = subject.function(part.training.batch_size)
     metrics |= measure_trained(function, subject.seed, dataset, part.metrics, part.training)
     extra += _extra(subject, dataset, part, unit, TRAINED)
@@ -189,7 +172,7 @@ def _initial(
 
 def _extra(subject: Subject, dataset: Dataset, part: Spec, unit: Unit, stage: str) -> list[MeasurementRow]:
     return measure_extra(
-        subject.network,
+        subject.measured(),
         dataset.train_inputs,
         dataset.train_labels,
         part.metrics,

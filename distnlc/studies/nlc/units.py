@@ -39,12 +39,16 @@ def units(spec: Spec) -> list[Unit]:
 
 
 def _expected(part: Spec, number: int) -> tuple[float, str]:
-    """The cost of a datapoint, and the network in a few words. A family's networks are not known before they are
-    built: `sampling.parameters` stands for their size."""
+    """The cost of a datapoint, and the network in a few words."""
     if part.sampling.family is not None:
-        return 6.0 * part.sampling.parameters, f"{part.sampling.family.name} {number}"
+        return family_cost_a_point(part), f"{part.sampling.family.name} {number}"
     architecture = sampled(part, number, *dimensions(part.data))
     return cost_a_point(architecture), architecture.label()
+
+
+def family_cost_a_point(part: Spec) -> float:
+    """A family's networks are not known before they are built: `sampling.parameters` stands for their size."""
+    return 6.0 * part.sampling.parameters
 
 
 def sampled(part: Spec, number: int, d_in: int, d_out: int) -> Architecture:

@@ -74,8 +74,8 @@ def scale_outputs(case: Case) -> Case:
     changed = replace(case, network=copy.deepcopy(case.network))
     changed.linear(-1).weight.mul_(FACTOR)
     changed.linear(-1).bias.mul_(FACTOR)
-    if changed.network.projection is not None:  # the last skip connection ends in the outputs
-        changed.network.projection.mul_(FACTOR)
+    for matrix in changed.network.matrices:  # of the last skip connection, which ends in the outputs
+        matrix.mul_(FACTOR)
     return changed
 
 
@@ -132,4 +132,5 @@ def _with_inputs(case: Case, change: Callable[[Tensor], Tensor]) -> Case:
 def _duplicated(case: Case, weights: Sequence[Tensor]) -> Case:
     changed = _with_inputs(case, lambda inputs: inputs.repeat(1, COPIES))
     changed.linear(0).weight = nn.Parameter(torch.cat(list(weights), 1), requires_grad=False)
+    changed.network.layered = replace(changed.network.layered, d_in=changed.linear(0).weight.shape[1])
     return replace(changed, architecture=replace(case.architecture, d_in=COPIES * case.architecture.d_in))

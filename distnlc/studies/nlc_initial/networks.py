@@ -1,7 +1,6 @@
 """The networks of tables 1 and 2 and of the sine experiment, and the exact NLC of one without activation function."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from distnlc.networks.activations import make_activation
 from distnlc.networks.architecture import Architecture
 from distnlc.networks.initialization import Parameters
+from distnlc.networks.layered import Layered, uniform_layers
 from distnlc.networks.mlp import MLP
 
 
@@ -26,19 +26,13 @@ def gaussian_network(*, depth: int, width: int, d_in: int, d_out: int, seed: int
     Batch norm undoes the weights' scale, so only their independence tells this from `orthogonal_network`.
     """
     generator = np.random.default_rng(seed)
-    widths = [d_in, *[width] * (depth - 1), d_out]
+    widths = [*[width] * (depth - 1), d_out]
+    layered = Layered(d_in, uniform_layers(widths, activation=make_activation("relu"), normalization="batch"))
     weights = [
         torch.from_numpy(generator.standard_normal((fan_out, fan_in))) * (2 / fan_in) ** 0.5
-        for fan_in, fan_out in pairwise(widths)
+        for fan_out, fan_in, _ in layered.sizes
     ]
-    biases = [torch.zeros(fan_out, dtype=torch.float64) for fan_out in widths[1:]]
-    return MLP(
-        Parameters(weights, biases, projection=None),
-        activation=make_activation("relu"),
-        normalization="batch",
-        skip_strength=0.0,
-        skip_start="none",
-    )
+    return MLP(layered, Parameters(weights, [torch.zeros(each, dtype=torch.float64) for each in widths], []))
 
 
 def sine_network(

@@ -170,6 +170,11 @@ class Widening(nn.Module):
         return outputs
 
 
+class Noise(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + torch.rand_like(inputs)
+
+
 class Singled(nn.Module):
     def __init__(self, d_in: int, d_out: int) -> None:
         super().__init__()
@@ -194,8 +199,12 @@ class Singled(nn.Module):
         (lambda *_: "network", r"expected build\(\) to give a torch module, found str"),
         (lambda *_: 1 / 0, "build raised ZeroDivisionError: division by zero"),
         (
-            lambda d_in, d_out: nn.Sequential(nn.Linear(d_in, d_out), nn.Dropout()),
-            r"expected the same outputs for the same batch, found others the second time \(dropout\?\)",
+            lambda d_in, d_out: nn.Sequential(nn.Linear(d_in, d_out), Noise()),
+            "expected the same outputs for the same batch, found others the second time",
+        ),
+        (
+            lambda d_in, d_out: nn.Linear(d_in, d_out).requires_grad_(False),
+            "expected all parameters to be trained, but weight has no gradient",
         ),
     ],
 )

@@ -7,6 +7,7 @@ on which the paper measured.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -82,7 +83,7 @@ def test_gaussian_networks_have_the_stated_shape_and_scale() -> None:
     network = gaussian_network(depth=5, width=100, d_in=400, d_out=10, seed=0)
     weights = [value.detach() for value in network.parameters() if value.ndim == 2]
     biases = [value.detach() for value in network.parameters() if value.ndim == 1]
-    assert network.normalization == "batch"
+    assert {layer.normalization for layer in network.layered.layers[:-1]} == {"batch"}
     assert [tuple(weight.shape) for weight in weights] == [(100, 400), (100, 100), (100, 100), (100, 100), (10, 100)]
     assert not torch.cat(biases).any()
     for weight in weights:
@@ -94,7 +95,8 @@ def test_gaussian_networks_have_the_stated_shape_and_scale() -> None:
 def test_without_activation_function_the_nlc_is_that_of_a_linear_map(decaying: torch.Tensor) -> None:
     network = orthogonal_network("relu", depth=2, width=60, d_in=200, d_out=10, seed=0)
     exactly = nlc_without_activation(network, torch.cov(decaying.T, correction=0))
-    network.activation = lambda signal: signal
+    first, last = network.layered.layers
+    network.layered = replace(network.layered, layers=(replace(first, activation=None), last))
     # as a function of the whole dataset as one batch, whose statistics hardly move with one datapoint
     assert exactly == pytest.approx(nlc(network, decaying, batch_size=len(decaying), batches=20), rel=0.02)
     assert exactly > 1.02

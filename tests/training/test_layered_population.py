@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from distnlc.networks.activations import FUNCTIONS
-from distnlc.training.mlp_population import PopulationMLP
+from distnlc.networks.activations import SECTION_C
+from distnlc.training.layered_population import LayeredPopulation
+from distnlc.training.start import start_of
 from tests.helpers.plain_training import SKIPS, architecture
 
 BATCH, MEMBERS = 16, 4
@@ -22,7 +23,7 @@ def assert_near(found: Tensor, expected: Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("activation", "normalization", "skips", "depth"),
-    list(itertools.product(FUNCTIONS, ["none", "batch", "layer"], SKIPS, [3, 7])),
+    list(itertools.product(SECTION_C, ["none", "batch", "layer"], SKIPS, [3, 7])),
 )
 def test_outputs_gradients_and_the_step_are_those_of_one_network_with_autograd(
     activation: str, normalization: str, skips: tuple[float, str], depth: int
@@ -42,8 +43,9 @@ def test_outputs_gradients_and_the_step_are_those_of_one_network_with_autograd(
         gradients.append(torch.autograd.grad((outputs[-1] * change).sum(), list(network.parameters())))
     expected = torch.stack([parameters_to_vector(each) for each in gradients])
 
-    columns, found = inputs.T.contiguous(), torch.full_like(flat, torch.nan)
-    population = PopulationMLP(drawn, flat, network.projection, batch_size=BATCH)
+    columns, found = inputs.T.contiguous()[None], torch.full_like(flat, torch.nan)
+    matrices = start_of(network).buffers.expand(MEMBERS, -1)
+    population = LayeredPopulation(drawn.layered, flat, matrices, batch_size=BATCH)
     assert_near(population.forward(columns, training=True), torch.stack(outputs).detach())
     population.backward(columns, delta.clone(), found)
     assert_near(found, expected)

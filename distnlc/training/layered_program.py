@@ -1,0 +1,177 @@
+"""The program of a population in plain torch operations, for every device; see `start.py`.
+
+A step (one minibatch forward, backward, update) reads and writes tensors that stay where they are. On a GPU it is
+therefore captured once as a CUDA graph and replayed, since starting its hundreds of small kernels one by one would
+take longer than they run; likewise the forward pass that counts errors. Members that leave change the shapes, and
+the next epoch captures anew.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from distnlc.networks.layered import Layered
+from distnlc.networks.loss import losses_and_delta
+from distnlc.training import optimizers
+from distnlc.training.layered_population import LayeredPopulation
+from distnlc.training.spec import StepSpec
+from distnlc.training.start import Start
+
+
+class LayeredProgram:
+    """Implements `Program`."""
+
+    def __init__(self, start: Start, spec: StepSpec) -> None:
+        """The population has a member for each row of `start`. Raises ValueError if the network is a module."""
+        if not isinstance(start.network, Layered):
+            raise ValueError("a network that is a module of its own is trained by the module program")
+        self.network, self.spec = start.network, spec
+        self.population = LayeredPopulation(start.network, start.rows, start.buffers, batch_size=spec.batch_size)
+        self._loss_scale = start.loss_scale[:, None, None].to(start.rows)
+        self._optimizer = optimizers.initial_state(spec, self.flat)
+        self._sizes = torch.tensor([d_out * d_in + biases for d_out, d_in, biases in start.network.sizes])
+        self._sizes = self._sizes.to(self.flat.device)
+        self._bind(len(start.rows))
+
+    @property
+    def flat(self) -> Tensor:
+        return self.population.flat
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        return {"flat": self.flat, **self._optimizer}
+
+    def _bind(self, members: int) -> None:
+        """Makes everything that has the population's size. The step's inputs and targets stand for all members until
+        each has its own."""
+        self._inputs = self.flat.new_empty(0)
+        self._rates = self.flat.new_empty(members, 1)
+        self._loss_sum = self.flat.new_empty(members)
+        self._gradients: Tensor | None = None
+        self._wrong = torch.empty(members, dtype=torch.int64, device=self.flat.device)
+        self._finite = torch.empty(members, dtype=torch.bool, device=self.flat.device)
+        self._forget_captures()
+
+    def _forget_captures(self) -> None:
+        """Captures anew; they must not hold this program, since a cycle would keep its memory."""
+        on_gpu = self.flat.device.type == "cuda"
+        self._train = _Captured() if on_gpu else _run
+        self._count = _Captured() if on_gpu else _run
+
+    def _make_place(self, shared: int, layered_rates: bool) -> None:
+        """Makes the tensors that a step reads: one minibatch for all members or for each (`shared` is 1 or their
+        number), and the rates of members or also of all their parameters."""
+        rate_columns = self.flat.shape[1] if layered_rates else 1
+        if self._inputs.shape[:1] == (shared,) and self._rates.shape[1] == rate_columns:
+            return
+        self._inputs = self.flat.new_empty(shared, self.network.d_in, self.spec.batch_size)
+        self._labels = torch.empty(shared, self.spec.batch_size, dtype=torch.int64, device=self.flat.device)
+        self._one_hot = self.flat.new_empty(shared, self.network.d_out, self.spec.batch_size)
+        self._rates = self.flat.new_empty(len(self.flat), rate_columns)
+        in_place = self.spec.optimizer == "sgd" and self.spec.weight_decay == 0 and not layered_rates
+        self._gradients = None if in_place else torch.empty_like(self.flat)
+        self._forget_captures()
+
+    def _ensure_place(self) -> None:
+        """Leaves what training has made, whose places hold the same minibatch for all members just as well."""
+        if not len(self._inputs):
+            self._make_place(1, layered_rates=False)
+
+    def _set(self, inputs: Tensor, labels: Tensor) -> None:
+        """Puts one minibatch (1 or population, batch, d_in) and its labels where the step reads them."""
+        self._inputs.copy_(inputs.mT)
+        self._labels.copy_(labels)
+        self._one_hot.copy_(functional.one_hot(labels, self.network.d_out).mT)
+
+    def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
+        self._make_place(len(orders), rates.shape[1] > 1)
+        layered = rates.shape[1] > 1
+        self._rates.copy_(rates.repeat_interleave(self._sizes, 1) if layered else rates)
+        self._loss_sum.zero_()
+        batches = orders.split(self.spec.batch_size, 1)
+        for batch in batches:
+            self._set(inputs[batch], labels[batch])
+            self._train(self.train_step)
+        return self._loss_sum / len(batches)
+
+    def train_step(self) -> None:
+        self._loss_sum.add_(self._losses_backward(self._gradients, self._rates[:, :, None]))
+        if self._gradients is None:
+            return
+        if self.spec.weight_decay:
+            self._gradients.add_(self.flat, alpha=self.spec.weight_decay)
+        moved = optimizers.update(self.spec, self._optimizer, self._gradients)
+        # a layer of rate 0 is frozen, also where its gradient is not finite
+        self.flat.sub_(torch.where(self._rates == 0, 0, moved * self._rates))
+
+    def _losses_backward(self, gradients: Tensor | None, rates: Tensor) -> Tensor:
+        """The losses of the minibatch at hand; writes the gradients, or without a place for them takes the step."""
+        outputs = self.population.forward(self._inputs, training=True)
+        losses, delta = losses_and_delta(self.spec.loss, outputs, self._one_hot, self._loss_scale)
+        self.population.backward(self._inputs, delta if gradients is not None else delta.mul_(rates), gradients)
+        return losses
+
+    def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        self._ensure_place()
+        self._set(inputs[None], labels[None])
+        gradients = torch.empty_like(self.flat)
+        return self._losses_backward(gradients, self._rates), gradients
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        self._ensure_place()
+        found = []
+        for batch in inputs.split(self.spec.batch_size):
+            self._inputs.copy_(batch.T)
+            found.append(self.population.forward(self._inputs, training=False).mT.clone())
+        return torch.cat(found, 1)
+
+    def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        self._ensure_place()
+        self._wrong.zero_()
+        self._finite.fill_(True)
+        for batch, target in zip(inputs.split(self.spec.batch_size), labels.split(self.spec.batch_size), strict=True):
+            self._inputs.copy_(batch.T)
+            self._labels.copy_(target)
+            self._count(self.count_step)
+        return self._wrong.clone(), self._finite.clone()
+
+    def count_step(self) -> None:
+        outputs = self.population.forward(self._inputs, training=False)
+        self._wrong.add_((outputs.argmax(1) != self._labels).sum(1))
+        self._finite.logical_and_(outputs.isfinite().flatten(1).all(1))
+
+    def keep(self, rows: Tensor) -> None:
+        self.population.keep(rows)
+        self._optimizer = {name: tensor[rows] for name, tensor in self._optimizer.items()}
+        self._loss_scale = self._loss_scale[rows]
+        self._bind(len(rows))
+
+
+def _run(step: Callable[[], None]) -> None:
+    step()
+
+
+class _Captured:
+    """A step on a GPU: run plainly the first time (as warm-up, with its full effect), then captured and replayed.
+    Every call must be with the same step."""
+
+    def __init__(self) -> None:
+        self._warm = False
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, step: Callable[[], None]) -> None:
+        if not self._warm:
+            beside = torch.cuda.Stream()  # captures must not come first on the stream that they are captured on
+            beside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(beside):
+                step()
+            torch.cuda.current_stream().wait_stream(beside)
+            self._warm = True
+            return
+        if self._graph is None:
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                step()
+        self._graph.replay()

@@ -1,0 +1,212 @@
+"""The program of a population of any torch module, by torch.func; see `start.py`.
+
+The members' parameters are stacked, and one vectorized call (`vmap` over `functional_call`) computes the losses and
+gradients of a chunk of them: convolutional networks, residual blocks, whatever torch.func can vectorize. What it cannot
+(a forward pass that looks at numbers, an operation without a rule) is computed one member after the other by plain
+autograd, which is said once.
+
+How many members are computed together follows from the sizes of the module's own signals for one minibatch and a fixed
+budget, never from the memory that a machine happens to have free, since rounding depends on it. Modules are in training
+mode while they are trained and in evaluation mode while they are measured. Their buffers (running statistics) are part
+of a run's state. Where the forward pass draws random numbers (dropout), each member draws its own, and which ones
+depends on the population and on how far it is trained alone.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from distnlc.networks.layered import Layered
+from distnlc.networks.loss import mean_loss
+from distnlc.spec import derive_seed
+from distnlc.training import optimizers
+from distnlc.training.once import warn_once
+from distnlc.training.spec import StepSpec
+from distnlc.training.start import Start
+
+CHUNK_BYTES = 2**30
+"""that the members which are computed together may take, about"""
+KEPT_SIGNALS = 3
+"""copies of a module's signals that a step holds: the values, what autograd keeps beside them, and their gradients"""
+
+Numbers = dict[str, Tensor]
+
+
+class ModuleProgram:
+    """Implements `Program`."""
+
+    def __init__(self, start: Start, spec: StepSpec) -> None:
+        """The population has a member for each row of `start`. Raises ValueError for a layered network."""
+        if isinstance(start.network, Layered):
+            raise ValueError("a layered network is trained by a program of its own")
+        self.spec, self.flat, self.buffers = spec, start.rows.clone(), start.buffers.clone()
+        self.module = copy.deepcopy(start.network).to(start.rows.device, start.rows.dtype)
+        buffers = dict(self.module.named_buffers())
+        floating = {name: value for name, value in buffers.items() if value.is_floating_point()}
+        self._shapes = {name: value.shape for name, value in self.module.named_parameters()}
+        self._sizes = torch.tensor([shape.numel() for shape in self._shapes.values()], device=self.flat.device)
+        self._buffer_shapes = {name: value.shape for name, value in floating.items()}
+        others = {name: value for name, value in buffers.items() if name not in floating}
+        self._others = {name: value.expand(len(self.flat), *value.shape).clone() for name, value in others.items()}
+        self._updates = torch.zeros(len(self.flat), 1, dtype=torch.int64)
+        self._loss_scale = start.loss_scale.to(self.flat)
+        self._optimizer = optimizers.initial_state(spec, self.flat)
+        self._vectorized: bool | None = None
+        self._together = 0
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        others = {f"buffer {name}": value for name, value in self._others.items()}
+        return {"flat": self.flat, "buffers": self.buffers, "updates": self._updates, **self._optimizer, **others}
+
+    def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
+        if rates.shape[1] > 1:
+            rates = rates.repeat_interleave(self._sizes, 1)
+        loss_sum = self.flat.new_zeros(len(self.flat))
+        batches = orders.split(self.spec.batch_size, 1)
+        for batch in batches:
+            losses, gradients = self._losses_and_gradients(inputs[batch], labels[batch])
+            loss_sum += losses
+            if self.spec.weight_decay:
+                gradients.add_(self.flat, alpha=self.spec.weight_decay)
+            moved = optimizers.update(self.spec, self._optimizer, gradients)
+            self.flat.sub_(torch.where(rates == 0, 0, moved * rates))
+            self._updates += 1
+        return loss_sum / len(batches)
+
+    def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        kept = {name: tensor.clone() for name, tensor in self.state.items()}
+        found = self._losses_and_gradients(inputs[None], labels[None])
+        for name, tensor in self.state.items():  # to look at a gradient moves no running statistics
+            tensor.copy_(kept[name])
+        return found
+
+    def _losses_and_gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One minibatch (1, batch, ...) for all members, or one for each."""
+
+        def loss(parameters: Numbers, buffers: Numbers, scale: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
+            outputs = functional_call(self.module, (parameters, buffers), (inputs,))
+            return mean_loss(self.spec.loss, outputs, labels, scale)
+
+        self.module.train()
+        losses, gradients = [], []
+        for members in self._chunks(inputs[0]):
+            found, values = self._each(grad_and_value(loss), _by_autograd(loss), members, [inputs, labels])
+            losses.append(values.detach())
+            gradients.append(torch.cat([found[name].detach().flatten(1) for name in self._shapes], 1))
+        return torch.cat(losses), torch.cat(gradients)
+
+    @torch.no_grad()
+    def outputs(self, inputs: Tensor) -> Tensor:
+        def predict(parameters: Numbers, buffers: Numbers, _scale: Tensor, inputs: Tensor) -> Any:
+            return functional_call(self.module, (parameters, buffers), (inputs,))
+
+        self.module.eval()
+        found = []
+        for batch in inputs.split(self.spec.batch_size):
+            chunks = self._chunks(batch)
+            found.append(torch.cat([self._each(predict, predict, members, [batch[None]]) for members in chunks]))
+        return torch.cat(found, 1)
+
+    def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = self.outputs(inputs)
+        return (outputs.argmax(2) != labels).sum(1), outputs.isfinite().flatten(1).all(1)
+
+    def keep(self, rows: Tensor) -> None:
+        self.flat, self.buffers, self._loss_scale = self.flat[rows], self.buffers[rows], self._loss_scale[rows]
+        self._updates = self._updates[rows.cpu()]
+        self._optimizer = {name: tensor[rows] for name, tensor in self._optimizer.items()}
+        self._others = {name: tensor[rows] for name, tensor in self._others.items()}
+
+    def _chunks(self, batch: Tensor) -> Iterator[slice]:
+        """The members that are computed together."""
+        if not self._together:
+            needed = KEPT_SIGNALS * _signal_bytes(self.module, batch) + 4 * self.flat[0].nbytes
+            self._together = max(1, CHUNK_BYTES // needed)
+        for first in range(0, len(self.flat), self._together):
+            yield slice(first, min(first + self._together, len(self.flat)))
+
+    def _each(
+        self, function: Callable[..., Any], plainly: Callable[..., Any], members: slice, given: Sequence[Tensor]
+    ) -> Any:
+        """The function of each of these members' parameters, buffers and loss scale, and of what it is `given` (one
+        for all or one for each): vectorized, or `plainly` one after the other."""
+        parameters = self._named(self.flat, self._shapes, members)
+        buffers = self._named(self.buffers, self._buffer_shapes, members)
+        buffers |= {name: value[members] for name, value in self._others.items()}
+        own = [len(each) > 1 for each in given]
+        arguments = [each[members] if mine else each[0] for each, mine in zip(given, own, strict=True)]
+        numbers = (parameters, buffers, self._loss_scale[members])
+        seed = derive_seed("module", *self._updates[members, 0].tolist())
+        with torch.random.fork_rng([self.flat.device] if self.flat.is_cuda else []):
+            torch.manual_seed(seed)
+            if self._vectorized is not False:
+                kept = {name: value.clone() for name, value in buffers.items()} if self._vectorized is None else {}
+                axes = (0, 0, 0, *(0 if mine else None for mine in own))
+                try:
+                    found = vmap(function, in_dims=axes, randomness="different")(*numbers, *arguments)
+                except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
+                    if self._vectorized:
+                        raise
+                    self._vectorized = False
+                    for name, value in kept.items():
+                        buffers[name].copy_(value)
+                    reason = str(error).strip().splitlines()[0][:200]
+                    warn_once(f"{type(self.module).__name__} is trained one run after the other: torch.func: {reason}")
+                else:
+                    self._vectorized = True
+                    return found
+            rows = range(members.stop - members.start)
+            return _stacked([plainly(*_rows_of(numbers, row), *_own(arguments, own, row)) for row in rows])
+
+    def _named(self, rows: Tensor, shapes: dict[str, torch.Size], members: slice) -> Numbers:
+        """Views of some members' rows by name: (members, *shape)."""
+        parts = rows[members].split([shape.numel() for shape in shapes.values()], 1) if shapes else ()
+        return {name: part.view(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def _by_autograd(loss: Callable[..., Tensor]) -> Callable[..., tuple[Numbers, Tensor]]:
+    """What `grad_and_value(loss)` computes, for a member alone, without torch.func."""
+
+    def function(parameters: Numbers, *rest: Any) -> tuple[Numbers, Tensor]:
+        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        value = loss(leaves, *rest)
+        found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
+        return dict(zip(leaves, found, strict=True)), value
+
+    return function
+
+
+def _rows_of(numbers: tuple[Any, ...], row: int) -> list[Any]:
+    """One member's share of stacked tensors, and of dictionaries of them."""
+    return [{name: value[row] for name, value in n.items()} if isinstance(n, dict) else n[row] for n in numbers]
+
+
+def _own(arguments: Sequence[Tensor], own: Sequence[bool], row: int) -> list[Tensor]:
+    return [each[row] if mine else each for each, mine in zip(arguments, own, strict=True)]
+
+
+def _stacked(results: Sequence[Any]) -> Any:
+    """Results of single members, tensors or pairs of (dictionary of tensors, tensor), as `vmap` would give them."""
+    if isinstance(results[0], Tensor):
+        return torch.stack(list(results))
+    gradients = {name: torch.stack([found[name] for found, _ in results]) for name in results[0][0]}
+    return gradients, torch.stack([value for _, value in results])
+
+
+@torch.no_grad()
+def _signal_bytes(module: nn.Module, batch: Tensor) -> int:
+    """The bytes of one minibatch and of what every innermost module makes of it."""
+    sizes = [batch.nbytes]
+    watched = copy.deepcopy(module).eval()
+    for inner in watched.modules():
+        if not list(inner.children()):
+            inner.register_forward_hook(
+                lambda _module, _inputs, outputs: sizes.append(outputs.nbytes if isinstance(outputs, Tensor) else 0)
+            )
+    watched(batch)
+    return sum(sizes)
