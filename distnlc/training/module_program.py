@@ -33,6 +33,9 @@ CHUNK_BYTES = 2**30
 KEPT_SIGNALS = 3
 """copies of a module's signals that a step holds: the values, what autograd keeps beside them, and their gradients"""
 
+BUFFER = "buffer "
+"""before the name of a module's buffer in a state"""
+
 Numbers = dict[str, Tensor]
 
 
@@ -43,15 +46,11 @@ class ModuleProgram:
         """The population has a member for each row of `start`. Raises ValueError for a layered network."""
         if isinstance(start.network, Layered):
             raise ValueError("a layered network is trained by a program of its own")
-        self.spec, self.flat, self.buffers = spec, start.rows.clone(), start.buffers.clone()
+        self.spec, self.flat = spec, start.rows.clone()
         self.module = copy.deepcopy(start.network).to(start.rows.device, start.rows.dtype)
-        buffers = dict(self.module.named_buffers())
-        floating = {name: value for name, value in buffers.items() if value.is_floating_point()}
         self._shapes = {name: value.shape for name, value in self.module.named_parameters()}
         self._sizes = torch.tensor([shape.numel() for shape in self._shapes.values()], device=self.flat.device)
-        self._buffer_shapes = {name: value.shape for name, value in floating.items()}
-        others = {name: value for name, value in buffers.items() if name not in floating}
-        self._others = {name: value.expand(len(self.flat), *value.shape).clone() for name, value in others.items()}
+        self._buffers = self._spread(start.buffers)
         self._updates = torch.zeros(len(self.flat), 1, dtype=torch.int64)
         self._loss_scale = start.loss_scale.to(self.flat)
         self._optimizer = optimizers.initial_state(spec, self.flat)
@@ -60,8 +59,21 @@ class ModuleProgram:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        others = {f"buffer {name}": value for name, value in self._others.items()}
-        return {"flat": self.flat, "buffers": self.buffers, "updates": self._updates, **self._optimizer, **others}
+        buffers = {BUFFER + name: value for name, value in self._buffers.items()}
+        return {"flat": self.flat, "updates": self._updates, **self._optimizer, **buffers}
+
+    def _spread(self, rows: Tensor) -> Numbers:
+        """Every buffer by name, (population, *shape): floating-point ones out of the rows, the others as the module has
+        them. Each is a tensor of its own, since torch.func changes views of a larger one in a copy."""
+        found, position = Numbers(), 0
+        for name, value in self.module.named_buffers():
+            if value.is_floating_point():
+                part = rows[:, position : position + value.numel()]
+                position += value.numel()
+            else:
+                part = value.expand(len(rows), *value.shape)
+            found[name] = part.reshape(len(rows), *value.shape).clone()
+        return found
 
     def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
         if rates.shape[1] > 1:
@@ -117,10 +129,10 @@ class ModuleProgram:
         return (outputs.argmax(2) != labels).sum(1), outputs.isfinite().flatten(1).all(1)
 
     def keep(self, rows: Tensor) -> None:
-        self.flat, self.buffers, self._loss_scale = self.flat[rows], self.buffers[rows], self._loss_scale[rows]
+        self.flat, self._loss_scale = self.flat[rows], self._loss_scale[rows]
         self._updates = self._updates[rows.cpu()]
         self._optimizer = {name: tensor[rows] for name, tensor in self._optimizer.items()}
-        self._others = {name: tensor[rows] for name, tensor in self._others.items()}
+        self._buffers = {name: tensor[rows] for name, tensor in self._buffers.items()}
 
     def _chunks(self, batch: Tensor) -> Iterator[slice]:
         """The members that are computed together."""
@@ -135,9 +147,10 @@ class ModuleProgram:
     ) -> Any:
         """The function of each of these members' parameters, buffers and loss scale, and of what it is `given` (one
         for all or one for each): vectorized, or `plainly` one after the other."""
-        parameters = self._named(self.flat, self._shapes, members)
-        buffers = self._named(self.buffers, self._buffer_shapes, members)
-        buffers |= {name: value[members] for name, value in self._others.items()}
+        parts = self.flat[members].split(self._sizes.tolist(), 1)
+        shapes = zip(self._shapes.items(), parts, strict=True)
+        parameters = {name: part.view(-1, *shape) for (name, shape), part in shapes}
+        buffers = {name: value[members] for name, value in self._buffers.items()}
         own = [len(each) > 1 for each in given]
         arguments = [each[members] if mine else each[0] for each, mine in zip(given, own, strict=True)]
         numbers = (parameters, buffers, self._loss_scale[members])
@@ -162,11 +175,6 @@ class ModuleProgram:
                     return found
             rows = range(members.stop - members.start)
             return _stacked([plainly(*_rows_of(numbers, row), *_own(arguments, own, row)) for row in rows])
-
-    def _named(self, rows: Tensor, shapes: dict[str, torch.Size], members: slice) -> Numbers:
-        """Views of some members' rows by name: (members, *shape)."""
-        parts = rows[members].split([shape.numel() for shape in shapes.values()], 1) if shapes else ()
-        return {name: part.view(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def _by_autograd(loss: Callable[..., Tensor]) -> Callable[..., tuple[Numbers, Tensor]]:

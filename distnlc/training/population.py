@@ -12,6 +12,7 @@ from torch import Tensor
 
 from distnlc.data.dataset import Dataset
 from distnlc.spec import derive_seed
+from distnlc.training.module_program import BUFFER
 from distnlc.training.programs import make_program
 from distnlc.training.spec import StepSpec
 from distnlc.training.start import Program, Start
@@ -82,11 +83,10 @@ def _shuffled(points: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def numbers_of(state: dict[str, Tensor], row: int) -> dict[str, Any]:
-    """One run's parameters and, where training changes them, its buffers, as copies."""
-    return {
-        "row": state["flat"][row].clone(),
-        "buffers": state["buffers"][row].clone() if "buffers" in state else None,
-    }
+    """One run's parameters and, of a module, its floating-point buffers, in one row each, as copies."""
+    buffers = [value[row].flatten() for name, value in state.items() if name.startswith(BUFFER)]
+    floating = [value for value in buffers if value.is_floating_point()]
+    return {"row": state["flat"][row].clone(), "buffers": torch.cat(floating) if floating else None}
 
 
 def copy_into(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:

@@ -1,0 +1,172 @@
+"""The population of any torch module against the plain loop: convolutions, running statistics, refusals."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from distnlc.training import module_program, once
+from distnlc.training.module_program import ModuleProgram
+from distnlc.training.optimizers import STATE
+from distnlc.training.programs import make_program, program_name
+from distnlc.training.spec import StepSpec
+from distnlc.training.start import Start, starts_of
+from tests.helpers.plain_steps import PlainRun
+
+BATCH, POINTS, SIDE, CLASSES, MEMBERS = 10, 30, 8, 3, 3
+RATES = torch.tensor([[1e-3], [1e-2], [3e-2]], dtype=torch.float64)
+
+
+class Residual(nn.Module):
+    """Two convolutions bypassed by a skip connection, as in a residual network."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return signal + self.second(torch.relu(self.norm(self.first(signal))))
+
+
+class Looking(nn.Module):
+    """A forward pass that depends on a number, which torch.func cannot vectorize."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(SIDE * SIDE, CLASSES)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.linear(inputs)
+        return outputs.tanh() if outputs.sum().item() > 0 else outputs
+
+
+def convolutional() -> nn.Module:
+    body = [nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.ReLU()]
+    return nn.Sequential(nn.Unflatten(1, (1, SIDE, SIDE)), *body, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, CLASSES))
+
+
+def residual() -> nn.Module:
+    body = [nn.Conv2d(1, 4, 3, padding=1), Residual(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(nn.Unflatten(1, (1, SIDE, SIDE)), *body, nn.Flatten(), nn.Linear(4, CLASSES))
+
+
+MODULES = {"convolutional": convolutional, "residual": residual, "looking": Looking}
+
+
+def networks_of(name: str) -> list[nn.Module]:
+    made = []
+    for seed in range(MEMBERS):
+        torch.manual_seed(seed)
+        made.append(MODULES[name]().double())
+    return made
+
+
+def data() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(POINTS, SIDE * SIDE, generator=generator, dtype=torch.float64)
+    orders = torch.stack([torch.randperm(POINTS, generator=generator) for _ in range(MEMBERS)])
+    return inputs, torch.randint(CLASSES, (POINTS,), generator=generator), orders
+
+
+def start_for(networks: list[nn.Module]) -> Start:
+    return starts_of(networks, loss_scales=[1.0, 0.5, 2.0], seeds=[1, 2, 3])
+
+
+@pytest.mark.parametrize("optimizer", list(STATE))
+@pytest.mark.parametrize("name", list(MODULES))
+@pytest.mark.parametrize("own_orders", [False, True])
+def test_members_train_as_each_alone_in_a_plain_loop(name: str, optimizer: str, own_orders: bool) -> None:
+    networks, (inputs, labels, orders) = networks_of(name), data()
+    orders = orders if own_orders else orders[:1]
+    spec = StepSpec(optimizer=optimizer, weight_decay=1e-3, batch_size=BATCH)
+    program = make_program(start_for(networks), spec)
+    assert isinstance(program, ModuleProgram)
+    losses = [program.train(inputs, labels, orders, RATES).tolist() for _ in range(2)]
+    for member, network in enumerate(networks):
+        run = PlainRun(network, spec, [1.0, 0.5, 2.0][member])
+        for _ in range(2):
+            run.train(inputs, labels, orders[member % len(orders)], RATES[member].tolist())
+        torch.testing.assert_close(program.flat[member], run.numbers(), rtol=1e-7, atol=1e-9)
+        assert [losses[0][member], losses[1][member]] == pytest.approx(run.losses, rel=1e-8)
+        run.network.eval()  # running statistics too, where there are some
+        expected = torch.cat([run.network(batch).detach() for batch in inputs.split(BATCH)])
+        torch.testing.assert_close(program.outputs(inputs)[member], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_what_torch_func_refuses_is_trained_one_run_after_the_other_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    once.warn_once.cache_clear()
+    inputs, labels, orders = data()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            program = ModuleProgram(start_for(networks_of("looking")), StepSpec(batch_size=BATCH))
+            program.train(inputs, labels, orders, RATES)
+    (warning,) = caplog.records
+    assert warning.message.startswith("Looking is trained one run after the other: torch.func: vmap: ")
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_chunks_change_nothing_but_rounding(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, labels, orders = data()
+    whole = ModuleProgram(start_for(networks_of("residual")), StepSpec(batch_size=BATCH))
+    whole.train(inputs, labels, orders, RATES)
+    needed = 3 * module_program._signal_bytes(whole.module, inputs[:BATCH]) + 4 * whole.flat[0].nbytes
+    monkeypatch.setattr(module_program, "CHUNK_BYTES", together * needed)
+    parts = ModuleProgram(start_for(networks_of("residual")), StepSpec(batch_size=BATCH))
+    parts.train(inputs, labels, orders, RATES)
+    assert next(parts._chunks(inputs[:BATCH])) == slice(0, together)
+    torch.testing.assert_close(parts.flat, whole.flat, rtol=1e-10, atol=1e-12)
+
+
+def test_members_that_leave_change_nothing_for_those_that_stay_but_rounding() -> None:
+    inputs, labels, orders = data()
+    programs = [ModuleProgram(start_for(networks_of("residual")), StepSpec(batch_size=BATCH)) for _ in range(2)]
+    programs[0].train(inputs, labels, orders, RATES)
+    programs[1].train(inputs, labels, orders, RATES)
+    programs[1].keep(torch.tensor([0, 2]))
+    programs[0].train(inputs, labels, orders, RATES)
+    programs[1].train(inputs, labels, orders[[0, 2]], RATES[[0, 2]])
+    for name, tensor in programs[1].state.items():
+        torch.testing.assert_close(tensor, programs[0].state[name][[0, 2]], rtol=1e-9, atol=1e-12)
+
+
+def test_noise_of_the_forward_pass_is_the_same_every_time_and_differs_between_members() -> None:
+    inputs, labels, orders = data()
+
+    def trained() -> Tensor:
+        torch.manual_seed(torch.seed() % 1000)  # what the process did before does not matter
+        network = nn.Sequential(nn.Linear(SIDE * SIDE, 20), nn.Dropout(0.5), nn.Linear(20, CLASSES)).double()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.fill_(0.01)
+        start = starts_of([network] * MEMBERS, loss_scales=[1.0] * MEMBERS, seeds=[1] * MEMBERS)
+        program = ModuleProgram(start, StepSpec(batch_size=BATCH))
+        program.train(inputs, labels, orders[:1], torch.full((MEMBERS, 1), 0.1, dtype=torch.float64))
+        return program.flat
+
+    before = torch.random.get_rng_state()
+    first, second = trained(), trained()
+    assert torch.equal(first, second)
+    assert not torch.equal(first[0], first[1])
+    assert len(before) == len(torch.random.get_rng_state())
+
+
+def test_a_layer_of_rate_0_is_frozen() -> None:
+    inputs, labels, orders = data()
+    program = ModuleProgram(start_for(networks_of("convolutional")), StepSpec(batch_size=BATCH, optimizer="momentum"))
+    before, tensors = program.flat.clone(), len(list(program.module.parameters()))
+    rates = torch.zeros(MEMBERS, tensors, dtype=torch.float64)
+    rates[:, -2] = 0.1  # the last weight matrix
+    program.train(inputs, labels, orders, rates)
+    moved = (program.flat != before).any(0).nonzero().flatten()
+    last = CLASSES * 16
+    assert len(moved) == last
+    assert moved[0] == program.flat.shape[1] - CLASSES - last
+
+
+def test_its_name_keeps_checkpoints_of_other_programs_away() -> None:
+    assert program_name(convolutional(), "cpu", torch.float64) == "module cpu"
