@@ -133,26 +133,15 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
         saved=saved["sweep"] if saved else None,
         after_epoch=after_epoch,
     )
-    best = found.results[found.best]
-    assert best.row is not None  # `sweep_rates` keeps the best run's state
-    subject.take(best)
+    subject.take(found.results[found.best])  # `sweep_rates` keeps the best run's state
     function = subject.function(part.training.batch_size)
     metrics |= measure_trained(function, subject.seed, dataset, part.metrics, part.training)
     extra += _extra(subject, dataset, part, unit, TRAINED)
-    outcomes = list(found.results.values())
     row = ArchitectureRow(
         **subject.columns,
         **metrics,
+        **_of_sweep(found),
         smallest_rate=lowest,
-        runs=len(outcomes),
-        diverged_runs=sum(outcome.status == DIVERGED for outcome in outcomes),
-        epochs=sum(outcome.epochs for outcome in outcomes),
-        best_run=found.best,
-        best_rate=best.start_rate,
-        best_at_edge=found.best_at_edge,
-        val_error=best.val_error,
-        test_error=best.test_error,
-        train_error=best.train_error,
         status=OK,
         device=processor(device),
         seconds=time.perf_counter() - began,
@@ -180,6 +169,22 @@ def _extra(subject: Subject, dataset: Dataset, part: Spec, unit: Unit, stage: st
         stage=stage,
         seed=subject.seed,
     )
+
+
+def _of_sweep(found: Sweep[RunOutcome]) -> dict[str, Any]:
+    """The columns that a sweep gives."""
+    outcomes, best = list(found.results.values()), found.results[found.best]
+    return {
+        "runs": len(outcomes),
+        "diverged_runs": sum(outcome.status == DIVERGED for outcome in outcomes),
+        "epochs": sum(outcome.epochs for outcome in outcomes),
+        "best_run": found.best,
+        "best_rate": best.start_rate,
+        "best_at_edge": found.best_at_edge,
+        "val_error": best.val_error,
+        "test_error": best.test_error,
+        "train_error": best.train_error,
+    }
 
 
 def _sweep_rows(row: ArchitectureRow, found: Sweep[RunOutcome]) -> dict[str, list[Any]]:
