@@ -90,7 +90,7 @@ def use_plugins(modules: Iterable[str] = ()) -> None:
             sys.path.insert(0, here)
         try:
             module = importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SpecError(
                 f"{where}: cannot be imported on this machine ({_reason(error)}); looked in {here}"
             ) from None
@@ -184,7 +184,7 @@ def _of_entry_point(entry: metadata.EntryPoint, where: str) -> Plugin:
         plugin = _checked(entry.load(), where)
     except SpecError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SpecError(f"{where}: cannot be imported on this machine ({_reason(error)})") from None
     if plugin.name != entry.name:
         raise SpecError(f"{where}: the object is called {plugin.name!r}; an entry point has its object's name")
@@ -214,5 +214,5 @@ def word_for(kind: type, number: int = 1) -> str:
     return word if number == 1 else f"{word.removesuffix('y')}ies" if word.endswith("y") else f"{word}s"
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -58,7 +58,7 @@ def _value(measure: Callable[..., Any], *given: Any) -> tuple[float | None, str 
     """The metric's value, or why there is none."""
     try:
         found = measure(*given)
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         return None, " ".join(f"raised {type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
     if found is None:
         return None, "is not defined there (it gave None)"

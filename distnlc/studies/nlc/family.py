@@ -143,8 +143,8 @@ def _own(what: str, do: Callable[[], Any]) -> Any:
     """What the user's code gives. Raises ValueError for whatever it raises."""
     try:
         return do()
-    except Exception as error:
-        raise ValueError(f"{what} raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ValueError(" ".join(f"{what} raised {type(error).__name__}: {error}".split())) from error
 
 
 def _shape(found: Any) -> str:
