@@ -207,7 +207,7 @@ def test_metrics_of_the_user_s_own_are_measured_too(tmp_path: Path) -> None:
     with modules_in(tmp_path, {"my_metrics": METRICS}):
         answer = distnlc(*words)
         assert answer.code == 0, answer.err
-        assert re.search(r"^slope of the weights +\S+ +– +– *$", answer.out, re.MULTILINE)
+        assert re.search(r"^ *slope of the weights +\S+ +– +– *$", answer.out, re.MULTILINE)
         assert "note: nothing: no value, it is not defined there (it gave None)" in answer.out
         found = json.loads(distnlc(*words, "--json").out)
     assert found["own_metrics"]["my-slope"] > 0

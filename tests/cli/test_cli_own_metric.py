@@ -19,8 +19,8 @@ def size(network, inputs, labels, effort):
     return sum(parameter.square().sum() for parameter in network.parameters())
 
 def moody(network, inputs, labels, effort):
-    if network.normalization == "none":
-        raise ValueError("it has no normalization")
+    if sum(parameter.ndim == 2 for parameter in network.parameters()) > 5:
+        raise ValueError("it is too deep")
     return 1.0
 
 SIZE = distnlc.Metric(name="my-size", label="size of the weights", measure=size, log=True)
@@ -67,11 +67,11 @@ def test_it_is_measured_before_and_after_training_of_every_architecture() -> Non
 def test_where_it_raises_the_value_is_missing_the_unit_is_done_and_the_number_is_told(done: Answer) -> None:
     tables = load("study")
     assert list(tables.architectures["status"]) == ["ok"] * 3
-    bare = int((tables.architectures["normalization"] == "none").sum())
-    assert 0 < bare < 3
+    deep = int((tables.architectures["depth"] > 5).sum())
+    assert 0 < deep < 3
     line = (
-        f"warning: {2 * bare} of 6 values of the metric my-moody are missing, the first because it raised ValueError: "
-        "it has no normalization"
+        f"warning: {2 * deep} of 6 values of the metric my-moody are missing, the first because it raised ValueError: "
+        "it is too deep"
     )
     assert line in done.out.splitlines()
     forget("my_metrics")
