@@ -17,7 +17,7 @@ from distnlc.measuring.table import plain_table
 from distnlc.plugins import Ref, kind_of, kinds, loaded, use_plugins
 from distnlc.sinks.console import say, terminal
 
-MINUTES = {"training": 17, "metrics": 1, "engine": 6, "scale": 2}
+MINUTES = {"training": 17, "networks": 1, "metrics": 1, "engine": 6, "scale": 2}
 """part -> its time on two cores"""
 
 
@@ -34,12 +34,13 @@ def bench(
     ] = None,
 ) -> None:
     """Measures this machine: training and metrics against plain PyTorch and bare matrix products; the engine."""
-    from distnlc.bench import engine_part, machine, metrics_part, scale_part, training_part
+    from distnlc.bench import engine_part, machine, metrics_part, networks_part, scale_part, training_part
 
     use_plugins(plugin or ())
     device = best_device()
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "training": partial(training_part.measure, device),
+        "networks": partial(networks_part.measure, device),
         "metrics": partial(metrics_part.measure, device),
         "engine": engine_part.measure,
         "scale": scale_part.measure,

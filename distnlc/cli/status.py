@@ -17,7 +17,7 @@ from distnlc.plugins import kind_named, kinds, use_plugins
 from distnlc.progress import Tally
 from distnlc.records import FAILED, SKIPPED
 from distnlc.sinks.console import NO_WORKER, named_numbers, pace, read_progress, running, say
-from distnlc.spec import spec_id
+from distnlc.spec import SpecError, spec_id
 from distnlc.store import place_of, read_spec_fields, read_statuses
 from distnlc.studies import from_fields
 
@@ -30,8 +30,17 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     kind = kind_named(str(fields.get("kind")))
     if kind is None:
         _say_counts(folder, fields)
+        say(
+            f"its kind {str(fields.get('kind'))!r} is not installed here (there are: {', '.join(kinds())}); --plugin "
+            "names the module that has it. Rows can be exported without"
+        )
         return
-    study = from_fields(fields, where=place.where("study.yaml"))
+    try:
+        study = from_fields(fields, where=place.where("study.yaml"))
+    except SpecError as error:  # such as a dataset whose plug-in is not here
+        _say_counts(folder, fields)
+        say(f"more cannot be told here: {error}")
+        return
     units = units_of(kind, study)
     failed = list[Any]()
 
@@ -63,11 +72,7 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
 
 
 def _say_counts(folder: str, fields: dict[str, Any]) -> None:
-    """What the manifest alone tells of a study whose kind is not installed here."""
+    """What the manifest alone tells, of a study whose spec cannot be read here."""
     counts = Counter(read_statuses(folder).values())
     listed = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())) or "none yet"
     say(f"{fields.get('name', 'study')}: units {listed}")
-    say(
-        f"its kind {str(fields.get('kind'))!r} is not installed here (there are: {', '.join(kinds())}); --plugin names "
-        "the module that has it. Rows can be exported without"
-    )

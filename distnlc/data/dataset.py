@@ -1,14 +1,17 @@
 """A study's dataset: found or generated, split, prepared once per machine, then cached (section D).
 
-In: a DataSpec and the study's seed. Out: a Dataset. The seed fixes the split, the subset, the generated points and the
-random directions of the image preparation. A prepared file is named by a hash of everything that it depends on, the
-content of the source files included, so that an old file is never taken for a new one.
+In: a DataSpec and the study's seed. Out: a Dataset. The seed fixes the split, the subset, the generated points, random
+labels and whatever is random in the preparation. A prepared file is named by a hash of everything that it depends on,
+the content of the source files included, so that an old file is never taken for a new one.
 """
 
 import hashlib
+import math
+import os
+import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,16 +20,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distnlc.data import waveform
-from distnlc.data.images import DataError, ImageFiles, Images, find_image_files
-from distnlc.data.preparation import normalize_features, prepare_images
-from distnlc.data.sources import part_sizes
+from distnlc.data.folders import DataError, data_folder
+from distnlc.data.points import Points, checked
+from distnlc.data.preparation import PointError
+from distnlc.data.sources import preparation_of, source_of, split_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.files import CACHE_VARIABLE, cache_folder, write_whole
+from distnlc.plugins import Preparation, Source, loaded
 from distnlc.spec import derive_seed, identity, short_id
 
 FORMAT_VERSION = 2
 """to be raised whenever the same spec, seed and files would give other prepared data"""
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class Dataset:
     validation_labels: Tensor
     test_inputs: Tensor
     test_labels: Tensor
+    shape: tuple[int, ...] = field(default=(), kw_only=True)
+    """of one point before it was flattened, such as (channels, height, width); left out: (d_in,)"""
+
+    def __post_init__(self) -> None:
+        if not self.shape:
+            object.__setattr__(self, "shape", (self.d_in,))
 
     @property
     def d_in(self) -> int:
@@ -57,7 +68,7 @@ class Dataset:
         return replace(self, **moved)
 
 
-_TENSORS = [field.name for field in fields(Dataset) if field.name not in {"name", "classes"}]
+_TENSORS = [each.name for each in fields(Dataset) if each.name not in {"name", "classes", "shape"}]
 
 
 def load(spec: DataSpec, seed: int) -> Dataset:
@@ -66,7 +77,7 @@ def load(spec: DataSpec, seed: int) -> Dataset:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             tensors = {name: torch.from_numpy(arrays[name]) for name in _TENSORS}
-            return Dataset(spec.name, int(arrays["classes"]), **tensors)
+            return Dataset(spec.name, int(arrays["classes"]), **tensors, shape=tuple(arrays["shape"].tolist()))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from None
 
@@ -74,16 +85,25 @@ def load(spec: DataSpec, seed: int) -> Dataset:
 def record(spec: DataSpec, seed: int) -> dict[str, Any]:
     """A record of the data, in plain data: source files with their digests, counts, dimensions. Raises DataError.
 
-    The dataset is prepared first if this machine's cache does not have it.
+    What is as it is by default is left out: the dataset's own preparation, a shape of (d_in,), first versions of
+    plug-ins. The dataset is prepared first if this machine's cache does not have it.
     """
     path = prepare(spec, seed)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            d_in, classes = int(arrays["d_in"]), int(arrays["classes"])
+            counts = {part: len(arrays[f"{part}_labels"]) for part in PARTS}
+            d_in, classes, shape = int(arrays["d_in"]), int(arrays["classes"]), arrays["shape"].tolist()
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from None
-    counts = dict(zip(("train", "validation", "test"), part_sizes(spec), strict=True))
-    return {"name": spec.name, "files": _digests(_files(spec)), **counts, "d_in": d_in, "classes": classes}
+    source, preparation = source_of(spec, seed), preparation_of(spec)
+    found = {"name": spec.name, "files": _digests(source, spec), **counts, "d_in": d_in, "classes": classes}
+    special = {
+        "shape": (shape, [d_in]),
+        "preparation": (spec.preparation, None),
+        "source_version": (source.version, "1"),
+        "preparation_version": (preparation.version, "1"),
+    }
+    return found | {name: value for name, (value, usual) in special.items() if value != usual}
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
@@ -93,83 +113,95 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 def prepare(spec: DataSpec, seed: int) -> Path:
     """The path of the prepared dataset, made if it is not there. Several processes may call it at once.
 
-    Raises DataError if files are missing or broken, hold too few points, or if the cache cannot be written.
+    Raises DataError if files are missing or broken, hold too few points or points that cannot be used, or if the cache
+    cannot be written.
     """
-    files = _files(spec)
-    sources = [f"{name}:{digest}" for name, digest in _digests(files).items()]
-    key = short_id([identity(spec), seed, FORMAT_VERSION, sources])
-    path = cache_folder() / f"{spec.name}-{key}.npz"
-    if path.exists():
-        return path
-    if files is None:
-        dataset = _waveform_noise(spec, seed)
-    else:
-        dataset = _images(spec, seed, files.read(files.train), files.read(files.test))
-    _write(path, dataset)
+    source, preparation = source_of(spec, seed), preparation_of(spec)
+    files = [f"{name}:{digest}" for name, digest in _digests(source, spec).items()]
+    recipe = [source.version, preparation.name, preparation.version]
+    key = short_id([identity(spec), seed, FORMAT_VERSION, recipe, files])
+    path = cache_folder() / f"{re.sub('[^A-Za-z0-9_.-]', '-', spec.name)}-{key}.npz"
+    if not path.exists():
+        _write(path, _made(spec, seed, source, preparation))
     return path
 
 
-def _files(spec: DataSpec) -> ImageFiles | None:
-    return None if spec.name == "waveform-noise" else find_image_files(spec.name, spec.root)
-
-
-def _digests(files: ImageFiles | None) -> dict[str, str]:
-    """File name -> SHA-256 of its content."""
-    if files is None:
+def _digests(source: Source, spec: DataSpec) -> dict[str, str]:
+    """File name, from the folder that all of the source's files are in -> SHA-256 of its content."""
+    if source.files is None:
         return {}
+    paths = [Path(path).absolute() for path in _called(source.files, spec, "files")]
+    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
     try:
-        found = [(path, path.stat()) for path in files.train + files.test]
-        return {path.name: _digest(path, stat.st_size, stat.st_mtime_ns) for path, stat in found}
+        found = [(path, path.stat()) for path in paths]
+        return {
+            path.relative_to(folder).as_posix(): _digest(path, stat.st_size, stat.st_mtime_ns) for path, stat in found
+        }
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from None
 
 
 @lru_cache
-def _digest(path: Path, size: int, changed_ns: int) -> str:  # noqa: ARG001 (a file that changed is another one)
-    """Cached, since a process loads the same datasets for many units."""
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    """Cached, since a process loads the same datasets for many units; a file that changed is another one."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _waveform_noise(spec: DataSpec, seed: int) -> Dataset:
-    """All three parts are drawn from one pool of generated points."""
-    counts = part_sizes(spec)
-    inputs, labels = waveform.generate(derive_seed(seed, "waveform"), max(waveform.POINTS, sum(counts)))
-    parts = _draw(len(labels), counts, derive_seed(seed, "split"))
-    train, validation, test = normalize_features(*(inputs[part] for part in parts))
-    return _dataset(spec, _classes(labels), (train, validation, test), [labels[part] for part in parts])
+def _called(function: Any, spec: DataSpec, what: str) -> Any:
+    """What a source's function makes of the data folder. Raises DataError, also for what a user's own code raises."""
+    try:
+        return function(data_folder(spec.root))
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{spec.name}: {what} of this source raised {type(error).__name__}: {error}") from error
 
 
-def _images(spec: DataSpec, seed: int, train_files: Images, test_files: Images) -> Dataset:
-    """Training and validation part are drawn from the training files, the test part from the test files."""
-    train_count, validation_count, test_count = part_sizes(spec)
-    for field, asked, held in (
-        ("train + validation", train_count + validation_count, len(train_files[1])),
-        ("test", test_count, len(test_files[1])),
-    ):
-        if asked > held:
+def _made(spec: DataSpec, seed: int, source: Source, preparation: Preparation) -> Dataset:
+    """Read, split, cropped, prepared."""
+    points = checked(_called(source.read, spec, "read"), where=_where(spec))
+    classes, rows = points.classes, _split(spec, seed, points)
+    pools = [(points.inputs, points.labels)] * 3
+    if points.test_inputs is not None and points.test_labels is not None:
+        pools[2] = points.test_inputs, points.test_labels
+    parts = [_cropped(spec, inputs)[part] for (inputs, _), part in zip(pools, rows, strict=True)]
+    labels = [labels[part] for (_, labels), part in zip(pools, rows, strict=True)]
+    del points, pools  # the parts are copies
+    if spec.labels == "random":
+        labels[0] = np.random.default_rng(derive_seed(seed, "random labels")).integers(classes, size=len(labels[0]))
+    inputs = _prepared(spec, seed, preparation, parts, rows)
+    shape = inputs[0].shape[1:]
+    flat = [each.reshape(len(each), math.prod(shape)) for each in inputs]
+    tensors = [torch.from_numpy(array) for pair in zip(flat, labels, strict=True) for array in pair]
+    return Dataset(spec.name, classes, *tensors, shape=shape)
+
+
+def _where(spec: DataSpec) -> str:
+    return spec.file or spec.name
+
+
+def _split(spec: DataSpec, seed: int, points: Points) -> list[np.ndarray]:
+    """The rows of the training, validation and test part, each in the arrays that the part is drawn from."""
+    available = len(points.labels)
+    available_test = None if points.test_labels is None else len(points.test_labels)
+    train, validation, test = sizes = split_sizes(spec, available, available_test)
+    if available_test is None:
+        asked = [("train + validation + test", sum(sizes), available)]
+    else:
+        asked = [("train + validation", train + validation, available), ("test", test, available_test)]
+    for what, count, held in asked:
+        if count > held or train == 0:
             raise DataError(
-                f"{spec.name}: {field} = {asked} points are asked for and the files hold {held}; "
+                f"{_where(spec)}: {what} = {count} points are asked for and there are {held}; "
                 "set data.train, data.validation and data.test to what there is"
             )
-    train, validation = _draw(len(train_files[1]), (train_count, validation_count), derive_seed(seed, "split"))
-    (test,) = _draw(len(test_files[1]), (test_count,), derive_seed(seed, "test subset"))
-    try:
-        inputs = prepare_images(
-            train_files[0][train],
-            train_files[0][validation],
-            test_files[0][test],
-            seed=derive_seed(seed, "projection"),
-        )
-    except ValueError as error:
-        raise DataError(f"{spec.name}: cannot be prepared: {error}") from None
-    labels = [train_files[1][train], train_files[1][validation], test_files[1][test]]
-    return _dataset(spec, _classes(train_files[1], test_files[1]), inputs, labels)
-
-
-def _classes(*labels: np.ndarray) -> int:
-    """Labels are 0 ... classes - 1."""
-    return 1 + max(int(each.max()) for each in labels)
+    if available_test is None:
+        return _draw(available, sizes, derive_seed(seed, "split"))
+    return [
+        *_draw(available, (train, validation), derive_seed(seed, "split")),
+        *_draw(available_test, (test,), derive_seed(seed, "test subset")),
+    ]
 
 
 def _draw(available: int, counts: Sequence[int], seed: int) -> list[np.ndarray]:
@@ -178,14 +210,53 @@ def _draw(available: int, counts: Sequence[int], seed: int) -> list[np.ndarray]:
     return np.split(order[: sum(counts)], np.cumsum(counts)[:-1])
 
 
-def _dataset(spec: DataSpec, classes: int, inputs: Sequence[Tensor], labels: Sequence[np.ndarray]) -> Dataset:
-    pairs = zip(inputs, map(torch.from_numpy, labels), strict=True)
-    return Dataset(spec.name, classes, *(tensor for pair in pairs for tensor in pair))
+def _cropped(spec: DataSpec, inputs: np.ndarray) -> np.ndarray:
+    """The central square of images (points, ..., height, width), half a pixel up and left if the sides differ oddly."""
+    if not spec.crop:
+        return inputs
+    if inputs.ndim < 3 or spec.crop > min(inputs.shape[-2:]):
+        raise DataError(
+            f"{_where(spec)}: data.crop = {spec.crop} needs points whose last two dimensions are a height and a width "
+            f"of at least {spec.crop}, found {' x '.join(map(str, inputs.shape[1:]))}"
+        )
+    top, left = ((side - spec.crop) // 2 for side in inputs.shape[-2:])
+    return inputs[..., top : top + spec.crop, left : left + spec.crop]
+
+
+def _prepared(
+    spec: DataSpec, seed: int, preparation: Preparation, parts: Sequence[np.ndarray], rows: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """The parts as the preparation leaves them, float64; it gets no empty part.
+
+    Raises DataError, also for what a user's own code raises.
+    """
+    where = f"{_where(spec)}: cannot be prepared by {preparation.name}"
+    filled = [number for number, part in enumerate(parts) if len(part)]
+    given = [parts[number] for number in filled]
+    try:
+        fitted = loaded(preparation.fit_and_apply)(*given, seed=derive_seed(seed, "projection"))
+        prepared = [np.asarray(part, dtype=np.float64) for part in fitted]
+    except PointError as error:
+        number = filled[error.part]
+        row = f"point {rows[number][error.row]} (counted from 0, drawn for the {PARTS[number]} part)"
+        raise DataError(f"{where}: {row}: {error.reason}") from None
+    except Exception as error:
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise DataError(f"{where}: {reason}") from error
+    shapes = {part.shape[1:] for part in prepared}
+    if [len(part) for part in prepared] != [len(part) for part in given] or len(shapes) > 1 or shapes == {()}:
+        found = ", ".join(str(part.shape) for part in prepared)
+        raise DataError(f"{where}: expected {len(given)} arrays of as many points as before, found {found}")
+    for number, part in zip(filled, prepared, strict=True):
+        if not np.isfinite(part).all():
+            raise DataError(f"{where}: expected finite numbers, found others in the {PARTS[number]} part")
+    empty = np.empty((0, *prepared[0].shape[1:]))
+    return [prepared[filled.index(number)] if number in filled else empty for number in range(len(parts))]
 
 
 def _write(path: Path, dataset: Dataset) -> None:
     arrays: dict[str, Any] = {name: getattr(dataset, name).numpy() for name in _TENSORS}
-    arrays |= {"d_in": np.array(dataset.d_in), "classes": np.array(dataset.classes)}
+    arrays |= {name: np.array(getattr(dataset, name)) for name in ("d_in", "classes", "shape")}
     try:
         write_whole(path, lambda file: np.savez(file, **arrays))
     except OSError as error:

@@ -1,10 +1,12 @@
-"""How raw points become a network's inputs (section D.2).
+"""How raw points become a network's inputs: the built-in preparations (catalog.py names them).
 
-In: the training part and any other parts, as arrays (points, features). Out: the same, prepared, as float64 tensors.
-Statistics come from the training part alone; the others go through the same map. Torch works with one thread, since
-the number of threads changes rounding and must not change a study.
+In: the training part and any other parts, as arrays (points, ...). Out: the same, prepared, as float64 tensors of the
+same shapes; `prepare_images` alone gives (points, k). Statistics come from the training part alone; the others go
+through the same map. Torch works with one thread, since the number of threads changes rounding and must not change a
+study.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,18 +15,57 @@ import torch
 from torch import Tensor
 
 VARIANCE_KEPT = 0.99
+LAYER_NORM_EPSILON = 1e-5
 
 
-def normalize_features(train: np.ndarray, *others: np.ndarray) -> list[Tensor]:
+class PointError(ValueError):
+    """A point that cannot be prepared: number `row` of the part of that number."""
+
+    def __init__(self, part: int, row: int, reason: str) -> None:
+        super().__init__(f"point {row} of part {part}: {reason}")
+        self.part, self.row, self.reason = part, row, reason
+
+
+def normalize_features(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:
     """Each feature to mean 0 and variance 1. A feature that is constant in `train` is only centered."""
     with _one_thread():
         points = _as_tensor(train)
         mean, scale = points.mean(dim=0), _deviation(points, dim=0)
-        return [(_as_tensor(part) - mean) / scale for part in (train, *others)]
+        return [part.sub_(mean).div_(scale) for part in (points, *map(_as_tensor, others))]
+
+
+def onto_sphere(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:
+    """Each datapoint to mean 0 and variance 1 over all its d entries, so that ||x|| = sqrt(d) (spec 3, section 1).
+
+    Raises PointError for a point whose entries are all equal.
+    """
+    with _one_thread():
+        for number, part in enumerate((train, *others)):
+            rows = _flat(part)
+            if (constant := rows.max(axis=1) == rows.min(axis=1)).any():
+                reason = "all its entries are equal, so it cannot be put on the sphere"
+                raise PointError(number, int(constant.argmax()), reason)
+        return [_normalize_points(part).view(part.shape) for part in (train, *others)]
+
+
+def normalize_points(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:
+    """Layer normalization of each datapoint: (x - mean) / sqrt(variance + 1e-5) over all its entries; 0 if constant."""
+    with _one_thread():
+        prepared = []
+        for part in (train, *others):
+            points = _as_tensor(_flat(part))
+            scale = points.var(dim=1, correction=0).add_(LAYER_NORM_EPSILON).sqrt_()
+            prepared.append(points.sub_(points.mean(dim=1, keepdim=True)).div_(scale[:, None]).view(part.shape))
+        return prepared
+
+
+def as_they_are(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:
+    """The values themselves."""
+    return [_as_tensor(part) for part in (train, *others)]
 
 
 def prepare_images(train: np.ndarray, *others: np.ndarray, seed: int) -> list[Tensor]:
-    """Parts of shape (points, k) from images of shape (points, d); Q_{x,i} x(i) = 1 on the training part.
+    """The recipe of the NLC paper (section D.2): parts (points, k); Q_{x,i} x(i) = 1 on the training part.
 
     k is the number of principal components that hold 99 % of the training part's variance; the images are
     projected on k random directions, not on those components. Raises ValueError if all images are the same.
@@ -66,8 +107,8 @@ def random_orthogonal(rows: int, columns: int, seed: int) -> Tensor:
 
 
 def _normalize_points(images: np.ndarray) -> Tensor:
-    """Each datapoint to mean 0 and variance 1, as a new tensor; a constant image becomes zero."""
-    points = _as_tensor(images)
+    """Each datapoint to mean 0 and variance 1, as a new tensor (points, d); a constant image becomes zero."""
+    points = _as_tensor(_flat(images))
     scale = _deviation(points, dim=1)
     return points.sub_(points.mean(dim=1, keepdim=True)).div_(scale[:, None])
 
@@ -76,6 +117,11 @@ def _deviation(points: Tensor, *, dim: int) -> Tensor:
     """The standard deviation along `dim`, and 1 where all values are equal."""
     constant = points.amax(dim) == points.amin(dim)  # rounding can leave a tiny deviation
     return points.std(dim, correction=0).masked_fill_(constant, 1.0)
+
+
+def _flat(points: np.ndarray) -> np.ndarray:
+    """(points, d), also without any points."""
+    return points.reshape(len(points), math.prod(points.shape[1:]))
 
 
 def _as_tensor(array: np.ndarray) -> Tensor:

@@ -80,13 +80,16 @@ class ModuleProgram:
             rates = rates.repeat_interleave(self._sizes, 1)
         loss_sum = self.flat.new_zeros(len(self.flat))
         batches = orders.split(self.spec.batch_size, 1)
+        frozen = rates == 0 if (rates == 0).any() else None
         for batch in batches:
             losses, gradients = self._losses_and_gradients(inputs[batch], labels[batch])
             loss_sum += losses
             if self.spec.weight_decay:
                 gradients.add_(self.flat, alpha=self.spec.weight_decay)
             moved = optimizers.update(self.spec, self._optimizer, gradients)
-            self.flat.sub_(torch.where(rates == 0, 0, moved * rates))
+            if frozen is not None:  # also where a gradient is not finite
+                moved = moved.masked_fill(frozen, 0)
+            self.flat.addcmul_(moved, rates, value=-1)
             self._updates += 1
         return loss_sum / len(batches)
 

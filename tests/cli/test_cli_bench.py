@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from distnlc import plugins
-from distnlc.bench import engine_part, metrics_part, scale_part, training_part
+from distnlc.bench import engine_part, metrics_part, networks_part, scale_part, training_part
 from tests.helpers.typed import distnlc
 
 FOUND = {"how": "with care", "summary": {"all": {"speed": {"mean": 1234.5, "lowest": 0.12345}, "units": 7}}}
@@ -23,7 +23,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append(name)
         return FOUND
 
-    for part in engine_part, metrics_part, scale_part, training_part:
+    for part in engine_part, metrics_part, networks_part, scale_part, training_part:
         monkeypatch.setattr(part, "measure", partial(record, part.__name__.split(".")[-1].removesuffix("_part")))
     return calls
 
@@ -31,8 +31,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_without_words_everything_is_measured_and_the_time_is_said_up_front(measured: list[Any], home: Path) -> None:
     answer = distnlc("bench", "--json", "bench.json")
     assert answer.code == 0
-    assert measured == ["training", "metrics", "engine", "scale"]
-    assert "training, metrics, engine, scale; about 26 min; the machine should do nothing else" in answer.out
+    assert measured == ["training", "networks", "metrics", "engine", "scale"]
+    assert "training, networks, metrics, engine, scale; about 27 min; the machine should do nothing else" in answer.out
     assert ["all", "1234", "(0.123)", "7"] in [line.split() for line in answer.out.splitlines()]
     found = json.loads((home / "bench.json").read_text())
     assert {"device", "processor", "cores", "python", "torch", "numpy"} <= found.pop("machine").keys()
@@ -83,7 +83,7 @@ def test_a_kind_that_says_what_to_measure_is_a_part(home: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("bench speed", "there is no speed; there are training, metrics, engine, scale"),
+        ("bench speed", "there is no speed; there are training, networks, metrics, engine, scale"),
         ("bench metrics --json missing/bench.json", "missing/bench.json: cannot be written: No such file"),
     ],
 )

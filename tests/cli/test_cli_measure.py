@@ -159,7 +159,7 @@ def test_what_overflows_is_a_word_in_json_and_predicts_nothing(finished: Path) -
         ("own_networks:divides", "waveform-noise", "ZeroDivisionError: division by zero (own_networks.py, line 18)"),
         ("own_networks:wide", "waveform-noise", "does not take a batch of 50 points of shape (40,), float32: Runtime"),
         ("own_networks:constant", "inputs.npy", "constant with inputs.npy: the network gives the same outputs"),
-        ("own_networks:mlp", "iris", "--data iris: expected waveform-noise, mnist, cifar10, or a file"),
+        ("own_networks:mlp", "iris", "--data iris: expected waveform-noise, waveform-uci, mnist, "),
         ("own_networks:mlp", "mnist", "mnist: its files are needed and no folder is named."),
         ("own_networks:mlp", "gone.npy", "gone.npy: cannot be read: No such file"),
         ("own_networks:mlp", "nameless.npz", "nameless.npz: holds arr_0; expected a .npz file with inputs"),

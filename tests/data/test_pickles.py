@@ -33,7 +33,7 @@ class Stateful(Hostile):
         return np.ndarray, ((1,),), Hostile(self.command)
 
 
-def assert_refused(folder: Path, content: bytes, message: str = "not an official CIFAR10 batch") -> None:
+def assert_refused(folder: Path, content: bytes, message: str = "not an official CIFAR batch") -> None:
     path = folder / "data_batch_1"
     path.write_bytes(content)
     began = time.process_time()
@@ -143,7 +143,7 @@ def test_an_array_of_nonsense_is_refused_soon(tmp_path, data, labels) -> None:
     path = tmp_path / "data_batch_1"
     path.write_bytes(batch(ARRAY % (b"K\x01M\x00\x0c\x86", b"U\x02u1", ROW), b"]K\x01a"))
     assert read_batches([path])[0].shape == (1, 3072), "the same without nonsense is read"
-    assert_refused(tmp_path, batch(data, labels), "not an official CIFAR10 batch|labels in 0")
+    assert_refused(tmp_path, batch(data, labels), "not an official CIFAR batch|labels in 0")
 
 
 @pytest.mark.parametrize("protocol", [3, 4])

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from distnlc.data.preparation import components_kept, normalize_features, prepare_images, random_orthogonal
+from distnlc.data.preparation import (
+    PointError,
+    as_they_are,
+    components_kept,
+    normalize_features,
+    normalize_points,
+    onto_sphere,
+    prepare_images,
+    random_orthogonal,
+)
 
 IMAGES = np.random.default_rng(0).integers(256, size=(200, 60), dtype=np.uint8)
 
@@ -25,6 +34,51 @@ def test_a_constant_feature_is_only_centered() -> None:
     prepared, other = normalize_features(train, np.array([[1.1]]))
     assert prepared.abs().max() < 1e-15
     assert other.item() == pytest.approx(1.0)
+
+
+PICTURES = IMAGES.reshape(200, 3, 4, 5)
+
+
+@pytest.mark.parametrize("prepare", [normalize_features, onto_sphere, normalize_points, as_they_are])
+def test_points_keep_their_shape_and_the_given_arrays_their_values(prepare) -> None:
+    train, other = PICTURES[:150].astype(np.float64), PICTURES[150:].copy()
+    prepared = prepare(train, other, seed=0)
+    assert [part.shape for part in prepared] == [train.shape, other.shape]
+    assert {part.dtype for part in prepared} == {torch.float64}
+    assert np.array_equal(train, PICTURES[:150])
+    flat = prepare(train.reshape(150, 60), other.reshape(50, 60), seed=0)
+    for part, flat_part in zip(prepared, flat, strict=True):
+        assert torch.equal(part.reshape(len(part), 60), flat_part)
+
+
+def test_a_point_on_the_sphere_has_lost_its_mean_and_the_length_of_its_deviation() -> None:
+    for part, images in zip(onto_sphere(PICTURES[:9], PICTURES[9:]), (PICTURES[:9], PICTURES[9:]), strict=True):
+        for point, image in zip(part.numpy(), images.astype(np.float64), strict=True):
+            np.testing.assert_allclose(point, (image - np.mean(image)) / np.std(image), rtol=1e-12)
+            assert np.linalg.norm(point) == pytest.approx(np.sqrt(60), rel=1e-14)
+
+
+def test_a_constant_point_cannot_be_put_on_the_sphere_and_is_named() -> None:
+    images = PICTURES.copy()
+    images[17] = 9
+    with pytest.raises(PointError, match="all its entries are equal") as caught:
+        onto_sphere(PICTURES, images)
+    assert (caught.value.part, caught.value.row) == (1, 17)
+
+
+def test_layer_norm_adds_its_epsilon_to_the_variance_and_makes_a_constant_point_zero() -> None:
+    points = np.array([[0.0, 0.0, 0.0, 0.01], [3.0, 1.0, 0.0, -2.0], [5.0, 5.0, 5.0, 5.0]])
+    (prepared,) = normalize_points(points)
+    for row, point in zip(prepared.numpy(), points, strict=True):
+        np.testing.assert_allclose(row, (point - point.mean()) / np.sqrt(point.var() + 1e-5), rtol=1e-12)
+    assert prepared[0].norm() < 1.7  # a small variance is not made 1
+    assert prepared[2].tolist() == [0, 0, 0, 0]
+
+
+def test_raw_is_the_values_themselves() -> None:
+    train, other = as_they_are(PICTURES[:9], PICTURES[9:])
+    assert np.array_equal(train.numpy(), PICTURES[:9])
+    assert np.array_equal(other.numpy(), PICTURES[9:])
 
 
 def test_other_images_go_through_the_training_parts_map() -> None:

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
 from distnlc.data import waveform
+from distnlc.data.folders import DataError
+from distnlc.data.spec import DataSpec
 
 PEAK = [1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1]
 H1 = np.array([0] * 5 + PEAK + [0] * 5)
@@ -43,3 +46,49 @@ def test_the_seed_fixes_the_points_and_5000_is_their_number() -> None:
     assert np.array_equal(inputs, again)
     assert np.array_equal(labels, labels_again)
     assert not np.array_equal(inputs, waveform.generate(seed=4)[0])
+
+
+UCI = DataSpec(name="waveform-uci")
+
+
+@pytest.mark.parametrize("inner", ["", "waveform-uci"])
+def test_the_uci_file_is_read_as_it_is(tmp_path, inner) -> None:
+    random = np.random.default_rng(0)
+    points, labels = random.normal(size=(7, 40)).round(2), random.integers(3, size=7)
+    (tmp_path / inner).mkdir(exist_ok=True)
+    lines = [
+        ",".join([*(f"{value:.2f}" for value in row), str(label)]) for row, label in zip(points, labels, strict=True)
+    ]
+    (tmp_path / inner / "waveform-+noise.data").write_text("\n".join(lines))
+    inputs, found = waveform.read_uci(tmp_path, spec=UCI, seed=0)
+    assert np.array_equal(inputs, points)
+    assert np.array_equal(found, labels)
+
+
+LINE = "0.5," * 40
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "expected 40 features and a class a line, found 0 numbers"),
+        ("1,2,3\n", "found 3 numbers"),
+        (f"{LINE}1\n{LINE[4:]}1\n", "cannot be read: .*row 2"),
+        (f"{LINE}1\n{LINE}x\n", "cannot be read: .*row 1"),
+        (f"{LINE}3\n", r"expected classes 0 \.\.\. 2, found \[3\.\]"),
+        (f"{LINE}0.5\n", r"expected classes 0 \.\.\. 2"),
+        (f"{LINE}nan\n", r"expected classes 0 \.\.\. 2"),
+        ("\xff", "cannot be read"),
+    ],
+)
+def test_a_broken_uci_file_is_named_with_what_is_wrong(tmp_path, content, message) -> None:
+    (tmp_path / "waveform-+noise.data").write_text(content, encoding="latin-1")
+    with pytest.raises(DataError, match=rf"waveform-\+noise\.data: .*{message}"):
+        waveform.read_uci(tmp_path, spec=UCI, seed=0)
+
+
+def test_a_missing_uci_file_is_asked_for(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"waveform-uci: file not found. Looked for waveform-\+noise\.data in"):
+        waveform.uci_files(tmp_path, spec=UCI)
+    with pytest.raises(DataError, match=r"waveform-uci: its files are needed and no folder is named.*data\.root"):
+        waveform.uci_files(None, spec=UCI)

@@ -1,7 +1,8 @@
-"""Writes small image datasets in the true formats of their files."""
+"""Writes small datasets in the true formats of their files."""
 
 import gzip
 import struct
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from PIL import Image
 from pyarrow import parquet
 
 
-def random_images(count: int, features: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def random_images(count: int, features: int, seed: int, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
-    return random.integers(256, size=(count, features), dtype=np.uint8), random.integers(10, size=count)
+    return random.integers(256, size=(count, features), dtype=np.uint8), random.integers(classes, size=count)
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -41,14 +42,23 @@ def png(row: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def write_shard(path: Path, encoded: list[bytes], labels: np.ndarray) -> None:
+def write_shard(
+    path: Path, encoded: list[bytes], labels: np.ndarray, *, image: str = "img", label: str = "label"
+) -> None:
+    """A shard of PNG files; CIFAR100's labels are the column `fine_label`, beside `coarse_label`, here all 0."""
     path.parent.mkdir(parents=True, exist_ok=True)
     images = pa.array([{"bytes": content, "path": None} for content in encoded])
-    parquet.write_table(pa.table({"img": images, "label": pa.array(labels, pa.int64())}), path)
+    coarse = {"coarse_label": pa.array(0 * labels, pa.int64())} if label == "fine_label" else {}
+    parquet.write_table(pa.table({image: images, **coarse, label: pa.array(labels, pa.int64())}), path)
 
 
-def write_batch(path: Path, images: np.ndarray, labels: np.ndarray, *, kind: bytes = b"u1") -> None:
-    """An official batch as Python 2 pickled it: protocol 2, every string a byte string."""
+def write_batch(
+    path: Path, images: np.ndarray, labels: np.ndarray, *, kind: bytes = b"u1", name: bytes = b"labels"
+) -> None:
+    """An official batch as Python 2 pickled it: protocol 2, every string a byte string.
+
+    CIFAR100's labels have the name `fine_labels`; its `coarse_labels`, here all 0, come before them.
+    """
 
     def text(value: bytes) -> bytes:
         return b"U" + bytes([len(value)]) + value
@@ -63,14 +73,19 @@ def write_batch(path: Path, images: np.ndarray, labels: np.ndarray, *, kind: byt
         b"(" + integer(3) + text(b"|") + b"NNN" + integer(-1) + integer(-1) + integer(0) + b"tb"
         b"\x89T" + struct.pack("<i", images.size) + images.tobytes() + b"tb"
     )
-    label_list = b"](" + b"".join(integer(int(label)) for label in labels) + b"e"
+
+    def integers(values: Iterable[int]) -> bytes:
+        return b"](" + b"".join(integer(int(value)) for value in values) + b"e"
+
+    coarse = text(b"coarse_labels") + integers([0] * len(labels)) if name == b"fine_labels" else b""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(
         b"\x80\x02}("
         + text(b"batch_label")
         + text(b"training batch 1 of 5")
-        + text(b"labels")
-        + label_list
+        + coarse
+        + text(name)
+        + integers(labels)
         + text(b"data")
         + array
         + b"u."

@@ -73,9 +73,9 @@ def train(
     """Section E.2, one run, as one would write it by hand."""
     network = copy.deepcopy(network)
     optimizer: torch.optim.Optimizer = (
-        torch.optim.SGD(network.parameters(), lr=rate)
-        if spec.optimizer == "sgd"
-        else torch.optim.Adam(network.parameters(), lr=rate)
+        torch.optim.Adam(network.parameters(), lr=rate)
+        if spec.optimizer == "adam"
+        else torch.optim.SGD(network.parameters(), rate, spec.momentum if spec.optimizer == "momentum" else 0.0)
     )
     watched = (
         (data.train_inputs, data.train_labels)
@@ -107,10 +107,13 @@ def train(
             kept = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
         else:
             waited += 1
-        if not finite or waited >= (spec.patience if divisions else spec.first_patience):
-            network.load_state_dict(kept[0])
-            optimizer.load_state_dict(copy.deepcopy(kept[1]))
-            if divisions == spec.divisions:
+        impatient = not finite or waited >= (spec.patience if divisions else spec.first_patience)
+        ends = epoch == spec.epochs or (impatient and divisions == spec.divisions) or not (finite or spec.rewind)
+        if impatient or ends:
+            if spec.rewind:
+                network.load_state_dict(kept[0])
+                optimizer.load_state_dict(copy.deepcopy(kept[1]))
+            if ends:
                 run.network = network
                 return run
             divisions, waited, rate = divisions + 1, 0, rate / spec.divisor

@@ -4,6 +4,7 @@ The native program needs a C compiler: without one these tests fail rather than 
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,12 +48,17 @@ def assert_agrees(drawn: Architecture, data: Dataset, rates: list[float], spec: 
         np.testing.assert_array_equal(np.isfinite(losses), finite)
         np.testing.assert_allclose(np.array(losses)[finite], np.array(slow.losses)[finite], rtol=1e-7)
         assert outcome.best_epoch == slow.best_epoch
-        assert (outcome.train_error if on_training else outcome.val_error) == slow.best_error
         assert slow.network is not None
         assert outcome.row is not None
+        watched = (
+            (data.train_inputs, data.train_labels) if on_training else (data.validation_inputs, data.validation_labels)
+        )
+        expected = slow.best_error if spec.rewind else reference.error_of(slow.network, *watched, 20)
+        np.testing.assert_equal(outcome.train_error if on_training else outcome.val_error, expected)
         final = parameters_to_vector(slow.network.parameters()).detach()
         np.testing.assert_allclose(outcome.row, final, rtol=1e-6, atol=1e-9)
-        assert outcome.test_error == reference.error_of(slow.network, data.test_inputs, data.test_labels, 20)
+        test_error = reference.error_of(slow.network, data.test_inputs, data.test_labels, 20)
+        np.testing.assert_equal(outcome.test_error, test_error)
     return [outcome.status for outcome in outcomes]
 
 
@@ -78,11 +84,14 @@ def test_a_population_trains_as_the_plain_loop_does(
         ({"optimizer": "adam"}, architecture("selu", "layer", SKIPS[1]), [1e-5, 1e-3, 0.02]),
         ({"criterion": "training-error"}, architecture("tanh", "batch"), [1e-4, 0.05]),
         ({}, architecture("selu", "layer", SKIPS[1], depth=3), [0.02]),  # its one skip goes through the projection
+        ({"optimizer": "momentum", "epochs": 7}, architecture("tanh", "batch"), [1e-4, 0.05]),
+        ({"rewind": False}, architecture("tanh", "layer"), [1e-4, 0.05, 0.5]),
+        ({"rewind": False, "epochs": 9}, architecture("selu"), [1e-3, 0.05]),
     ],
-    ids=["adam", "training error", "depth 3"],
+    ids=["adam", "training error", "depth 3", "momentum, few epochs", "without rewinds", "both"],
 )
 def test_so_it_does_with_the_studies_variants(
-    data: Dataset, changes: dict[str, str], drawn: Architecture, rates: list[float]
+    data: Dataset, changes: dict[str, Any], drawn: Architecture, rates: list[float]
 ) -> None:
     assert_agrees(drawn, data, rates, SHORT.model_copy(update=changes))
 
@@ -97,6 +106,11 @@ def test_runs_that_diverge_rewind_at_once_and_do_not_disturb_the_others(data: Da
     assert len(diverged.history) == spec.divisions + 1
     assert diverged.best_epoch == 0
     assert np.isfinite([diverged.val_error, diverged.test_error, diverged.train_error]).all()
+
+
+def test_without_rewinds_a_run_that_diverges_ends_there_and_says_so(data: Dataset) -> None:
+    spec = SHORT.model_copy(update={"rewind": False})
+    assert assert_agrees(architecture("square"), data, [1e-4, 1e3], spec) == [OK, DIVERGED]
 
 
 def test_a_run_does_not_depend_on_its_company(data: Dataset) -> None:

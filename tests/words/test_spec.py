@@ -13,6 +13,7 @@ from distnlc.spec import (
     derive_seed,
     differences,
     identity,
+    merge,
     read_yaml,
     short_id,
     spec_id,
@@ -22,7 +23,7 @@ from distnlc.studies import from_fields, resolve
 from distnlc.studies.nlc.spec import SamplingSpec, Spec
 from distnlc.studies.nlc.units import units
 
-HOW_FIELDS = {"name", "summary", "data.root"}
+HOW_FIELDS = {"name", "summary", "data.root", "data.file"}
 CHANGED = {
     "seed": 1,
     "dtype": "float32",
@@ -30,6 +31,11 @@ CHANGED = {
     "data.train": 500,
     "data.validation": 250,
     "data.test": 250,
+    "data.preparation": "sphere",
+    "data.labels": "random",
+    "data.crop": 24,
+    "data.shape": [1, 8, 8],
+    "data.separation": 2.0,
     "sampling.count": 3,
     "sampling.parameters": 20_000,
     "sampling.depth_min": 5,
@@ -66,6 +72,8 @@ CHANGED = {
     "parts": {"a": {"data": {"name": "mnist"}}},
 }
 """another value for every field that fixes the result (those with a single possible value left out)"""
+DATASET = {"data.crop": "cifar10", "data.shape": "gaussian-images", "data.separation": "clusters", "data.file": "npz"}
+"""the dataset of a field that not every one has a use for"""
 SINGLE_VALUED = {"kind", "search.selection", "version"}
 TOGETHER = {"sampling.family": {"name": "mine", "version": "1"}, "sampling.size": {"width": 3}}
 """fields of which the second needs the first"""
@@ -74,7 +82,13 @@ TOGETHER = {"sampling.family": {"name": "mine", "version": "1"}, "sampling.size"
 def changed(path: str, value: Any) -> Spec:
     for name in reversed(path.split(".")):
         value = {name: value}
-    return Spec.parse(value)
+    return Spec.parse(merge(base(path), value))
+
+
+def base(path: str) -> dict[str, Any]:
+    """What another value of that field is laid on."""
+    file = {"file": "any.npz"} if path == "data.file" else {}
+    return {"data": {"name": DATASET[path], **file}} if path in DATASET else {}
 
 
 def leaves(model: type[SpecModel], prefix: str = "") -> set[str]:
@@ -96,7 +110,11 @@ def leaves(model: type[SpecModel], prefix: str = "") -> set[str]:
             "unknown field 'dataa'; known here: data, dtype, kind, metrics, name, parts, sampling, search, seed, "
             "summary, train_if, training, version",
         ),
-        ({"data": {"nmae": "mnist"}}, "unknown field 'data.nmae'; known here: name, root, test, train, validation"),
+        (
+            {"data": {"nmae": "mnist"}},
+            "unknown field 'data.nmae'; known here: crop, file, labels, name, "
+            "preparation, root, separation, shape, test, train, validation",
+        ),
         (
             {"training": {"batch_size": "many"}},
             "'training.batch_size': Input should be a valid integer, unable to parse string as an integer, "
@@ -104,7 +122,9 @@ def leaves(model: type[SpecModel], prefix: str = "") -> set[str]:
         ),
         (
             {"data": {"name": "svhn"}},
-            "'data.name': Input should be 'waveform-noise', 'mnist' or 'cifar10', but got 'svhn'",
+            "'data.name': expected a dataset: waveform-noise, waveform-uci, mnist, fashion-mnist, cifar10, cifar100, "
+            "libsvm/NAME, gaussian-images, clusters, npz (the module of another is named by --plugin or "
+            "DISTNLC_PLUGINS), but got 'svhn'",
         ),
         ({"parts": {"mnist": {"data": {"nmae": "mnist"}}}}, "part mnist: unknown field 'data.nmae'"),
         ({"parts": {"mnist": {"seed": 3}}}, "part 'mnist' sets ['seed'], which a part cannot"),
@@ -238,9 +258,9 @@ def test_the_fields_of_this_test_are_all_the_fields() -> None:
 
 @pytest.mark.parametrize("path", CHANGED)
 def test_every_field_that_fixes_the_result_changes_the_id_and_shows_as_a_difference(path: str) -> None:
-    other = changed(path, CHANGED[path])
-    assert spec_id(other) != spec_id(Spec())
-    (line,) = differences(Spec(), other)
+    plain, other = Spec.parse(base(path)), changed(path, CHANGED[path])
+    assert spec_id(other) != spec_id(plain)
+    (line,) = differences(plain, other)
     assert line.startswith(path)
 
 
@@ -263,8 +283,8 @@ def test_the_order_in_which_metrics_are_named_is_no_difference() -> None:
 
 def test_what_things_are_called_and_where_they_are_does_not_change_the_id() -> None:
     for path in HOW_FIELDS:
-        other = changed(path, "anything")
-        assert (spec_id(other), differences(Spec(), other)) == (spec_id(Spec()), [])
+        plain, other = Spec.parse(base(path)), changed(path, "anything")
+        assert (spec_id(other), differences(plain, other)) == (spec_id(plain), [])
 
 
 def test_fields_at_their_defaults_are_left_out_however_they_are_spelled() -> None:

@@ -58,11 +58,8 @@ def differences(part: Part) -> list[str]:
     epochs = (rows["epochs"] / rows["runs"]).median()
     if epochs < paper.EPOCHS:
         found.append(f"{epochs:.0f} epochs a run, most being stopped early (the paper at least {paper.EPOCHS})")
-    for dataset, of_dataset in rows.groupby("dataset"):
-        if str(dataset) not in DATASETS:
-            found.append(f"{len(of_dataset):,} architectures on {dataset} (the paper none)")
-            continue
-        title = DATASETS[str(dataset)]
+    for dataset, of_dataset in rows[rows["dataset"].isin(paper.POINTS.keys())].groupby("dataset"):
+        title = DATASETS.get(str(dataset), str(dataset))
         stated, points = paper.POINTS[str(dataset)], of_dataset["train_points"].median()
         if abs(points - stated) > NEAR * stated:
             found.append(f"{points:,.0f} training points for {title} (the paper {stated:,})")

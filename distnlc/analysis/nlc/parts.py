@@ -14,7 +14,8 @@ from distnlc.records import FAILED, PLAIN_NAME, SKIPPED, quantities
 from distnlc.store import StoreError
 from distnlc.studies.nlc.records import ArchitectureRow
 
-DATASETS = {"cifar10": "CIFAR10", "mnist": "MNIST", "waveform-noise": "waveform-noise"}
+DATASETS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+"""names for people, where these are not the spec's"""
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 CRITERIA = {VALIDATION: "", TRAINING: ", chosen by training error"}
 BETTER_ELSEWHERE = 0.85

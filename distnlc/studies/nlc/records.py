@@ -38,9 +38,7 @@ class ArchitectureRow:
         default=0,
     )
     # what was drawn (section C)
-    dataset: str = column(
-        drawn("dataset", "text", "its name in the spec, such as `waveform-noise`, `mnist` or `cifar10`"), required=True
-    )
+    dataset: str = column(drawn("dataset", "text", "its name in the spec, such as `cifar10`"), required=True)
     train_points: int | None = column(drawn("training points", "count", "datapoints of the training part"))
     optimizer: str = column(drawn("optimizer", "text", "`sgd` or `adam`"), required=True)
     criterion: str = column(

@@ -78,13 +78,13 @@ def subject_of(part: Spec, unit: Unit, dataset: Dataset) -> Subject:
         return _of_family(part, unit, dataset, device, dtype)
     architecture = sampled(part, unit.index, dataset.d_in, dataset.classes)
     network = architecture.build().to(device, dtype)
-    return Subject(drawn(part, unit, architecture), network, architecture.seed, architecture)
+    return Subject(drawn(part, unit, architecture, len(dataset.train_labels)), network, architecture.seed, architecture)
 
 
 def _of_family(part: Spec, unit: Unit, dataset: Dataset, device: torch.device, dtype: torch.dtype) -> Subject:
     d_in, d_out, seed = dataset.d_in, dataset.classes, family_seed(part, unit.index)
     own = part.sampling, unit.index, seed
-    description = family.draw(*own, d_in, d_out, getattr(dataset, "shape", (d_in,)))
+    description = family.draw(*own, d_in, d_out, dataset.shape)
     network = family.build(*own, description).to(device, dtype)
     family.check(
         part.sampling,
@@ -94,7 +94,7 @@ def _of_family(part: Spec, unit: Unit, dataset: Dataset, device: torch.device, d
         d_out,
     )
     return Subject(
-        drawn_of_family(part, unit, d_in, d_out, family.count_parameters(network)),
+        drawn_of_family(part, unit, d_in, d_out, family.count_parameters(network), len(dataset.train_labels)),
         network,
         seed,
         architecture=None,

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from distnlc.data import dataset as data
-from distnlc.data.dataset import Dataset
-from distnlc.data.sources import part_sizes
+from distnlc.data.dataset import PARTS, Dataset
+from distnlc.data.sources import known_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.extra import measure_extra
 from distnlc.networks.loss import loss_scale
@@ -57,15 +57,25 @@ def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
     for name in parts:
         part = spec.part(name)
         size = part.training.batch_size
-        for field, count in zip(("train", "validation", "test"), part_sizes(part.data), strict=True):
-            if count % size:
-                raise SpecError(
-                    f"part {name}: data.{field} must be a multiple of training.batch_size = {size} (batch norm in a "
-                    f"smaller last batch is another function), but it is {count}"
-                )
+        _check_sizes(name, size, dict(zip(PARTS, known_sizes(part.data), strict=True)))
         found[name] = data.record(part.data, part.seed)
+        _check_sizes(name, size, found[name])
         _try_family(part, found[name])
     return found
+
+
+def _check_sizes(name: str, batch_size: int, counts: Mapping[str, int | None]) -> None:
+    """Raises SpecError for parts that do not split into whole batches; None is not known yet."""
+    known = {part: count for part in PARTS if (count := counts[part]) is not None}
+    for part, count in known.items():
+        if count == 0 or count % batch_size:
+            whole = " ".join(
+                f"--set data.{each}={max(number // batch_size, 1) * batch_size}" for each, number in known.items()
+            )
+            raise SpecError(
+                f"part {name}: data.{part} must be a multiple of training.batch_size = {batch_size} (batch norm in a "
+                f"smaller last batch is another function), but it is {count}; such as {whole}"
+            )
 
 
 def _try_family(part: Spec, facts: Mapping[str, Any]) -> None:

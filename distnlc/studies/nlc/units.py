@@ -1,12 +1,13 @@
 """The units of an NLC study: which architecture each one is, and what is known of it before any work.
 
-Nothing here needs torch or data: costs and labels use the dimensions that the paper states.
+Nothing here needs torch or data: costs and labels use the dimensions that the paper states, or a guess for a dataset
+that only its files tell about.
 """
 
 from dataclasses import asdict
 from typing import Any
 
-from distnlc.data.sources import dimensions, part_sizes
+from distnlc.data.sources import dimensions
 from distnlc.networks.architecture import Architecture
 from distnlc.plugins import DataRecord
 from distnlc.spec import Unit, derive_seed, short_id
@@ -80,25 +81,27 @@ def family_seed(part: Spec, index: int) -> int:
     return derive_seed("family", part.sampling.family.name, _study_seed(part), index)
 
 
-def drawn(part: Spec, unit: Unit, architecture: Architecture) -> dict[str, Any]:
+def drawn(part: Spec, unit: Unit, architecture: Architecture, train_points: int) -> dict[str, Any]:
     """The columns of the unit's row that are known before it is measured, for an architecture of section C."""
     own = {"architecture_id": architecture.architecture_id, "parameters": architecture.parameters}
-    return asdict(architecture) | own | _of_the_part(part, unit)
+    return asdict(architecture) | own | _of_the_part(part, unit, train_points)
 
 
-def drawn_of_family(part: Spec, unit: Unit, d_in: int, d_out: int, parameters: int) -> dict[str, Any]:
+def drawn_of_family(
+    part: Spec, unit: Unit, d_in: int, d_out: int, parameters: int, train_points: int
+) -> dict[str, Any]:
     """The same for an architecture of a family."""
     own = family.columns(part.sampling, unit.index, family_seed(part, unit.index), d_in, d_out)
-    return own | {"parameters": parameters} | _of_the_part(part, unit)
+    return own | {"parameters": parameters} | _of_the_part(part, unit, train_points)
 
 
-def _of_the_part(part: Spec, unit: Unit) -> dict[str, Any]:
+def _of_the_part(part: Spec, unit: Unit, train_points: int) -> dict[str, Any]:
     return {
         "unit_id": unit.unit_id,
         "part": unit.part,
         "initialization": unit.index % part.sampling.initializations,
         "dataset": part.data.name,
-        "train_points": part_sizes(part.data)[0],
+        "train_points": train_points,
         "optimizer": part.training.optimizer,
         "criterion": part.training.criterion,
     }
@@ -112,11 +115,11 @@ def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     part, found = spec.part(unit.part), data[unit.part]
     d_in, d_out = found["d_in"], found["classes"]
     if part.sampling.family is None:
-        return drawn(part, unit, sampled(part, unit.index, d_in, d_out))
+        return drawn(part, unit, sampled(part, unit.index, d_in, d_out), found["train"])
     own = part.sampling, unit.index, family_seed(part, unit.index)
     try:
         description = family.draw(*own, d_in, d_out, found.get("shape", [d_in]))
         parameters = family.count_parameters(family.build(*own, description))
     except ValueError:
         parameters = 0
-    return drawn_of_family(part, unit, d_in, d_out, parameters)
+    return drawn_of_family(part, unit, d_in, d_out, parameters, found["train"])

@@ -44,6 +44,13 @@ def test_a_study_of_the_papers_size_differs_in_nothing() -> None:
     )
 
 
+def test_a_dataset_that_the_paper_has_not_is_named_as_the_spec_does_and_has_no_numbers_to_differ_from() -> None:
+    numbers = {"parameters": 1_000_200, "runs": 40, "epochs": 3_000, "train_points": 7, "d_in": 3, "d_out": 4}
+    (part,) = parts([architecture_row(i, dataset="libsvm/letter", **numbers) for i in range(245)])
+    assert part.title == "libsvm/letter (SGD)"
+    assert differences(part) == []
+
+
 def test_each_difference_is_named_with_both_numbers() -> None:
     rows = [
         architecture_row(

@@ -22,7 +22,7 @@ from distnlc.studies.nlc.subject import Subject, subject_of
 from distnlc.studies.nlc.unit import _try_family
 from distnlc.studies.nlc.units import units
 
-FACTS = {"d_in": 6, "classes": 3}
+FACTS = {"d_in": 6, "classes": 3, "train": 40}
 
 
 @dataclass
