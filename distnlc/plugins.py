@@ -11,7 +11,7 @@ import logging
 import os
 import pkgutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +63,11 @@ __all__ = [
 PLUGINS_VARIABLE = "DISTNLC_PLUGINS"
 ENTRY_POINTS = "distnlc"
 BUILT_IN = "distnlc.studies"
+BUILT_IN_NAMES: Mapping[type, Ref] = {
+    Source: "distnlc.data.catalog:DATASETS",
+    Preparation: "distnlc.data.catalog:PREPARATIONS",
+}
+"""where the names of those that come with distnlc stand, besides the kinds'"""
 PARTS_OF_STUDIES = (Metric, Source, Preparation, Family)
 TYPES = (Kind, *PARTS_OF_STUDIES)
 EXPECTED = "an object of type distnlc.Kind, Metric, Source, Preparation or Family"
@@ -100,10 +105,8 @@ def use_plugins(modules: Iterable[str] = ()) -> None:
         for plugin in found:
             _checked(plugin, where)
             key = type(plugin), plugin.name
-            if _named.get(key, (plugin,))[0] is not plugin or (isinstance(plugin, Kind) and plugin.name in built_in()):
-                raise SpecError(
-                    f"{where}: there is a {word_for(type(plugin))} {plugin.name!r} already; give yours another name"
-                )
+            if _named.get(key, (plugin,))[0] is not plugin:
+                raise _taken(plugin, where)
             _named[key] = plugin, where
         _modules.append(name)
 
@@ -200,12 +203,25 @@ def _checked(plugin: Any, where: str) -> Plugin:
         raise SpecError(f"{where}: expected a name of letters, digits and _ . / + -, found {plugin.name!r}")
     if not isinstance(plugin.version, str):
         raise SpecError(f'{named}: expected a version of text, such as "1", found {plugin.version!r}')
+    if plugin.name in _built_in_of(type(plugin)):
+        raise _taken(plugin, where)
     if isinstance(plugin, Kind):
         try:
             check_unit_row(plugin.row)
         except TypeError as error:
             raise SpecError(f"{named}: {error}") from None
     return plugin
+
+
+def _built_in_of(kind: type) -> Collection[str]:
+    if kind is Kind:
+        return built_in()
+    names: Collection[str] = loaded(BUILT_IN_NAMES[kind]) if kind in BUILT_IN_NAMES else ()
+    return names
+
+
+def _taken(plugin: Plugin, where: str) -> SpecError:
+    return SpecError(f"{where}: there is a {word_for(type(plugin))} {plugin.name!r} already; give yours another name")
 
 
 def word_for(kind: type, number: int = 1) -> str:

@@ -59,6 +59,27 @@ def test_a_folder_that_names_a_plugin_is_read_without_it_and_not_run(what: str, 
     assert "evil" not in sys.modules
 
 
+@pytest.mark.parametrize("line", ["name: waveform-noise", "preparation: null"])
+def test_a_folder_that_names_data_is_counted_reported_and_exported_and_not_run(line: str, home: Path) -> None:
+    (home / "study").rmdir()
+    write_study(home / "study", realistic_rows(3, failures=0, part="a"), spec_with({}))
+    written = (home / "study" / "study.yaml").read_text()
+    assert written.count(f"  {line}\n") == 1
+    (home / "study" / "study.yaml").write_text(written.replace(line, f"{line.partition(':')[0]}: evil"))
+    for command in ("status", "report", "export"):
+        answer = distnlc(command, "study")
+        assert answer.code == 0, answer.err
+    said = distnlc("status", "study").out
+    assert "strange: units 3 ok" in said
+    assert "more cannot be told here: " in said
+    answer = distnlc("run", "study/study.yaml", "--out", "study", "--executor", "serial")
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    assert "(the module of another is named by --plugin or DISTNLC_PLUGINS), but got 'evil'" in answer.err
+    assert not (home / "witness").exists()
+    assert "evil" not in sys.modules
+
+
 @pytest.mark.parametrize("name", ["evil:METRIC", "evil", "os.system", "../evil", ["evil"], {"name": "evil"}])
 @pytest.mark.parametrize("field", ["kind", "metric", "family", "data"])
 def test_a_hand_written_name_is_one_message_and_never_imported(field: str, name: object, home: Path) -> None:

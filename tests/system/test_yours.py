@@ -67,6 +67,17 @@ def test_the_family_is_trained_beside_the_study_s_own_architectures(home: Path, 
     assert "waveform-noise, my-residual (SGD)" in (home / "study" / "report" / "index.html").read_text()
 
 
+def test_a_study_is_about_the_source_s_points_as_the_preparation_makes_them(home: Path, cache: Path) -> None:
+    small = [f"--set={each}" for each in (*TINY_NLC, "sampling.count=2", "search.smallest_update=0.001")]
+    typed(home, cache, "run", "my_source.yaml", *small, "--plugin", "my_source", *SERIAL, "--out", "study")
+    architectures = load(home / "study").architectures
+    assert list(architectures["status"]) == ["ok", "ok"]
+    assert list(architectures["dataset"]) == ["my-spirals"] * 2
+    assert set(architectures["d_in"]) == {4}, "two numbers a point, and their squares"
+    assert "units 2 ok" in typed(home, cache, "status", "study")
+    assert "2 of 2 units done" in typed(home, cache, "status", "study", "--plugin", "my_source")
+
+
 def test_the_study_keeps_what_every_kind_must(home: Path, cache: Path) -> None:
     said = typed(home, cache, "kinds", "--check", "my_study.yaml", "--plugin", "my_study")
     assert said.count("ok: ") == 7

@@ -123,6 +123,19 @@ def test_one_object_that_is_both_named_and_installed_is_one(home: Path, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("type_", "name"), [("SOURCE", "mnist"), ("PREPARATION", "paper"), ("SOURCE", "npz"), ("PREPARATION", "sphere")]
+)
+def test_the_name_of_what_comes_with_distnlc_is_taken(home: Path, type_: str, name: str) -> None:
+    lines = [line.replace('"mine"', f'"{name}"') if line.startswith(type_) else line for line in MINE.splitlines()]
+    (home / "my_parts.py").write_text("\n".join(lines))
+    word = type_.lower()
+    with pytest.raises(
+        SpecError, match=f"^plug-in my_parts: there is a {word} '{name}' already; give yours another na"
+    ):
+        use_plugins(["my_parts"])
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ('name="other"', 'name="<b>"'),
