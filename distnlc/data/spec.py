@@ -1,6 +1,7 @@
 """Which dataset a study is about, how it is prepared, and how many points of it."""
 
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -26,7 +27,7 @@ class DataSpec(SpecModel):
     root: str | None = Field(default=None, json_schema_extra=HOW)
     """the folder that holds the datasets' files"""
     file: str | None = Field(default=None, json_schema_extra=HOW)
-    """of `npz`; its content belongs to the data record"""
+    """of `npz`; its name is part of ids, its content of the data record, its folder of neither"""
     preparation: str | None = None
     shape: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None = None
     """of one of the `gaussian-images`, such as [3, 32, 32]"""
@@ -83,8 +84,11 @@ class DataSpec(SpecModel):
         return crop
 
     def identity_fields(self) -> dict[str, Any]:
-        """The versions of plug-ins too, where these are not the first."""
+        """The name of the file too, wherever it lies, so that parts may differ in it; the versions of plug-ins, where
+        these are not the first."""
         fields = super().identity_fields()
+        if self.file:
+            fields["file"] = Path(self.file).name
         source = source_named(self.name)
         if source.version != "1":
             fields["source_version"] = source.version

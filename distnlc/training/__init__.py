@@ -1,7 +1,11 @@
-"""Training populations of runs from one initialization.
+"""Training populations of runs; README.md says what each program covers.
 
-trainer.py       takes a population through its epochs; schedule.py decides, rates.py gives the range of rates
-programs.py      chooses the program: native_*.py and native.c on CPUs, mlp_program.py (mlp_population.py) elsewhere
-start.py         where training starts, and the protocol of programs; spec.py, optimizers.py
+start.py         where training starts, and the protocol of programs
+programs.py      chooses the program: native_*.py and native.c for layered networks on CPUs, layered_program.py
+                 (layered_population.py) elsewhere, module_program.py for any other torch module; optimizers.py
+population.py    a population in training, and the order in which its runs see the data; evaluation.py
+trainer.py       the trainer by patience: schedule.py decides, rates.py gives the range of rates
+fixed_steps.py   the trainer by a fixed number of updates; full_batch.py: by L-BFGS
+spec.py          what a study says of all this
 checkpoint.py    the state of a long unit, kept while it is done
 """

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from distnlc.data.dataset import Dataset
 from distnlc.training.evaluation import errors_and_losses
@@ -42,7 +42,16 @@ class FullBatchOutcome:
 
 
 def train_full_batch(start: Start, data: Dataset, spec: FullBatchSpec) -> list[FullBatchOutcome]:
-    """Trains one run for each row of `start`. Raises ValueError if a module's buffers would have to be trained too."""
+    """Trains one run for each row of `start`. Raises ValueError for a module that keeps running statistics, which a
+    line search does not move."""
+    network = start.network
+    if isinstance(network, nn.Module):
+        for name, inner in network.named_modules():
+            if getattr(inner, "running_mean", None) is not None:
+                raise ValueError(
+                    f"{name}: L-BFGS evaluates a loss that depends on the parameters alone, but this "
+                    f"{type(inner).__name__} keeps running statistics; give it track_running_stats=False"
+                )
     step = StepSpec(loss=spec.loss, batch_size=len(data.train_labels), population=1)
     singles = [
         Start(start.network, row[None], buffers[None], scale[None], start.seeds[:1])

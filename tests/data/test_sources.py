@@ -129,7 +129,11 @@ def test_true_labels_may_be_written_as_yaml_reads_them() -> None:
 def test_the_fields_of_todays_ids_are_as_they_were() -> None:
     assert identity(DataSpec()) == {}
     assert identity(DataSpec.parse({"name": "mnist", "root": "/x", "train": 5})) == {"name": "mnist", "train": 5}
-    assert identity(spec_of("npz", file="a.npz")) == identity(spec_of("npz", file="b.npz")) == {"name": "npz"}
+
+
+def test_the_name_of_a_file_is_part_of_ids_and_its_folder_is_not() -> None:
+    assert identity(spec_of("npz", file="/x/a.npz")) == identity(spec_of("npz", file="a.npz"))
+    assert identity(spec_of("npz", file="a.npz")) == {"name": "npz", "file": "a.npz"}
 
 
 def test_plug_ins_are_found_by_name_and_listed_where_a_name_is_wrong(plug_in) -> None:

@@ -68,3 +68,9 @@ def test_float32_gradients_serve_scipys_float64(data: Dataset) -> None:
         start_of(network(2).float()), data.to("cpu", torch.float32), FullBatchSpec(iterations=6)
     )[0]
     assert rounded.train_loss == pytest.approx(exact.train_loss, rel=1e-3)
+
+
+def test_a_module_with_running_statistics_is_refused_by_the_name_of_its_part(data: Dataset) -> None:
+    module = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3)).double()
+    with pytest.raises(ValueError, match=r"1: L-BFGS .* BatchNorm1d keeps running statistics"):
+        train_full_batch(start_of(module), data, FullBatchSpec(iterations=1))

@@ -44,11 +44,12 @@ def test_every_public_name_can_be_imported(module: object) -> None:
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
-def test_the_python_examples_run() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 2
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 2), ("distnlc/training/README.md", 1)])
+def test_the_python_examples_run(page: str, examples: int) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
+    assert len(blocks) == examples
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, page, "exec"), {})
 
 
 def test_the_page_of_the_user_s_own_links_to_what_there_is_and_tells_the_example_s_length() -> None:
