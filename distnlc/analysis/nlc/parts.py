@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from distnlc.analysis.nlc.paper import BETTER_THAN_GUESSING, EVERY, STATED_NLC, TRAINING, VALIDATION, Key
-from distnlc.records import FAILED, PLAIN_NAME, SKIPPED, quantities
+from distnlc.records import FAILED, SKIPPED, quantities
 from distnlc.store import StoreError
 from distnlc.studies.nlc.records import ArchitectureRow
 
@@ -123,12 +123,10 @@ def pooled(parts: Sequence[Part]) -> Part:
 
 def _key(rows: pd.DataFrame) -> Key:
     first = rows.iloc[0]
-    of_family = (
-        f", {first['activation']}" if first["depth"] == 0 and PLAIN_NAME.fullmatch(str(first["activation"])) else ""
-    )
+    of_family = f", {first['activation']}" if first["depth"] == 0 else ""
     key = f"{first['dataset']}{of_family}", str(first["optimizer"]), str(first["criterion"])
     known = key[1] in OPTIMIZERS and key[2] in CRITERIA
-    if not (known and PLAIN_NAME.fullmatch(str(first["dataset"])) and str(first["part"]).isprintable()):
+    if not (known and key[0].isprintable() and str(first["part"]).isprintable()):
         raise StoreError(f"the rows of part {first['part']!r} are not distnlc's: dataset, optimizer, criterion {key!r}")
     return key
 
