@@ -139,9 +139,9 @@ class Metric:
     label: str
     """what people call it"""
     measure: Callable[..., float] | Ref
-    """(network, inputs, labels, effort) -> a number. The network is a torch module (batch, d_in) -> (batch, d_out) that
-    must be left as it was; inputs (points, d_in), labels (points,) are the training part; effort is the spec's section
-    `metrics`. None or nan: not defined for this network, which is a missing value and no failure"""
+    """(network, inputs, labels, effort) -> a number. The network is a torch module (batch, d_in) -> (batch, d_out), a
+    copy without dropout; inputs (points, d_in), labels (points,) are the training part; effort is the spec's section
+    `metrics`. None, nan or an infinity: not defined for this network, which is a missing value and no failure"""
     log: bool = False
     """it is shown in log scale, and correlated by its logarithm"""
     version: str = "1"
@@ -183,7 +183,8 @@ class Description(Protocol):
         """What was drawn, for the table `properties`."""
 
     def build(self) -> "nn.Module":
-        """The network at initialization, (batch, d_in) -> (batch, d_out); the same numbers every time."""
+        """The network at initialization, (batch, d_in) -> (batch, d_out). The global generators of torch, NumPy and Python
+        are seeded before; what draws numbers otherwise must give the same ones every time."""
 
 
 @dataclass(frozen=True, kw_only=True)
