@@ -183,8 +183,8 @@ class Description(Protocol):
         """What was drawn, for the table `properties`."""
 
     def build(self) -> "nn.Module":
-        """The network at initialization, (batch, d_in) -> (batch, d_out). The global generators of torch, NumPy and Python
-        are seeded before; what draws numbers otherwise must give the same ones every time."""
+        """The network at initialization, (batch, d_in) -> (batch, d_out). The global generators of torch, NumPy and
+        Python are seeded before; what draws numbers otherwise must give the same ones every time."""
 
 
 @dataclass(frozen=True, kw_only=True)
