@@ -16,9 +16,10 @@ from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.statistics.correlations import TooFewRowsError
 
 folder = sys.argv[1] if len(sys.argv) > 1 else analysis.EXAMPLE
-for part in parts_of(analysis.load(folder).architectures):
+tables = analysis.load(folder)
+for part in parts_of(tables.architectures):
     try:
-        ranking = rank_metrics(part)
+        ranking = rank_metrics(part, tables.measurements)
     except TooFewRowsError as error:
         print(f"{part.title}: {error}")
         continue

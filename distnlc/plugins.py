@@ -1,224 +1,85 @@
-"""What a kind of study is, and how kinds are found: built in, installed, or named on the command line.
+"""How plug-ins are found: kinds of study, metrics, sources, preparations and families of architectures.
 
-Each built-in kind is a package of `distnlc.studies` with an object `KIND`. Somebody else's kind is an object of a
-module that an entry point of the group `distnlc`, the option `--plugin` or the variable DISTNLC_PLUGINS names; to write
-one, copy studies/template.py. A name in a study file is looked up among these and never imported: a study folder may
-come from anybody.
+What each of them is stands in plugin_types.py. Built-in kinds are packages of `distnlc.studies` with an object `KIND`.
+Somebody else's object is one of a module that the option `--plugin` or the variable DISTNLC_PLUGINS names, or the one
+that an entry point of the group `distnlc` names, which has the object's name and is loaded when that is asked for. A
+name in a study file is looked up among these and never imported: a study folder may come from anybody.
 """
 
 import importlib
+import logging
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from distnlc.records import Records, check_unit_row
-from distnlc.spec import SpecError, StudySpec, Unit
+from distnlc.plugin_types import (
+    Counts,
+    Curves,
+    DataRecord,
+    Description,
+    Family,
+    Headline,
+    Kind,
+    Metric,
+    Preparation,
+    Ref,
+    Source,
+    Work,
+    loaded,
+)
+from distnlc.records import PLAIN_NAME, check_unit_row
+from distnlc.spec import SpecError
 
-if TYPE_CHECKING:
-    from torch import nn
+__all__ = [
+    "Counts",
+    "Curves",
+    "DataRecord",
+    "Description",
+    "Family",
+    "Headline",
+    "Kind",
+    "Metric",
+    "Preparation",
+    "Ref",
+    "Source",
+    "Work",
+    "built_in",
+    "kind_named",
+    "kind_of",
+    "kinds",
+    "loaded",
+    "plugin_named",
+    "plugin_names",
+    "plugin_required",
+    "plugins_in_use",
+    "use_plugins",
+    "word_for",
+]
 
 PLUGINS_VARIABLE = "DISTNLC_PLUGINS"
 ENTRY_POINTS = "distnlc"
 BUILT_IN = "distnlc.studies"
+BUILT_IN_NAMES: Mapping[type, Ref] = {
+    Source: "distnlc.data.catalog:DATASETS",
+    Preparation: "distnlc.data.catalog:PREPARATIONS",
+}
+"""where the names of those that come with distnlc stand, besides the kinds'"""
+PARTS_OF_STUDIES = (Metric, Source, Preparation, Family)
+TYPES = (Kind, *PARTS_OF_STUDIES)
+EXPECTED = "an object of type distnlc.Kind, Metric, Source, Preparation or Family"
+BY_PLUGIN = f"the module of another is named by --plugin or {PLUGINS_VARIABLE}"
 
-S = TypeVar("S", bound=StudySpec)
-T = TypeVar("T")
-Ref = str
-"""`package.module:name`, imported where it is first needed, so that a kind costs nothing until it is used"""
-DataRecord = Mapping[str, Mapping[str, Any]]
-"""part -> what its data were (digests of source files, counts, dimensions), in plain data; empty without data"""
+Plugin = Kind[Any] | Metric | Source | Preparation | Family
+T = TypeVar("T", Kind[Any], Metric, Source, Preparation, Family)
 
+log = logging.getLogger(__name__)
 
-class Headline(Protocol):
-    """A few finite numbers over a study's units so far, for progress displays; its size does not grow with them."""
-
-    COLUMNS: Sequence[str]
-    """of the first table, besides `unit_id`, `status` and `reason`: what `add` looks at"""
-
-    def add(self, row: Any) -> None:
-        """Takes in one more unit: its row of the first table, or whatever has these columns as attributes."""
-
-    def numbers(self) -> dict[str, float]:
-        """Name -> number; none that is not defined yet."""
-
-
-class Counts:
-    """The headline of a kind that has no numbers to show beyond the counts of its units."""
-
-    COLUMNS: Sequence[str] = ()
-
-    def add(self, row: Any) -> None:
-        """Nothing to do."""
-
-    def numbers(self) -> dict[str, float]:
-        return {}
-
-
-@dataclass(frozen=True)
-class Curves:
-    """The curves of one unit that the mirror shows beside its row."""
-
-    points: Mapping[str, Sequence[tuple[int, float | None]]] = field(default_factory=dict)
-    """name -> (step, value); values that are not finite are gaps. Names that share the part before a slash are shown
-    together"""
-    note: str = ""
-    """what the curves are, in Markdown"""
-
-
-@dataclass(frozen=True)
-class Work:
-    """Where a unit is done. The result must not depend on it."""
-
-    device: str = "cpu"
-    """of torch"""
-    checkpoints: Path | None = None
-    """A folder of the unit's own, whose parent may be missing too. A long unit may keep its state there and go on from
-    what a lost worker left; it must do without (None, or a folder that cannot be made) just as well."""
-
-
-def nothing(spec: Any, parts: Sequence[str]) -> DataRecord:
-    """The `prepare` of a kind that needs no data."""
-    return {}
-
-
-def nothing_known(spec: Any, unit: Unit, data: DataRecord) -> dict[str, Any]:
-    """The `known` of a kind whose failed units have nothing to say."""
-    return {}
-
-
-def no_curves(records: Records) -> Curves:
-    """The `curves` of a kind without any."""
-    return Curves()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind(Generic[S]):
-    """A kind of study: the only thing that engine, store, mirror and command line know of it.
-
-    A callable can be given as a `Ref`. The modules that this object's own module imports must not need torch.
-    """
-
-    name: str
-    spec: type[S]
-    """new kinds declare `kind: Literal[name]` without a default, so that it is part of every id"""
-    tables: Mapping[str, type]
-    """table -> row dataclass; the first has one row per unit, with the columns of `records.UNIT_COLUMNS`"""
-    units: Callable[[S], list[Unit]] | Ref
-    """all units of the study, in index order within each part"""
-    run: Callable[[S, Unit, Work], Records] | Ref
-    """does one unit's work; the result depends on (spec, unit) alone"""
-    version: str = "1"
-    """to be raised when the same spec gives other results; it enters the ids"""
-    prepare: Callable[[S, Sequence[str]], DataRecord] | Ref = nothing
-    """once, in the driver, before any unit: finds and caches the data of some parts. Raises on a user's mistake"""
-    known: Callable[[S, Unit, DataRecord], dict[str, Any]] | Ref = nothing_known
-    """columns that the row of a failed unit has all the same"""
-    seconds: Callable[[S, Sequence[Unit], str], list[float]] | Ref | None = None
-    """of each unit on a torch device of this machine; None: `plan` does the cheapest unit once"""
-    rows: Callable[[S], dict[str, int]] | Ref | None = None
-    """about how many rows each table will have; None: one per unit in the first"""
-    bench: Callable[[], Mapping[str, Any]] | Ref | None = None
-    """measures what `distnlc bench NAME` shows: plain data, names (perhaps nested) and numbers or text"""
-    headline: type[Headline] = Counts
-    curves: Callable[[Records], Curves] | Ref = no_curves
-    report: Ref | None = None
-    """`package.module:REPORT`, a distnlc.analysis.report.Report; None: a report shows counts and columns alone"""
-    presets: str | None = None
-    """the package that holds presets/*.yaml"""
-
-    @property
-    def first(self) -> str:
-        """The name of the table that has one row per unit."""
-        return next(iter(self.tables))
-
-    @property
-    def row(self) -> type:
-        """The row dataclass of that table."""
-        return self.tables[self.first]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A quantity of any network, measured on every architecture of a study and ranked beside the built-in ones."""
-
-    name: str
-    label: str
-    """what people call it"""
-    measure: Callable[..., float] | Ref
-    """(network, inputs, labels, effort) -> a number. The network is a torch module (batch, d_in) -> (batch, d_out) that
-    must be left as it was; inputs (points, d_in), labels (points,) are the training part; effort is the spec's section
-    `metrics`. None or nan: not defined for this network, which is a missing value and no failure"""
-    log: bool = False
-    """it is shown in log scale, and correlated by its logarithm"""
-    version: str = "1"
-    """to be raised when the same network gives another number; it enters the ids"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where the points of a dataset come from."""
-
-    name: str
-    read: Callable[..., tuple[Any, ...]] | Ref
-    """(root) -> arrays inputs (points, ...) and labels (points,), of which the study draws its three parts; or four
-    arrays, the last two of them the inputs and labels that the test part must be drawn from. `root` is the user's data
-    folder, None where he named none"""
-    files: Callable[..., Sequence[Path]] | Ref | None = None
-    """(root) -> the files that `read` reads, whose content then belongs to the study; None: it reads none"""
-    version: str = "1"
-    """to be raised when the same files give other points; it enters the ids"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """How raw points become a network's inputs."""
-
-    name: str
-    fit_and_apply: Callable[..., Sequence[Any]] | Ref
-    """(train, *others, seed=...) -> the same parts as arrays (points, ...), float64: what is estimated is estimated on
-    `train` alone. All parts come as arrays of the source's shape and dtype"""
-    version: str = "1"
-    """to be raised when the same points come out otherwise; it enters the ids"""
-
-
-class Description(Protocol):
-    """One architecture of a `Family`, the seed of its initial weights included."""
-
-    @property
-    def properties(self) -> Mapping[str, float | int | str | bool]:
-        """What was drawn, for the table `properties`."""
-
-    def build(self) -> "nn.Module":
-        """The network at initialization, (batch, d_in) -> (batch, d_out); the same numbers every time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """Architectures of one's own, drawn from a seed."""
-
-    name: str
-    draw: Callable[..., Description] | Ref
-    """(index, *, seed, d_in, d_out, shape, **size) -> a Description. `shape` is that of one point before it was
-    flattened to d_in numbers; `size` holds the fields of the spec's section `sampling.size`"""
-    version: str = "1"
-    """to be raised when the same index and seed give another network; it enters the ids"""
-
-
-def loaded(reference: Callable[..., Any] | Ref) -> Any:
-    """The callable or object that a `Ref` names; anything else is given back as it is."""
-    if not isinstance(reference, str):
-        return reference
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
-_named: dict[str, Kind[Any]] = {}
-"""kinds of the modules that were named on the command line"""
+_named: dict[tuple[type, str], tuple[Plugin, str]] = {}
+"""(type, name) -> an object of a module that was named, and where it comes from"""
 _modules: list[str] = []
 
 
@@ -228,29 +89,70 @@ def use_plugins(modules: Iterable[str] = ()) -> None:
     for name in dict.fromkeys([*variable, *modules]):
         if name in _modules:
             continue
+        where = f"plug-in {name}"
         here = str(Path.cwd())
         if here not in sys.path:
             sys.path.insert(0, here)
         try:
             module = importlib.import_module(name)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:
             raise SpecError(
-                f"plug-in {name}: cannot be imported on this machine ({reason}); looked in {here}"
+                f"{where}: cannot be imported on this machine ({_reason(error)}); looked in {here}"
             ) from None
-        kinds = [each for each in vars(module).values() if isinstance(each, Kind)]
-        if not kinds:
-            raise SpecError(f"plug-in {name}: expected a module with an object of type distnlc.Kind, but found none")
-        for kind in kinds:
-            if kind.name in (*built_in(), *_named):
-                raise SpecError(f"plug-in {name}: there is a kind {kind.name!r} already; give yours another name")
-            _named[kind.name] = _checked(kind, f"plug-in {name}")
+        found = [each for each in vars(module).values() if isinstance(each, TYPES)]
+        if not found:
+            raise SpecError(f"{where}: expected a module with {EXPECTED}, but found none")
+        for plugin in found:
+            _checked(plugin, where)
+            key = type(plugin), plugin.name
+            if _named.get(key, (plugin,))[0] is not plugin:
+                raise _taken(plugin, where)
+            _named[key] = plugin, where
         _modules.append(name)
 
 
 def plugins_in_use() -> list[str]:
     """The modules that `use_plugins` has imported; a worker needs them too."""
     return list(_modules)
+
+
+def plugin_named(kind: type[T], name: str) -> T | None:
+    """The user's object of that type and name, None if there is none.
+
+    Raises SpecError if there are two, or if an entry point of that name cannot be used.
+    """
+    found = [_named[kind, name]] if (kind, name) in _named else []
+    for entry in metadata.entry_points(group=ENTRY_POINTS, name=name):
+        where = f"entry point {name} ({entry.value})"
+        plugin = _of_entry_point(entry, where)
+        if isinstance(plugin, kind) and all(plugin is not other for other, _ in found):
+            found.append((plugin, where))
+    if len(found) > 1:
+        sources = " and ".join(where for _, where in found)
+        raise SpecError(f"there are two of the name {name!r}, a {word_for(kind)} each: {sources}; keep one of them")
+    return found[0][0] if found else None  # type: ignore[return-value]  # mypy does not follow `isinstance(_, kind)`
+
+
+def plugin_names(kind: type) -> list[str]:
+    """The names of all the user's objects of that type; an entry point that cannot be used is left out and logged."""
+    names = [name for type_, name in _named if type_ is kind]
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            plugin = _of_entry_point(entry, f"entry point {entry.name} ({entry.value})")
+        except SpecError as error:
+            log.warning("%s", error)
+        else:
+            names += [entry.name] * isinstance(plugin, kind)
+    return [*dict.fromkeys(names)]
+
+
+def plugin_required(kind: type[T], name: str) -> T:
+    """The user's object of that type and name. Raises SpecError, which names those there are, if there is none."""
+    plugin = plugin_named(kind, name)
+    if plugin is None:
+        there_are = ", ".join(plugin_names(kind)) or "none"
+        raise SpecError(f"there is no {word_for(kind)} {name!r} here; there are: {there_are} ({BY_PLUGIN})")
+    return plugin
 
 
 def built_in() -> list[str]:
@@ -260,51 +162,73 @@ def built_in() -> list[str]:
 
 
 def kinds() -> list[str]:
-    """The names of all kinds there are: built in, installed, named."""
-    return [*built_in(), *(each.name for each in metadata.entry_points(group=ENTRY_POINTS)), *_named]
+    """The names of all kinds there are: built in, named, installed."""
+    return [*built_in(), *plugin_names(Kind)]
+
+
+def kind_named(name: str) -> Kind[Any] | None:
+    """The kind of that name, None if there is none."""
+    if name in built_in():
+        kind: Kind[Any] = importlib.import_module(f"{BUILT_IN}.{name.replace('-', '_')}").KIND
+        return kind
+    return plugin_named(Kind, name)
 
 
 def kind_of(name: str) -> Kind[Any]:
     """The kind of that name. Raises SpecError if there is none."""
-    if name in built_in():
-        kind = importlib.import_module(f"{BUILT_IN}.{name.replace('-', '_')}").KIND
-    elif name in _named:
-        kind = _named[name]
-    else:
-        kind = next((each.load() for each in metadata.entry_points(group=ENTRY_POINTS) if each.name == name), None)
-        if isinstance(kind, Kind):
-            _checked(kind, f"entry point {name}")
-    if not isinstance(kind, Kind):
-        raise SpecError(
-            f"unknown study kind {name!r}; there are: {', '.join(kinds())} (the module of another is named by --plugin "
-            f"or {PLUGINS_VARIABLE})"
-        )
+    kind = kind_named(name)
+    if kind is None:
+        raise SpecError(f"unknown study kind {name!r}; there are: {', '.join(kinds())} ({BY_PLUGIN})")
     return kind
 
 
-def _checked(kind: Kind[Any], where: str) -> Kind[Any]:
-    """The kind, if the others can use its first table. Raises SpecError that names where it comes from."""
+def _of_entry_point(entry: metadata.EntryPoint, where: str) -> Plugin:
     try:
-        check_unit_row(kind.row)
-    except TypeError as error:
-        raise SpecError(f"{where}: kind {kind.name}: {error}") from None
-    return kind
+        plugin = _checked(entry.load(), where)
+    except SpecError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SpecError(f"{where}: cannot be imported on this machine ({_reason(error)})") from None
+    if plugin.name != entry.name:
+        raise SpecError(f"{where}: the object is called {plugin.name!r}; an entry point has its object's name")
+    return plugin
 
 
-def plugin_named(kind: type[T], name: str) -> T | None:
-    """The object of that type and name among the plug-ins in use, None if there is none."""
-    return _objects(kind).get(name)
+def _checked(plugin: Any, where: str) -> Plugin:
+    """The plug-in, if the others can use it. Raises SpecError that names where it comes from."""
+    if not isinstance(plugin, TYPES):
+        raise SpecError(f"{where}: expected {EXPECTED}, found {type(plugin).__name__}")
+    named = f"{where}: {word_for(type(plugin))} {plugin.name}"
+    if not (isinstance(plugin.name, str) and PLAIN_NAME.fullmatch(plugin.name)):
+        raise SpecError(f"{where}: expected a name of letters, digits and _ . / + -, found {plugin.name!r}")
+    if not isinstance(plugin.version, str):
+        raise SpecError(f'{named}: expected a version of text, such as "1", found {plugin.version!r}')
+    if plugin.name in _built_in_of(type(plugin)):
+        raise _taken(plugin, where)
+    if isinstance(plugin, Kind):
+        try:
+            check_unit_row(plugin.row)
+        except TypeError as error:
+            raise SpecError(f"{named}: {error}") from None
+    return plugin
 
 
-def plugin_names(kind: type) -> list[str]:
-    """The names of all objects of that type among the plug-ins in use."""
-    return list(_objects(kind))
+def _built_in_of(kind: type) -> Collection[str]:
+    if kind is Kind:
+        return built_in()
+    names: Collection[str] = loaded(BUILT_IN_NAMES[kind]) if kind in BUILT_IN_NAMES else ()
+    return names
 
 
-def _objects(kind: type[T]) -> dict[str, T]:
-    found: dict[str, T] = {}
-    for module in _modules:
-        for value in vars(sys.modules[module]).values():
-            if isinstance(value, kind):
-                found[vars(value)["name"]] = value
-    return found
+def _taken(plugin: Plugin, where: str) -> SpecError:
+    return SpecError(f"{where}: there is a {word_for(type(plugin))} {plugin.name!r} already; give yours another name")
+
+
+def word_for(kind: type, number: int = 1) -> str:
+    """`metric` for Metric, and so on; the plural for another number."""
+    word = kind.__name__.lower()
+    return word if number == 1 else f"{word.removesuffix('y')}ies" if word.endswith("y") else f"{word}s"
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

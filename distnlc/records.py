@@ -4,18 +4,27 @@ A study kind declares the rows of its tables with `column(QUANTITY)`; the mirror
 and the page of columns read labels, units and scales from there. The first table of every kind holds one row per unit
 and has the columns of UNIT_COLUMNS. Errors are fractions in [0, 1]. A quantity that was not measured, or that a
 failed unit never reached, is None.
+
+Two long tables mean the same in every kind that lists them among its tables: `measurements` and `properties`. They are
+read by name, and a study that has nothing to say there leaves them empty.
 """
 
 import dataclasses
+import math
+import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 OK, DIVERGED, PRUNED, SKIPPED, FAILED = "ok", "diverged", "pruned", "skipped", "failed"
 """a run: ok, diverged (its loss was never finite) or pruned (it left its population at a rung);
 a unit: ok, skipped (measured, but not trained because the spec says so) or failed"""
+
+PLAIN_NAME = re.compile(r"\w[\w./+ -]{0,99}")
+"""a name of somebody's own that can stand in any page and on any terminal"""
 
 Records = Mapping[str, Sequence[Any]]
 """The result of one unit: table name -> rows. The first table of a study kind holds exactly one of them."""
@@ -112,3 +121,61 @@ def check_unit_row(row_type: type) -> None:
 def unit_row(records: Records) -> Any:
     """The unit's row of the first table."""
     return next(iter(records.values()))[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurementRow:
+    """One value of a metric of the user's own (`distnlc.Metric`), before or after training."""
+
+    unit_id: str = column(UNIT_ID, required=True)
+    stage: str = column(
+        Quantity("stage", "text", "`initial`: before training; `trained`: of the trained network", group="identity"),
+        required=True,
+    )
+    name: str = column(Quantity("metric", "text", "the metric's name in the spec", group="identity"), required=True)
+    label: str = column(Quantity("label", "text", "what people call the metric", group="identity"), required=True)
+    log: bool = column(
+        Quantity("log scale", "yes/no", "whether the metric is correlated by its logarithm", group="identity"),
+        required=True,
+    )
+    value: float | None = column(
+        Quantity("value", "number", "the metric's value; missing where it has none", group="result")
+    )
+    reason: str | None = column(Quantity("reason", "text", "why the value is missing", group="result"))
+    seconds: float = column(
+        Quantity("time of the metric", "s", "wall time to measure the metric", group="cost"), required=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyRow:
+    """One property of an architecture of the user's own (`distnlc.Family`), as it was drawn: a number or a text."""
+
+    unit_id: str = column(UNIT_ID, required=True)
+    name: str = column(Quantity("property", "text", "the property's name", group="identity"), required=True)
+    value: float | None = column(
+        Quantity("value", "number", "a property that is a number; yes is 1, no is 0", group="drawn")
+    )
+    text: str | None = column(Quantity("text", "text", "a property that is a text", group="drawn"))
+
+
+INITIAL, TRAINED = "initial", "trained"
+"""stages of a measurement"""
+MEASUREMENTS, PROPERTIES = "measurements", "properties"
+READ_BY_NAME: Mapping[str, type] = {MEASUREMENTS: MeasurementRow, PROPERTIES: PropertyRow}
+"""the tables that are never unpacked, with their rows"""
+
+
+def missing_values(rows: Iterable[Any]) -> list[str]:
+    """One line for each metric that has no value for some networks, from rows of `measurements`."""
+    count, missing, reasons = Counter[str](), Counter[str](), dict[str, str]()
+    for row in rows:
+        count[row.name] += 1
+        if row.value is None or math.isnan(row.value):
+            missing[row.name] += 1
+            reasons.setdefault(row.name, row.reason or "no reason is recorded")
+    return [
+        f"{missing[name]:,} of {count[name]:,} values of the metric {name} are missing, the first because it "
+        f"{reasons[name]}"
+        for name in sorted(missing)
+    ]

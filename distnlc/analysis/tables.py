@@ -15,7 +15,7 @@ import pandas as pd
 
 from distnlc import store
 from distnlc.plugins import kind_of
-from distnlc.records import columns_of, quantities
+from distnlc.records import READ_BY_NAME, columns_of, quantities
 from distnlc.spec import SpecError
 
 
@@ -23,7 +23,7 @@ from distnlc.spec import SpecError
 class Tables:
     """The tables of one study: `tables.runs` or `tables["runs"]`; unpacked in the kind's order, one row per unit first.
 
-    `unit_id` joins them.
+    `unit_id` joins them. `measurements` and `properties` are read by name and never unpacked.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Tables:
         return next(iter(self))
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        return iter(self.frames.values())
+        return (frame for name, frame in self.frames.items() if name not in READ_BY_NAME)
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         return self.frames[name]

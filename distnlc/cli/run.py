@@ -19,6 +19,7 @@ from distnlc.cli.words import (
     rows_of,
     same_command,
     say_failures,
+    say_missing,
     study_of,
     units_of,
 )
@@ -110,6 +111,7 @@ def run(
         try:
             store.compact()
             _conclude(folder, mirror)
+            say_missing(folder)
             say_failures(rows_of(kind, folder) if tally.failed else (), units, same_command)
         except KeyboardInterrupt:
             say(f"interrupted while it concluded: all units are kept; once more: {same_command()}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from distnlc.cli.words import FolderArgument, PluginOption, SetOption, study_of
-from distnlc.plugins import kind_of, use_plugins
+from distnlc.plugins import PARTS_OF_STUDIES, kind_of, plugin_names, use_plugins, word_for
 from distnlc.plugins import kinds as all_kinds
 from distnlc.sinks.console import say
 from distnlc.store import export as export_tables
@@ -81,13 +81,16 @@ def kinds(
     assignments: SetOption = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Lists the kinds of study; with --check tries whether a kind keeps what every kind must."""
+    """Lists the kinds of study and the plug-ins; with --check tries whether a kind keeps what every kind must."""
     use_plugins(plugin or ())
     if check is None:
         for name in all_kinds():
             kind = kind_of(name)
             about = (kind.spec.__doc__ or "").strip().partition("\n")[0]
             say(f"{name:<16} {about} Tables: {', '.join(kind.tables)}")
+        for type_ in PARTS_OF_STUDIES:
+            if names := plugin_names(type_):
+                say(f"{word_for(type_, len(names))} of your own: {', '.join(names)}")
         return
     from distnlc.cli.contract import check_kind
 

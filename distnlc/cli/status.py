@@ -4,12 +4,20 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from distnlc.cli.words import FolderArgument, PluginOption, continuing_command, rows_of, say_failures, units_of
-from distnlc.plugins import kind_of, kinds, use_plugins
+from distnlc.cli.words import (
+    FolderArgument,
+    PluginOption,
+    continuing_command,
+    rows_of,
+    say_failures,
+    say_missing,
+    units_of,
+)
+from distnlc.plugins import kind_named, kinds, use_plugins
 from distnlc.progress import Tally
 from distnlc.records import FAILED, SKIPPED
 from distnlc.sinks.console import NO_WORKER, named_numbers, pace, read_progress, running, say
-from distnlc.spec import spec_id
+from distnlc.spec import SpecError, spec_id
 from distnlc.store import place_of, read_spec_fields, read_statuses
 from distnlc.studies import from_fields
 
@@ -19,11 +27,20 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     use_plugins(plugin or ())
     place, fields = place_of(folder), read_spec_fields(folder)
     at_work = read_progress(place)
-    if fields.get("kind") not in kinds():
+    kind = kind_named(str(fields.get("kind")))
+    if kind is None:
         _say_counts(folder, fields)
+        say(
+            f"its kind {str(fields.get('kind'))!r} is not installed here (there are: {', '.join(kinds())}); --plugin "
+            "names the module that has it. Rows can be exported without"
+        )
         return
-    study = from_fields(fields, where=place.where("study.yaml"))
-    kind = kind_of(study.kind)
+    try:
+        study = from_fields(fields, where=place.where("study.yaml"))
+    except SpecError as error:  # such as a dataset whose plug-in is not here
+        _say_counts(folder, fields)
+        say(f"more cannot be told here: {error}")
+        return
     units = units_of(kind, study)
     failed = list[Any]()
 
@@ -41,6 +58,7 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     say(f"{study.name} ({spec_id(study)}): {counts}")
     for number in named_numbers(tally.headline.numbers()):
         say(number)
+    say_missing(folder)
     say_failures(failed, units, partial(continuing_command, folder))
     if at_work:
         so_far = at_work.progress
@@ -54,11 +72,7 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
 
 
 def _say_counts(folder: str, fields: dict[str, Any]) -> None:
-    """What the manifest alone tells of a study whose kind is not installed here."""
+    """What the manifest alone tells, of a study whose spec cannot be read here."""
     counts = Counter(read_statuses(folder).values())
     listed = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())) or "none yet"
     say(f"{fields.get('name', 'study')}: units {listed}")
-    say(
-        f"its kind {str(fields.get('kind'))!r} is not installed here (there are: {', '.join(kinds())}); --plugin names "
-        "the module that has it. Rows can be exported without"
-    )

@@ -10,7 +10,7 @@ import typer
 
 from distnlc.plugins import Kind, loaded, use_plugins
 from distnlc.progress import tallied
-from distnlc.records import FAILED
+from distnlc.records import FAILED, MEASUREMENTS, MeasurementRow, columns_of, missing_values
 from distnlc.sinks.console import failure, say
 from distnlc.spec import SpecError, StudySpec, Unit
 from distnlc.store import place_of, read_columns, read_table
@@ -28,7 +28,11 @@ PartOption = Annotated[
 ]
 PluginOption = Annotated[
     list[str] | None,
-    typer.Option("--plugin", metavar="MODULE", help="a module with kinds of your own; also DISTNLC_PLUGINS"),
+    typer.Option(
+        "--plugin",
+        metavar="MODULE",
+        help="a module with kinds, metrics, data or families of your own; also DISTNLC_PLUGINS",
+    ),
 ]
 
 
@@ -58,6 +62,15 @@ def rows_of(kind: Kind[Any], folder: str) -> Iterator[Any]:
     absent = dict.fromkeys(set(tallied(kind)) - set(columns))
     for batch in read_table(folder, kind.first, columns).to_batches(max_chunksize=10_000):
         yield from (SimpleNamespace(**absent, **fields) for fields in batch.to_pylist())
+
+
+def say_missing(folder: str) -> None:
+    """One line for each metric of the user's own that has no value for some networks."""
+    if read_columns(folder).get(MEASUREMENTS) == columns_of(MeasurementRow):
+        batches = read_table(folder, MEASUREMENTS, ["name", "value", "reason"]).to_batches(max_chunksize=10_000)
+        rows = (SimpleNamespace(**fields) for batch in batches for fields in batch.to_pylist())
+        for line in missing_values(rows):
+            say(f"warning: {line}", style="yellow")
 
 
 def same_command(*options: str) -> str:

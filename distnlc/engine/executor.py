@@ -6,6 +6,7 @@ Out: a `Finished` for each unit: its records, or why there are none. A unit's ex
 On a CPU a unit computes with one thread, since the number of threads changes how results are rounded.
 """
 
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from distnlc.plugged import check_plugins
 from distnlc.plugins import Work, kind_of, loaded, plugins_in_use, use_plugins
 from distnlc.records import Records
-from distnlc.spec import StudySpec, Unit
+from distnlc.spec import SpecError, StudySpec, Unit
 from distnlc.studies import from_fields
 
 UnitWork = Callable[[Unit, str], Records]
@@ -98,11 +100,18 @@ class StudyWork:
     """modules that a worker imports first"""
 
     def load(self) -> None:
-        """Imports the plug-ins. Raises SpecError that names the one this machine lacks."""
-        use_plugins(self.plugins)
+        """Imports the plug-ins and finds the installed ones. Raises SpecError that names the one this machine lacks."""
+        try:
+            use_plugins(self.plugins)
+            check_plugins(self._spec())
+        except SpecError as error:
+            raise SpecError(f"on machine {socket.gethostname()}: {error}") from None
+
+    def _spec(self) -> StudySpec:
+        return from_fields(self.fields, where="the study sent to this worker")
 
     def __call__(self, unit: Unit, device: str) -> Records:
-        spec = from_fields(self.fields, where="the study sent to this worker")
+        spec = self._spec()
         own = self.checkpoints / unit.unit_id if self.checkpoints else None
         records: Records = loaded(kind_of(spec.kind).run)(spec, unit, Work(device, own))
         return records

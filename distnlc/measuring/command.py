@@ -18,6 +18,8 @@ from distnlc.data.sources import STATED
 from distnlc.data.spec import DataSpec
 from distnlc.engine.executor import best_device
 from distnlc.measuring.table import plain_table
+from distnlc.plugged import NamedMetric
+from distnlc.plugins import Metric, plugin_names, use_plugins
 from distnlc.records import quantities
 from distnlc.sinks.console import say, terminal
 from distnlc.spec import SpecError
@@ -58,6 +60,9 @@ def measure(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the network's random weights and of the measuring")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object, for programs")] = False,
+    plugin: Annotated[
+        list[str] | None, typer.Option(metavar="MODULE", help="a module whose metrics are measured too")
+    ] = None,
 ) -> None:
     """Measures your own network before it is trained, and says what error to expect."""
     from distnlc import analysis
@@ -65,6 +70,8 @@ def measure(
     from distnlc.measuring.network import measure_network
     from distnlc.measuring.user import make_network
 
+    use_plugins(plugin or ())
+    own = tuple(NamedMetric.parse({"name": name, "version": ""}) for name in plugin_names(Metric)) if plugin else ()
     folder = reference or str(analysis.EXAMPLE)
     fields = read_spec_fields(folder)
     if fields.get("kind") != KIND:
@@ -81,7 +88,7 @@ def measure(
                 points.inputs.to(device),
                 points.labels,
                 batch_size=spec.training.batch_size,
-                spec=spec.metrics,
+                spec=spec.metrics.model_copy(update={"extra": own}),
                 seed=seed,
             )
     except ValueError as error:
@@ -98,14 +105,17 @@ def measure(
         "dtype": str(measured.dtype).removeprefix("torch."),
         "device": device,
         "metrics": {name: measured.metrics.get(name) for name in LABELS},
+        "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
         "notes": measured.notes,
     }
+    found["notes"] += [f"{row.label}: no value, it {row.reason}" for row in measured.own if row.value is None]
+    labels = {row.name: row.label for row in measured.own}
     _compare(found, compared, named=part is not None)
     if as_json:
         typer.echo(json.dumps(_finite(found), indent=1, allow_nan=False))
     else:
-        _show(found, compared)
+        _show(found, compared, labels)
 
 
 def _points(data: str, root: str | None, spec: Spec) -> "Points":
@@ -151,7 +161,7 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
     )
 
 
-def _show(found: Mapping[str, Any], part: "Part") -> None:
+def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str]) -> None:
     """Prints a table, the prediction and the notes."""
     from distnlc.analysis.drawing.format import number
 
@@ -166,6 +176,9 @@ def _show(found: Mapping[str, Any], part: "Part") -> None:
         if value is not None:
             median = number(part.rows[name].median())
             table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
+    for name, label in own_labels.items():
+        if (value := found["own_metrics"][name]) is not None:
+            table.add_row(label, number(value), "–", "–")
     terminal.print(table)
     study, count = reference["study"], reference["architectures"]
     say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")

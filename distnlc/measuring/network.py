@@ -16,17 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.batches import Network, checked_batch_size
+from distnlc.metrics.batches import DROPOUTS, Network, checked_batch_size, without_dropout
+from distnlc.metrics.extra import measure_extra
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
+from distnlc.records import INITIAL, MeasurementRow
 from distnlc.spec import MOST_SHOWN
 
-DROPOUTS = (
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
-    *(nn.MultiheadAttention, nn.RNNBase),
-)
-"""in these modules the training mode means dropout and nothing else"""
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -40,6 +37,8 @@ class Measurement:
     """None for a callable that is no module"""
     d_out: int
     dtype: torch.dtype
+    own: list[MeasurementRow]
+    """those that `spec.extra` names, metrics of the user's own"""
     notes: list[str]
     """in plain words, what was measured otherwise or not at all, and why"""
 
@@ -99,7 +98,10 @@ def measure_network(
     if inputs.dtype == torch.float32:
         metrics.pop("init_relative_diameter", None)
     parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
-    return Measurement(metrics, parameters, d_out, inputs.dtype, notes)
+    if isinstance(function, nn.Module):
+        function.requires_grad_(True)  # as a study gives a network to metrics of the user's own
+    own = measure_extra(function, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
+    return Measurement(metrics, parameters, d_out, inputs.dtype, own, notes)
 
 
 def _in_type(network: Network, batch: Tensor) -> Network:
@@ -124,11 +126,7 @@ def _in_type(network: Network, batch: Tensor) -> Network:
 
 def _copy(network: nn.Module, like: Tensor) -> nn.Module:
     """A frozen copy without dropout, with that tensor's type and device."""
-    network = copy.deepcopy(network).to(like).requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, DROPOUTS):
-            module.eval()
-    return network
+    return without_dropout(copy.deepcopy(network).to(like).requires_grad_(False))
 
 
 def _differences(network: Network, dtype: torch.dtype) -> list[str]:

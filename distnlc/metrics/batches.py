@@ -18,6 +18,11 @@ from torch import nn
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+DROPOUTS = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.MultiheadAttention, nn.RNNBase),
+)
+"""in these modules the training mode means dropout and nothing else"""
 STACKING_DEVICES = {"cuda"}
 """these propagate many batches at a time; a CPU takes one after the other, which stays in its cache"""
 STACKED_POINTS = 10_000
@@ -47,6 +52,14 @@ def measurable(network: Network) -> Network:
         return outputs
 
     return checked
+
+
+def without_dropout(network: nn.Module) -> nn.Module:
+    """The network itself, made one function: its dropouts are switched off, and nothing else is."""
+    for module in network.modules():
+        if isinstance(module, DROPOUTS):
+            module.eval()
+    return network
 
 
 def ordered_batches(inputs: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from distnlc.plugged import check_plugins
 from distnlc.plugins import kind_of, kinds
 from distnlc.spec import SpecError, StudySpec, assign, read_yaml
 
@@ -36,7 +37,7 @@ def resolve(source: str, assignments: Sequence[str] = (), *, text: str | None = 
     """The checked spec of a preset's name or a YAML file's path, with `field=value` assignments applied.
 
     `text`: the content of the file, if it is not on this machine. Raises SpecError for an unknown preset, an
-    unreadable file, an unknown field or a wrong value.
+    unreadable file, an unknown field or a wrong value, and for a plug-in that is not here.
     """
     path = Path(source)
     if text is not None:
@@ -57,11 +58,14 @@ def resolve(source: str, assignments: Sequence[str] = (), *, text: str | None = 
     fields = {"name": path.stem} | fields
     for assignment in assignments:
         fields = assign(fields, assignment)
-    return from_fields(fields, where=source)
+    spec = from_fields(fields, where=source)
+    check_plugins(spec)
+    return spec
 
 
 def from_fields(fields: Mapping[str, Any], *, where: str) -> StudySpec:
-    """The checked spec of plain data, its type chosen by the field `kind`. Raises SpecError."""
+    """The checked spec of plain data, its type chosen by the field `kind`, for reading what is there: the plug-ins that
+    it names may be missing. Raises SpecError."""
     if "kind" not in fields:
         raise SpecError(f"{where}: the field 'kind' is missing; kinds: {', '.join(kinds())}")
     kind = kind_of(str(fields["kind"]))

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from distnlc import analysis
+from distnlc.records import READ_BY_NAME
 from distnlc.spec import StudySpec
 from distnlc.store import Store, StoreError
+from distnlc.studies.nlc import KIND
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from distnlc.studies.rehearsal import RehearsalRow
 from tests.helpers.synthetic import architecture_row, failed_row, invented, write_study
@@ -104,3 +106,23 @@ def test_a_table_that_is_younger_than_the_study_is_empty(tmp_path: Path) -> None
         pass
     epochs = analysis.load(tmp_path / "s").epochs
     assert (len(epochs), list(epochs.columns)) == (0, [field.name for field in fields(EpochRow)])
+
+
+def test_tables_that_are_read_by_name_are_never_unpacked_and_are_empty_where_a_study_is_older() -> None:
+    tables = analysis.load(analysis.EXAMPLE)
+    assert len(list(tables)) == len(["architectures", "runs", "epochs"])
+    for name, row_type in READ_BY_NAME.items():
+        assert list(tables[name].columns) == [field.name for field in fields(row_type)]
+        assert len(tables[name]) == 0
+
+
+def test_a_study_from_before_these_tables_is_continued(tmp_path: Path) -> None:
+    spec = StudySpec(kind="nlc")
+    older = {name: row_type for name, row_type in KIND.tables.items() if name not in READ_BY_NAME}
+    Store.create_or_open(tmp_path / "study", spec, older).close()
+    empty: dict[str, list[object]] = {name: [] for name in KIND.tables}
+    with Store.create_or_open(tmp_path / "study", spec, KIND.tables) as store:
+        row = architecture_row()
+        store.commit([(row.unit_id, row.status, empty | {"architectures": [row]})])
+    tables = analysis.load(tmp_path / "study")
+    assert (len(tables.architectures), len(tables.measurements)) == (1, 0)

@@ -14,6 +14,7 @@ from distnlc.analysis.nlc import expectation
 from distnlc.analysis.nlc.expectation import find_part
 from distnlc.analysis.statistics.prediction import fit
 from distnlc.networks.architecture import Architecture
+from tests.helpers.plugged import modules_in
 from tests.helpers.typed import distnlc
 
 NETWORKS = """
@@ -186,3 +187,28 @@ def test_a_reference_that_cannot_be_compared_with_is_named(finished: Path, words
     answer = distnlc("measure", "own_networks:mlp", "--data", "inputs.npy", *words.format(finished).split())
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
+
+
+METRICS = """
+import torch
+import distnlc
+
+def slope(network, inputs, labels, effort):
+    loss = network(inputs).square().mean()
+    return torch.autograd.grad(loss, [next(iter(network.parameters()))])[0].norm()
+
+SLOPE = distnlc.Metric(name="my-slope", label="slope of the weights", measure=slope)
+NONE = distnlc.Metric(name="my-none", label="nothing", measure=lambda *_: None)
+"""
+
+
+def test_metrics_of_the_user_s_own_are_measured_too(tmp_path: Path) -> None:
+    words = ["measure", "own_networks:mlp", "--data", "waveform-noise", "--plugin", "my_metrics"]
+    with modules_in(tmp_path, {"my_metrics": METRICS}):
+        answer = distnlc(*words)
+        assert answer.code == 0, answer.err
+        assert re.search(r"^ *slope of the weights +\S+ +– +– *$", answer.out, re.MULTILINE)
+        assert "note: nothing: no value, it is not defined there (it gave None)" in answer.out
+        found = json.loads(distnlc(*words, "--json").out)
+    assert found["own_metrics"]["my-slope"] > 0
+    assert found["own_metrics"]["my-none"] is None

@@ -10,7 +10,7 @@ import pytest
 
 from distnlc.cli.contract import Trial
 from distnlc.plugins import kind_of, loaded
-from distnlc.records import columns_of
+from distnlc.records import READ_BY_NAME, columns_of
 from distnlc.spec import spec_id
 from distnlc.store import read_tables
 from distnlc.studies import from_fields, resolve
@@ -40,7 +40,8 @@ def test_a_small_study_gives_the_rows_that_it_always_gave(tmp_path: Path) -> Non
     """But for rounding, which differs between processors."""
     golden = GOLDEN["small_study"]
     found = read_tables(Trial(from_fields(golden["spec"], where="golden"), tmp_path).serial)
-    rows = {table: rows.to_pylist() for table, rows in found.items()}
+    rows = {table: rows.to_pylist() for table, rows in found.items() if table not in READ_BY_NAME}
+    assert [found[table].num_rows for table in READ_BY_NAME] == [0, 0]
     rows["epochs"] = rows["epochs"][::5]
     assert {table: len(rows) for table, rows in rows.items()} == {
         table: len(rows) for table, rows in golden["rows"].items()

@@ -14,6 +14,7 @@ from distnlc.spec import SpecError
 from distnlc.store import place_of
 from distnlc.store.reading import read_manifest
 from distnlc.studies import template
+from tests.helpers.plugged import forget, installed, modules_in
 from tests.helpers.typed import Answer, distnlc, no_mlflow
 
 MINE = Path(template.__file__).read_text()
@@ -24,28 +25,10 @@ STUDY = "kind: mine\nparts: {a: {}, b: {shift: 0.5, count: 2}}\n"
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the plug-in and a study of it; at the end the plug-in is forgotten."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mirror, "find_spec", no_mlflow)
-    (tmp_path / "my_study.py").write_text(MINE)
     (tmp_path / "mine.yaml").write_text(STUDY)
-    before = list(sys.path)
-    yield tmp_path
-    forget()
-    sys.path[:] = before
-
-
-def forget() -> None:
-    plugins._named.clear()
-    plugins._modules.clear()
-    sys.modules.pop("my_study", None)
-
-
-def install(home: Path, module: str) -> None:
-    """What pip leaves of a package that declares the kind as an entry point."""
-    package = home / "mine-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text(f"[distnlc]\nmine = {module}:KIND\n")
+    with modules_in(tmp_path, {"my_study": MINE}):
+        yield tmp_path
 
 
 def run_mine(*words: str) -> Answer:
@@ -76,7 +59,7 @@ def test_some_parts_are_done_alone_and_the_same_command_does_the_rest() -> None:
 
 
 def test_an_installed_kind_needs_no_option(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(home, "my_study")
+    installed(home, mine="my_study:KIND")
     monkeypatch.syspath_prepend(home)
     assert run_mine().code == 0
     assert "5 of 5 units done" in distnlc("status", "study").out
@@ -85,16 +68,18 @@ def test_an_installed_kind_needs_no_option(home: Path, monkeypatch: pytest.Monke
 
 def test_an_installed_kind_that_cannot_be_used_is_told_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "bare.py").write_text(MINE.replace("    device: str | None = column(DEVICE)\n", ""))
-    install(home, "bare")
+    installed(home, mine="bare:KIND")
     monkeypatch.syspath_prepend(home)
-    with pytest.raises(SpecError, match="entry point mine: kind mine: Row: a first table has a column device"):
+    with pytest.raises(
+        SpecError, match=r"entry point mine \(bare:KIND\): kind mine: Row: a first table has a column device"
+    ):
         plugins.kind_of("mine")
 
 
 def test_a_study_of_another_version_of_its_kind_is_another_study_and_is_not_continued(home: Path) -> None:
     assert run_mine("--plugin", "my_study").code == 0
     first = read_manifest(place_of("study")).study_id
-    forget()
+    forget("my_study")
     (home / "my_study.py").write_text(MINE.replace('name="mine", ', 'name="mine", version="2", '))
     answer = distnlc("run", "study/study.yaml", "--out", "study", "--executor", "serial", "--plugin", "my_study")
     assert answer.code == 2
@@ -106,7 +91,7 @@ def test_a_study_of_another_version_of_its_kind_is_another_study_and_is_not_cont
 @pytest.mark.usefixtures("home")
 def test_a_study_whose_kind_is_not_installed_is_listed_counted_and_exported_but_not_run() -> None:
     assert run_mine("--plugin", "my_study").code == 0
-    forget()
+    forget("my_study")
     said = distnlc("status", "study")
     assert said.code == 0
     assert "mine: units 5 ok" in said.out
@@ -127,7 +112,7 @@ def test_the_check_of_a_kind_says_what_it_keeps_and_what_it_breaks(monkeypatch: 
     assert answer.code == 0, answer.err
     assert answer.out.count("ok: ") == len(PROMISES_WITHOUT_RAY)
     assert "mine" in distnlc("kinds").out
-    forget()
+    forget("my_study")
     Path("my_study.py").write_text(MINE.replace("(unit.index + spec", "(id(object()) + spec"))
     answer = distnlc("kinds", "--check", "mine.yaml")
     assert answer.code == 2

@@ -211,7 +211,7 @@ def tables_of(rows: Sequence[ArchitectureRow]) -> Tables:
     """As `load` gives them, without a folder."""
     records, frames = [records_of(row) for row in rows], {}
     for table, row_type in kind_of("nlc").tables.items():
-        every = [row for unit in records for row in unit[table]]
+        every = [row for unit in records for row in unit.get(table, ())]
         frames[table] = to_arrow(every, arrow_schema(row_type), table).to_pandas()
     frames["architectures"] = frames["architectures"].astype({"best_at_edge": "boolean"})
     return Tables("nlc", frames)

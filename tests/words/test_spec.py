@@ -68,12 +68,15 @@ CHANGED = {
     "metrics.walk_batches": 0,
     "metrics.walk_inputs": 2,
     "metrics.walk_outputs": 3,
+    "metrics.extra": [{"name": "mine", "version": "1"}],
     "parts": {"a": {"data": {"name": "mnist"}}},
 }
 """another value for every field that fixes the result (those with a single possible value left out)"""
 DATASET = {"data.crop": "cifar10", "data.shape": "gaussian-images", "data.separation": "clusters", "data.file": "npz"}
 """the dataset of a field that not every one has a use for"""
 SINGLE_VALUED = {"kind", "search.selection", "version"}
+TOGETHER = {"sampling.family": {"name": "mine", "version": "1"}, "sampling.size": {"width": 3}}
+"""fields of which the second needs the first"""
 
 
 def changed(path: str, value: Any) -> Spec:
@@ -125,6 +128,20 @@ def leaves(model: type[SpecModel], prefix: str = "") -> set[str]:
         ),
         ({"parts": {"mnist": {"data": {"nmae": "mnist"}}}}, "part mnist: unknown field 'data.nmae'"),
         ({"parts": {"mnist": {"seed": 3}}}, "part 'mnist' sets ['seed'], which a part cannot"),
+        ({"metrics": {"extra": [{"name": "a", "version": "1"}] * 2}}, "expected each metric once, found a, a"),
+        (
+            {"metrics": {"extra": ["mine"]}},
+            "'metrics.extra.0': there is no metric 'mine' here; there are: none (the mod",
+        ),
+        (
+            {"sampling": {"family": "mine"}},
+            "'sampling.family': there is no family 'mine' here; there are: none (the mod",
+        ),
+        ({"sampling": {"size": {"width": 3}}}, "size is what a family takes, and no family is named"),
+        (
+            {"sampling": {"family": TOGETHER["sampling.family"], "initializations": 2}},
+            "initializations must be 1 with a family, whose seed fixes the initial weights together with the arch",
+        ),
         ({"search": {"rungs": [5, 5]}}, "'search.rungs': epochs must rise, such as [5, 20, 40], but got [5, 5]"),
         (
             {"search": {"method": "refine", "rates": 10, "coarse": 5, "wave": 3, "waves": 2}},
@@ -236,7 +253,7 @@ def test_yaml_that_is_no_mapping_of_plain_data_is_refused(text: str, found: str)
 
 def test_the_fields_of_this_test_are_all_the_fields() -> None:
     """A new field must be given another value above, so that it is known to be part of the id, or be named in HOW."""
-    assert leaves(Spec) == CHANGED.keys() | HOW_FIELDS | SINGLE_VALUED
+    assert leaves(Spec) == CHANGED.keys() | HOW_FIELDS | SINGLE_VALUED | TOGETHER.keys()
 
 
 @pytest.mark.parametrize("path", CHANGED)
@@ -245,6 +262,23 @@ def test_every_field_that_fixes_the_result_changes_the_id_and_shows_as_a_differe
     assert spec_id(other) != spec_id(plain)
     (line,) = differences(plain, other)
     assert line.startswith(path)
+
+
+def test_a_family_its_version_and_its_size_change_the_id() -> None:
+    family = TOGETHER["sampling.family"]
+    specs = [
+        Spec(),
+        changed("sampling", {"family": family}),
+        changed("sampling", {"family": family | {"version": "2"}}),
+        changed("sampling", {"family": family, "size": TOGETHER["sampling.size"]}),
+    ]
+    assert len({spec_id(spec) for spec in specs}) == len(specs)
+    assert differences(specs[1], specs[2]) == ["sampling.family.version: '1' -> '2'"]
+
+
+def test_the_order_in_which_metrics_are_named_is_no_difference() -> None:
+    named = [{"name": name, "version": "1"} for name in ("b", "a")]
+    assert spec_id(changed("metrics.extra", named)) == spec_id(changed("metrics.extra", named[::-1]))
 
 
 def test_what_things_are_called_and_where_they_are_does_not_change_the_id() -> None:

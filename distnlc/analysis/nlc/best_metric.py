@@ -21,10 +21,12 @@ from distnlc.analysis.statistics.ranking import Estimate, Ranked, Ranking
 from distnlc.analysis.statistics.reliability import Ceiling, ceiling
 from distnlc.analysis.statistics.strata import Within, strata
 from distnlc.analysis.tables import Tables
-from distnlc.records import OK
+from distnlc.records import INITIAL, MEASUREMENTS, OK, missing_values
 
 COMPETITORS = 2
 """how many metrics stand beside the NLC within strata"""
+
+EXPECTED = {1: "high", -1: "low", 0: "not said"}
 
 CAPTION = (
     "The error is each part's: test error, or training error where runs were chosen by it. Metrics in the order of "
@@ -34,13 +36,13 @@ CAPTION = (
     "to measure the metric, as a share of the time to train the architecture at all its rates. In brackets: "
     f"{LEVEL:.0%} bootstrap intervals ({RESAMPLES:,} resamples of the architectures, the same for all metrics). q: "
     "p-values controlled for the number of metrics (Benjamini and Hochberg). Partial: Pearson given depth and log "
-    "width (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the metric. Off "
-    "by: mean absolute error, in percentage points, of an isotonic regression on architectures that it has not seen "
-    "(10-fold cross-validation, 5 times), and how much less that is than when always predicting the median. Of the "
-    "ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean cosine of two outputs "
-    "is from that of the inputs. Gradient length: the component size times a constant within a part, so that the two "
-    "are one finding. Combinations: the least-squares prediction of the error by log NLC, log bias and "
-    "whether there are skip connections, fitted without the architecture itself."
+    "width, as far as these differ (depth: given log width). NLC ahead by: |Spearman| of the NLC minus that of the "
+    "metric. Off by: mean absolute error, in percentage points, of an isotonic regression on architectures that it "
+    "has not seen (10-fold cross-validation, 5 times), and how much less that is than when always predicting the "
+    "median. Of the ceiling: |Pearson| as a share of the noise ceiling. Change of correlation: how far the mean "
+    "cosine of two outputs is from that of the inputs. Gradient length: the component size times a constant within a "
+    "part, so that the two are one finding. Combinations: the least-squares prediction of the error by log NLC, log "
+    "bias and whether there are skip connections, fitted without the architecture itself."
 )
 
 
@@ -50,11 +52,11 @@ def tabulate(tables: Tables) -> Table:
     without = dict[str, str]()
     for part in parts_of(tables.architectures):
         try:
-            ranking = rank_metrics(part)
+            ranking = rank_metrics(part, tables.frames.get(MEASUREMENTS))
         except TooFewRowsError as error:
             missing.append(f"{part.title}: {error}")
             continue
-        remarks[part.title] = _remarks(part, ranking)
+        remarks[part.title] = _remarks(part, ranking) + _missing(part, tables.frames.get(MEASUREMENTS))
         top = None
         try:
             top = _ceiling(part, tables.architectures)
@@ -93,7 +95,7 @@ def _answer_frame(ranking: Ranking) -> pd.DataFrame:
     """How strongly each metric goes with the error, how well it predicts it, and what it takes."""
     rows = {
         row.metric.name: {
-            "high error": ("high" if row.metric.expected > 0 else "low") + (", log" if row.metric.log else ""),
+            "high error": EXPECTED[row.metric.expected] + (", log" if row.metric.log else ""),
             "Spearman": _estimate(row.spearman),
             "q (Spearman)": text.probability(row.spearman.q),
             "NLC ahead by": "–" if row.metric is NLC else _difference(row.behind),
@@ -216,6 +218,14 @@ def _remarks(part: Part, ranking: Ranking) -> list[str]:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in ranking.unranked.items())
         said.append(f"not ranked are {reasons}.")
     return said
+
+
+def _missing(part: Part, measurements: pd.DataFrame | None) -> list[str]:
+    """What metrics of the user's own could not measure: architectures that lack one are left out for all metrics."""
+    if measurements is None:
+        return []
+    rows = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(part.rows["unit_id"])]
+    return [f"{line}." for line in missing_values(rows.itertuples())]
 
 
 def _off_by(row: Ranked) -> float:

@@ -51,6 +51,8 @@ def differences(part: Part) -> list[str]:
     ):
         if not math.isnan(measured) and abs(measured - stated) > NEAR * stated:
             found.append(f"{what.format(measured)} (the paper {stated:,})")
+    if own := int((rows["depth"] == 0).sum()):
+        found.append(f"{own:,} architectures of a family of the user's own (the paper none)")
     if part.skipped.any():
         found.append(f"{part.skipped.sum()} of them not trained, by train_if (the paper none)")
     epochs = (rows["epochs"] / rows["runs"]).median()

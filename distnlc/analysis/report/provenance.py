@@ -12,7 +12,15 @@ import pandas as pd
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.report.model import Answers
 from distnlc.analysis.tables import Tables, row_types_of
-from distnlc.records import FAILED, SKIPPED, quantities
+from distnlc.records import (
+    FAILED,
+    MEASUREMENTS,
+    SKIPPED,
+    MeasurementRow,
+    columns_of,
+    missing_values,
+    quantities,
+)
 
 MOST_ROWS = 100
 """of one table; the rest is counted"""
@@ -31,7 +39,7 @@ def sentences(tables: Tables, answers: Answers, sessions: Sequence[Session]) -> 
     counts = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count or what == "failed")
     said = [
         f"{len(units):,} units of work: {counts}.",
-        *(sentence if sentence.endswith(".") else f"{sentence}." for sentence in answers.work),
+        *(sentence if sentence.endswith(".") else f"{sentence}." for sentence in [*answers.work, *_missing(tables)]),
         f"All units one after the other take {text.duration(float(units['seconds'].sum()))}.",
     ]
     if sessions:
@@ -69,6 +77,12 @@ def columns(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
         ]
         found.append((f"{name}: {len(frame):,} rows", pd.DataFrame(rows)))
     return found
+
+
+def _missing(tables: Tables) -> list[str]:
+    """What metrics of the user's own could not measure."""
+    rows = tables.frames.get(MEASUREMENTS)
+    return [] if rows is None or set(rows) != set(columns_of(MeasurementRow)) else missing_values(rows.itertuples())
 
 
 def _again(units: pd.DataFrame) -> pd.DataFrame:

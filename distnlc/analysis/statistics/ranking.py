@@ -35,7 +35,7 @@ class Metric:
     log: bool
     """whether its logarithm is correlated; the columns of a combination are those of metrics, in their scale"""
     expected: int
-    """1: a high value should mean a high error, -1: a low one"""
+    """1: a high value should mean a high error, -1: a low one, 0: not said"""
     data: str
     """what must be known to measure it"""
     cost: tuple[str, ...] = ()
@@ -111,8 +111,8 @@ def rank(
 
     rows: the metrics' columns, those of their cost, the controls', `seconds` of the whole unit, and `error`. against:
     the metric that the others are compared with. controls: column -> whether its logarithm counts, for the partial
-    correlation. excluded: reason -> (n,) rows to leave out. Raises TooFewRowsError if fewer than ENOUGH rows have
-    error and `against`, or all have the same.
+    correlation; one that is the same in all rows is left out. excluded: reason -> (n,) rows to leave out. Raises
+    TooFewRowsError if fewer than ENOUGH rows have error and `against`, or all have the same.
     """
     used, scaled, at_ends, left_out, unranked = _shared_rows(rows, error, metrics, combinations, excluded)
     y = used[error].to_numpy(dtype=np.float64)
@@ -132,11 +132,13 @@ def rank(
     pearson = _estimates([tuple(stats.pearsonr(x, y)) for x in xs], resampled(resampling.pearson))
     spearman = _estimates([tuple(stats.spearmanr(x, y)) for x in xs], ranks)
     kendall = _estimates([tuple(stats.kendalltau(x, y)) for x in xs], resampled(resampling.kendall))
-    partial = _partials(ranked, {name: _control(used[name], log) for name, log in controls.items()}, weights, xs, y)
+    varied = {name: _control(used[name], log) for name, log in controls.items() if used[name].nunique() > 1}
+    partial = _partials(ranked, varied, weights, xs, y)
     strengths = ranks * np.sign([[estimate.value] for estimate in spearman])  # |Spearman| of all rows, resampled
     behind = strengths[ranked.index(against)] - strengths
     size = abs(spearman[ranked.index(against)].value)
-    measuring = sorted({column for metric in metrics for column in metric.cost})
+    timed = sorted({column for metric in metrics for column in metric.cost})
+    measuring = [column for column in timed if used[column].notna().any()]  # a metric may be switched off
     found = [
         Ranked(
             metric=metric,

@@ -4,6 +4,7 @@ A unit is one architecture of one part: sampled, measured, swept over learning r
 """
 
 from distnlc.plugins import Kind
+from distnlc.records import READ_BY_NAME
 from distnlc.studies.nlc.cost import rows
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from distnlc.studies.nlc.spec import Spec
@@ -13,7 +14,7 @@ from distnlc.studies.nlc.view import Headline, curves
 KIND = Kind(
     name="nlc",
     spec=Spec,
-    tables={"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow},
+    tables={"architectures": ArchitectureRow, "runs": RunRow, "epochs": EpochRow, **READ_BY_NAME},
     units=units,
     run="distnlc.studies.nlc.unit:run",
     prepare="distnlc.studies.nlc.unit:prepare",

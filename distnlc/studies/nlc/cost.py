@@ -3,6 +3,7 @@
 from distnlc.data.sources import part_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.networks.architecture import Architecture
+from distnlc.records import INITIAL, MEASUREMENTS, TRAINED
 from distnlc.search import SearchSpec, wave_sizes
 from distnlc.studies.nlc.spec import Spec
 from distnlc.training.spec import TrainingSpec
@@ -11,10 +12,10 @@ EPOCHS_PER_RUN = 85
 """on average (82 in the example study): 60 if it never improves, 100 and more if it learns"""
 
 
-def cost(data: DataSpec, training: TrainingSpec, search: SearchSpec, architecture: Architecture) -> float:
-    """Cost of a whole sweep, in floating-point operations or their equivalent in time."""
+def cost(data: DataSpec, training: TrainingSpec, search: SearchSpec, a_point: float) -> float:
+    """Cost of a whole sweep, in floating-point operations or their equivalent in time, from that of a datapoint."""
     points, _, _ = part_sizes(data)
-    return float(sweep_epochs(search, training.population) * points * cost_a_point(architecture))
+    return float(sweep_epochs(search, training.population) * points * a_point)
 
 
 def sweep_epochs(search: SearchSpec, population: int) -> int:
@@ -39,9 +40,11 @@ def cost_a_point(architecture: Architecture) -> float:
 def rows(spec: Spec) -> dict[str, int]:
     """Table -> its rows, about."""
     found = {"architectures": 0, "runs": 0, "epochs": 0}
+    measurements = 0
     for part in map(spec.part, spec.part_names()):
         count = part.sampling.count * part.sampling.initializations
         found["architectures"] += count
         found["runs"] += count * sum(wave_sizes(part.search))
         found["epochs"] += count * sweep_epochs(part.search, part.training.population)
-    return found
+        measurements += count * len(part.metrics.extra) * len((INITIAL, TRAINED))
+    return found | ({MEASUREMENTS: measurements} if measurements else {})

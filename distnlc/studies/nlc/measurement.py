@@ -5,6 +5,7 @@ from typing import Any
 
 from distnlc.data.dataset import Dataset
 from distnlc.metrics.activation import activation_nlc, linear_approximation_error
+from distnlc.metrics.batches import Network
 from distnlc.metrics.bias import output_bias
 from distnlc.metrics.nlc import nlc
 from distnlc.metrics.perturbation import error_preserving_perturbation
@@ -26,29 +27,42 @@ def measure_initial(
     training: TrainingSpec,
 ) -> dict[str, Any]:
     """All quantities of section 3 at initialization, on the training part, and the wall time of each."""
-    measured = measure_function(
-        fast_network(network, batch_size=training.batch_size),
+    function = fast_network(network, batch_size=training.batch_size)
+    measured = measure_untrained(function, architecture.seed, data, spec, loss_scale, training)
+    return measured | activation_metrics(architecture)
+
+
+def measure_untrained(
+    function: Network, seed: int, data: Dataset, spec: MetricsSpec, loss_scale: float, training: TrainingSpec
+) -> dict[str, Any]:
+    """Those of any network, (batch, d_in) -> (batch, d_out), whose seed is given."""
+    return measure_function(
+        function,
         data.train_inputs,
         data.train_labels,
         spec,
         loss_scale=loss_scale,
         batch_size=training.batch_size,
-        seed=architecture.seed,
+        seed=seed,
     )
+
+
+def activation_metrics(architecture: Architecture) -> dict[str, Any]:
+    """Those of the activation function alone."""
     activation, kinks = architecture.activation_function, (-architecture.shift / architecture.dilation,)
-    measured["activation_nlc"] = activation_nlc(activation, kinks=kinks)
-    measured["activation_linear_error"] = linear_approximation_error(activation, kinks=kinks)
-    return measured
+    return {
+        "activation_nlc": activation_nlc(activation, kinks=kinks),
+        "activation_linear_error": linear_approximation_error(activation, kinks=kinks),
+    }
 
 
 def measure_trained(
-    network: MLP, architecture: Architecture, data: Dataset, spec: MetricsSpec, training: TrainingSpec
+    function: Network, seed: int, data: Dataset, spec: MetricsSpec, training: TrainingSpec
 ) -> dict[str, Any]:
     """NLC and bias on the training part; NLC and error-preserving perturbation on the test part."""
     size = training.batch_size
-    function = fast_network(network, batch_size=size)
-    seed = partial(derive_seed, "metrics", architecture.seed)
-    random = {"batch_size": size, "batches": spec.nlc_batches, "seed": seed("trained")}
+    derived = partial(derive_seed, "metrics", seed)
+    random = {"batch_size": size, "batches": spec.nlc_batches, "seed": derived("trained")}
     return {
         "trained_nlc": nlc(function, data.train_inputs, **random),
         "trained_nlc_test": nlc(function, data.test_inputs, **random),
@@ -60,7 +74,7 @@ def measure_trained(
             batch_size=size,
             batches=spec.walk_batches,
             input_directions=spec.walk_inputs,
-            seed=seed("perturbation"),
+            seed=derived("perturbation"),
         )
         if spec.walk_batches
         else None,

@@ -55,12 +55,18 @@ class ArchitectureRow:
     )
     d_in: int = column(drawn("input features", "count", "input features"), required=True)
     d_out: int = column(drawn("outputs", "count", "outputs, the classes"), required=True)
-    depth: int = column(drawn("depth", "count", "linear operations"), required=True, lead=4)
-    width: int = column(drawn("width", "count", "neurons of every hidden layer", log=True), required=True)
+    depth: int = column(
+        drawn("depth", "count", "linear operations; 0 for a family of the user's own"), required=True, lead=4
+    )
+    width: int = column(
+        drawn("width", "count", "neurons of every hidden layer; 0 for such a family", log=True), required=True
+    )
     parameters: int = column(drawn("parameters", "count", "trainable weights and biases", log=True), required=True)
     activation: str = column(
         drawn(
-            "activation", "text", "`relu`, `selu`, `tanh`, `sigmoid`, `even-tanh`, `gaussian`, `square` or `odd-square`"
+            "activation",
+            "text",
+            "`relu`, `selu`, `tanh`, `sigmoid`, `even-tanh`, `gaussian`, `square` or `odd-square`, or a family",
         ),
         required=True,
         lead=3,

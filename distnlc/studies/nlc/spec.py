@@ -6,14 +6,17 @@ from pydantic import Field, field_validator, model_validator
 
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.spec import MetricsSpec
+from distnlc.plugged import NamedFamily
 from distnlc.search import SearchSpec
 from distnlc.spec import PositiveInt, SpecModel, StudySpec, identity
 from distnlc.studies.nlc.train_if import WALKED, parse_train_if
 from distnlc.training.spec import TrainingSpec
 
+Scalar = bool | int | Annotated[float, Field(allow_inf_nan=False)] | str
+
 
 class SamplingSpec(SpecModel):
-    """How many architectures are drawn by the scheme of section C, and their size."""
+    """How many architectures are drawn, by the scheme of section C or by a family of the user's own, and their size."""
 
     count: PositiveInt = 250
     parameters: Annotated[int, Field(ge=100)] = 1_000_000
@@ -22,6 +25,21 @@ class SamplingSpec(SpecModel):
     depth_max: Annotated[int, Field(ge=3)] = 49
     initializations: PositiveInt = 1
     """initial weights that each architecture is trained from: more than one tell how much of the error is chance"""
+    family: NamedFamily | None = None
+    """the name of a family of the user's own (a plug-in); left out: fully-connected networks by section C"""
+    size: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict)
+    """fields that the family's `draw` takes"""
+
+    @model_validator(mode="after")
+    def _family_fits(self) -> Self:
+        if self.family is None and self.size:
+            raise ValueError(f"size is what a family takes, and no family is named; found size {self.size}")
+        if self.family is not None and self.initializations > 1:
+            raise ValueError(
+                "initializations must be 1 with a family, whose seed fixes the initial weights together with the "
+                f"architecture, but it is {self.initializations}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _depths_are_odd_and_ordered(self) -> Self:

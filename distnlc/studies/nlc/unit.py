@@ -1,8 +1,8 @@
 """The work of one unit of an NLC study: an architecture is sampled, measured, swept over learning rates, and measured
 again with the chosen run's parameters.
 
-In: the spec, a unit, the device. Out: its rows. `units.py` says which architecture the unit is, `measurement.py` what
-is measured, `train_if.py` whether it is trained, `sweep.py` how.
+In: the spec, a unit, the device. Out: its rows. `subject.py` makes the unit's network, `measurement.py` says what is
+measured, `train_if.py` whether it is trained, `sweep.py` how.
 """
 
 import time
@@ -12,23 +12,35 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch.nn.utils import vector_to_parameters
 
 from distnlc.data import dataset as data
 from distnlc.data.dataset import PARTS, Dataset
 from distnlc.data.sources import known_sizes
 from distnlc.data.spec import DataSpec
+from distnlc.metrics.extra import measure_extra
 from distnlc.networks.loss import loss_scale
 from distnlc.plugins import DataRecord, Work
-from distnlc.records import DIVERGED, OK, SKIPPED, Records
+from distnlc.records import (
+    DIVERGED,
+    INITIAL,
+    MEASUREMENTS,
+    OK,
+    PROPERTIES,
+    SKIPPED,
+    TRAINED,
+    MeasurementRow,
+    Records,
+)
 from distnlc.search import Sweep
 from distnlc.spec import SpecError, Unit, derive_seed
-from distnlc.studies.nlc.measurement import measure_initial, measure_trained
+from distnlc.studies.nlc import family
+from distnlc.studies.nlc.measurement import measure_trained, measure_untrained
 from distnlc.studies.nlc.records import ArchitectureRow, EpochRow, RunRow
 from distnlc.studies.nlc.spec import Spec
+from distnlc.studies.nlc.subject import Subject, subject_of
 from distnlc.studies.nlc.sweep import sweep_rates
 from distnlc.studies.nlc.train_if import parse_train_if
-from distnlc.studies.nlc.units import drawn, sampled
+from distnlc.studies.nlc.units import family_seed
 from distnlc.training.checkpoint import Checkpoints
 from distnlc.training.programs import processor, program_name
 from distnlc.training.rates import smallest_rate
@@ -48,6 +60,7 @@ def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
         _check_sizes(name, size, dict(zip(PARTS, known_sizes(part.data), strict=True)))
         found[name] = data.record(part.data, part.seed)
         _check_sizes(name, size, found[name])
+        _try_family(part, found[name])
     return found
 
 
@@ -65,6 +78,16 @@ def _check_sizes(name: str, batch_size: int, counts: Mapping[str, int | None]) -
             )
 
 
+def _try_family(part: Spec, facts: Mapping[str, Any]) -> None:
+    """Draws the part's first architecture, so that a wrong `sampling.size` is told at once. Raises SpecError."""
+    if part.sampling.family is not None:
+        d_in = facts["d_in"]
+        try:
+            family.draw(part.sampling, 0, family_seed(part, 0), d_in, facts["classes"], facts.get("shape", [d_in]))
+        except ValueError as error:
+            raise SpecError(str(error)) from None
+
+
 @lru_cache(maxsize=DATASETS_KEPT)
 def _load(spec: DataSpec, seed: int, device: str, dtype: torch.dtype) -> Dataset:
     """Kept between the units of one process: they mostly share a dataset."""
@@ -77,33 +100,38 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     part, device = spec.part(unit.part), work.device
     dtype = getattr(torch, part.dtype)
     dataset = _load(part.data, part.seed, device, dtype)
-    architecture = sampled(part, unit.index, dataset.d_in, dataset.classes)
-    program = program_name(architecture.layered, device, dtype)
-    identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": program}
+    subject = subject_of(part, unit, dataset)
+    scale = loss_scale(subject.measured(), dataset.train_inputs, batch_size=part.training.batch_size)
+    start = start_of(subject.network, loss_scale=scale, seed=derive_seed("training", subject.seed))
+    identity = {
+        "unit_id": unit.unit_id,
+        "part": part.unit_identity(),
+        "program": program_name(subject.form, device, dtype),
+    }
     checkpoints = Checkpoints(work.checkpoints, identity)
-    network = architecture.build().to(device, dtype)
-    scale = loss_scale(network, dataset.train_inputs, batch_size=part.training.batch_size)
-    start = start_of(network, loss_scale=scale, seed=derive_seed("training", architecture.seed))
     saved = checkpoints.load(device)
     if saved is None:
-        metrics = measure_initial(network, architecture, dataset, part.metrics, scale, part.training)
-        if part.train_if and (reason := parse_train_if(part.train_if).why_not(asdict(architecture) | metrics)):
+        metrics, extra = _initial(subject, dataset, part, unit, scale)
+        if part.train_if and (reason := parse_train_if(part.train_if).why_not({**subject.columns, **metrics})):
             row = ArchitectureRow(
-                **drawn(part, unit, architecture, len(dataset.train_labels)),
+                **subject.columns,
                 **metrics,
                 status=SKIPPED,
                 reason=reason,
                 device=processor(device),
                 seconds=time.perf_counter() - began,
             )
-            return {"architectures": [row], "runs": [], "epochs": []}
+            own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
+            return {"architectures": [row], "runs": [], "epochs": [], **own}
         lowest = smallest_rate(start, dataset, part.training, part.search.smallest_update)
     else:
         metrics, lowest = saved["metrics"], saved["smallest_rate"]
+        extra = [MeasurementRow(**fields) for fields in saved["extra"]]
         began -= saved["seconds"]
 
     def after_epoch(state: Callable[[], dict[str, Any]]) -> None:
         so_far = {"metrics": metrics, "smallest_rate": lowest, "seconds": time.perf_counter() - began}
+        so_far |= {"extra": [asdict(each) for each in extra]}
         checkpoints.offer(lambda: so_far | {"sweep": state()})
 
     found = sweep_rates(
@@ -115,29 +143,58 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
         saved=saved["sweep"] if saved else None,
         after_epoch=after_epoch,
     )
-    best = found.results[found.best]
-    assert best.row is not None  # `sweep_rates` keeps the best run's state
-    vector_to_parameters(best.row, network.parameters())
-    metrics |= measure_trained(network, architecture, dataset, part.metrics, part.training)
-    outcomes = list(found.results.values())
+    subject.take(found.results[found.best])  # `sweep_rates` keeps the best run's state
+    function = subject.function(part.training.batch_size)
+    metrics |= measure_trained(function, subject.seed, dataset, part.metrics, part.training)
+    extra += _extra(subject, dataset, part, unit, TRAINED)
     row = ArchitectureRow(
-        **drawn(part, unit, architecture, len(dataset.train_labels)),
+        **subject.columns,
         **metrics,
+        **_of_sweep(found),
         smallest_rate=lowest,
-        runs=len(outcomes),
-        diverged_runs=sum(outcome.status == DIVERGED for outcome in outcomes),
-        epochs=sum(outcome.epochs for outcome in outcomes),
-        best_run=found.best,
-        best_rate=best.start_rate,
-        best_at_edge=found.best_at_edge,
-        val_error=best.val_error,
-        test_error=best.test_error,
-        train_error=best.train_error,
         status=OK,
         device=processor(device),
         seconds=time.perf_counter() - began,
     )
-    return {"architectures": [row], **_sweep_rows(row, found)}
+    own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
+    return {"architectures": [row], **_sweep_rows(row, found), **own}
+
+
+def _initial(
+    subject: Subject, dataset: Dataset, part: Spec, unit: Unit, loss_scale: float
+) -> tuple[dict[str, Any], list[MeasurementRow]]:
+    """The columns measured before training, and the user's own metrics."""
+    function = subject.function(part.training.batch_size)
+    metrics = measure_untrained(function, subject.seed, dataset, part.metrics, loss_scale, part.training)
+    return metrics | subject.own_metrics(), _extra(subject, dataset, part, unit, INITIAL)
+
+
+def _extra(subject: Subject, dataset: Dataset, part: Spec, unit: Unit, stage: str) -> list[MeasurementRow]:
+    return measure_extra(
+        subject.measured(),
+        dataset.train_inputs,
+        dataset.train_labels,
+        part.metrics,
+        unit_id=unit.unit_id,
+        stage=stage,
+        seed=subject.seed,
+    )
+
+
+def _of_sweep(found: Sweep[RunOutcome]) -> dict[str, Any]:
+    """The columns that a sweep gives."""
+    outcomes, best = list(found.results.values()), found.results[found.best]
+    return {
+        "runs": len(outcomes),
+        "diverged_runs": sum(outcome.status == DIVERGED for outcome in outcomes),
+        "epochs": sum(outcome.epochs for outcome in outcomes),
+        "best_run": found.best,
+        "best_rate": best.start_rate,
+        "best_at_edge": found.best_at_edge,
+        "val_error": best.val_error,
+        "test_error": best.test_error,
+        "train_error": best.train_error,
+    }
 
 
 def _sweep_rows(row: ArchitectureRow, found: Sweep[RunOutcome]) -> dict[str, list[Any]]:

@@ -69,6 +69,9 @@ class Spec(StudySpec):
             raise ValueError(
                 f"the experiment {self.experiment} needs labels, so inputs must be data, not {self.inputs}"
             )
+        if self.metrics.extra:
+            names = ", ".join(metric.name for metric in self.metrics.extra)
+            raise ValueError(f"metrics.extra is measured by the kind nlc alone, but it names {names}")
         if self.experiment != "spheres" and min(self.depths) < 2:
             raise ValueError("depths must be at least 2 (spheres: 1 is the key to the colours)")
         return self
