@@ -1,16 +1,22 @@
 """Which dataset a study is about, how it is prepared, and how many points of it."""
 
 import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from distnlc.data.catalog import DATASETS, built_in, fields_of, preparation_named, source_named
+from distnlc.plugins import Preparation, Source
 from distnlc.spec import HOW, NonNegativeInt, PositiveFloat, PositiveInt, SpecModel
 
 MOST_NUMBERS = 10**7
 """in one generated point"""
+NAMED: Mapping[str, Callable[[str], Source | Preparation]] = {"name": source_named, "preparation": preparation_named}
+"""field -> where what it names is looked up"""
+VERSION_OF = {"name": "source", "preparation": "preparation"}
 
 
 class DataSpec(SpecModel):
@@ -37,6 +43,34 @@ class DataSpec(SpecModel):
     """of images: the side in pixels of their central square that is cut out before the preparation; 0: all of it"""
     labels: Literal["true", "random"] = "true"
     """random: training labels are uniformly random classes, fixed by the seed; the other parts keep theirs"""
+    source_version: str = "1"
+    """of the dataset's source, as it is here; a study of another version has other points"""
+    preparation_version: str = "1"
+    """of the preparation, likewise"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _versions_of_those_here(cls, fields: Any) -> Any:
+        """Writes the versions of the plug-ins here into a spec that names none."""
+        if not isinstance(fields, Mapping):
+            return fields
+        found = dict(fields)
+        for field, named in NAMED.items():
+            with suppress(ValueError):  # a name that is not there is answered below
+                if isinstance(name := found.get(field), str):
+                    found.setdefault(f"{VERSION_OF[field]}_version", named(name).version)
+        return found
+
+    @model_validator(mode="after")
+    def _versions_are_here(self) -> Self:
+        for field, named in NAMED.items():
+            name, version = getattr(self, field), getattr(self, f"{VERSION_OF[field]}_version")
+            if name and (here := named(name).version) != version:
+                raise ValueError(
+                    f"the study has the {VERSION_OF[field]} {name} in version {version}; here it is version {here}, "
+                    "which gives other results"
+                )
+        return self
 
     @field_validator("name")
     @classmethod
@@ -84,14 +118,6 @@ class DataSpec(SpecModel):
         return crop
 
     def identity_fields(self) -> dict[str, Any]:
-        """The name of the file too, wherever it lies, so that parts may differ in it; the versions of plug-ins, where
-        these are not the first."""
+        """The name of the file too, wherever it lies, so that parts may differ in it."""
         fields = super().identity_fields()
-        if self.file:
-            fields["file"] = Path(self.file).name
-        source = source_named(self.name)
-        if source.version != "1":
-            fields["source_version"] = source.version
-        if self.preparation and (version := preparation_named(self.preparation).version) != "1":
-            fields["preparation_version"] = version
-        return fields
+        return fields | {"file": Path(self.file).name} if self.file else fields

@@ -404,6 +404,7 @@ def test_another_version_or_another_file_of_an_own_source_is_prepared_anew(plug_
     assert list(record(spec, seed=0)["files"]) == ["a/points", "b/points"]
     assert "source_version" not in record(spec, seed=0)
     put("2")
+    spec = DataSpec(name="mine")
     second = prepare(spec, seed=0)
     assert record(spec, seed=0)["source_version"] == "2"
     paths[1].write_text("2")
@@ -450,11 +451,12 @@ def test_what_an_own_source_raises_or_returns_instead_of_arrays_is_one_line(plug
 
 
 def test_a_preparation_of_one_s_own_gets_the_parts_and_is_held_to_them(plug_in) -> None:
-    def put(function: Any) -> None:
+    def put(function: Any) -> DataSpec:
         plug_in(
             Source(name="mine", read=OwnSource(*POINTS).read),
             Preparation(name="own", fit_and_apply=function, version=str(id(function))),
         )
+        return DataSpec(name="mine", preparation="own", validation=0)
 
     seen = []
 
@@ -462,8 +464,7 @@ def test_a_preparation_of_one_s_own_gets_the_parts_and_is_held_to_them(plug_in) 
         seen.append(seed)
         return [2 * part[:, :1].astype(np.float32) for part in (train, *others)]
 
-    put(first_column)
-    spec = DataSpec(name="mine", preparation="own", validation=0)
+    spec = put(first_column)
     dataset = load(spec, seed=0)
     assert (dataset.shape, sizes(dataset), dataset.train_inputs.dtype) == ((1, 2), [32, 0, 8], torch.float64)
     assert set(dataset.train_inputs[:, 0].tolist()) <= set((2 * POINTS[0][:, 0, 0].astype(np.float32)).tolist())
@@ -483,7 +484,7 @@ def test_a_preparation_of_one_s_own_gets_the_parts_and_is_held_to_them(plug_in) 
         (Mock(side_effect=KeyError("odd")), "KeyError: 'odd'"),
         (lambda *parts: parts, "TypeError: .*seed"),
     ):
-        put(function)
+        spec = put(function)
         with (
             pytest.raises(DataError, match=f"mine: cannot be prepared by own: .*{message}"),
             np.errstate(divide="ignore", invalid="ignore"),

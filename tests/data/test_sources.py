@@ -158,7 +158,11 @@ def test_another_version_of_a_plug_in_is_another_study(plug_in) -> None:
             Source(name="mine", read=Mock(), version=source_version),
             Preparation(name="white", fit_and_apply=Mock(), version=preparation_version),
         )
-        ids.add(spec_id(DataSpec(name="mine", preparation="white")))
+        spec = DataSpec(name="mine", preparation="white")
+        assert (spec.source_version, spec.preparation_version) == (source_version, preparation_version)
+        ids.add(spec_id(spec))
     assert len(ids) == 3
+    with pytest.raises(SpecError, match="the study has the source mine in version 2; here it is version 1, which"):
+        DataSpec.parse({"name": "mine", "source_version": "2"})
     plug_in(Source(name="mine", read=Mock()))
     assert identity(DataSpec(name="mine")) == {"name": "mine"}

@@ -74,7 +74,8 @@ CHANGED = {
 """another value for every field that fixes the result (those with a single possible value left out)"""
 DATASET = {"data.crop": "cifar10", "data.shape": "gaussian-images", "data.separation": "clusters", "data.file": "npz"}
 """the dataset of a field that not every one has a use for"""
-SINGLE_VALUED = {"kind", "search.selection", "version"}
+SINGLE_VALUED = {"kind", "search.selection", "version", "data.source_version", "data.preparation_version"}
+"""fields of one value, and those whose others need a plug-in (tests/data/test_sources.py)"""
 TOGETHER = {"sampling.family": {"name": "mine", "version": "1"}, "sampling.size": {"width": 3}}
 """fields of which the second needs the first"""
 
@@ -112,8 +113,8 @@ def leaves(model: type[SpecModel], prefix: str = "") -> set[str]:
         ),
         (
             {"data": {"nmae": "mnist"}},
-            "unknown field 'data.nmae'; known here: crop, file, labels, name, "
-            "preparation, root, separation, shape, test, train, validation",
+            "unknown field 'data.nmae'; known here: crop, file, labels, name, preparation, preparation_version, "
+            "root, separation, shape, source_version, test, train, validation",
         ),
         (
             {"training": {"batch_size": "many"}},
