@@ -79,6 +79,7 @@ def test_where_it_raises_the_value_is_missing_the_unit_is_done_and_the_number_is
     assert "my-size are missing" not in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("done", "full_report")
 def test_a_study_with_it_is_read_reported_exported_and_ranked_where_the_plugin_is_not() -> None:
     forget("my_metrics")

@@ -42,6 +42,7 @@ def spec_with(fields: dict[str, object]) -> StudySpec:
     return from_fields({"kind": "nlc", "name": "strange", **fields}, where="test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SPECS)
 def test_a_folder_that_names_a_plugin_is_read_without_it_and_not_run(what: str, home: Path) -> None:
     (home / "study").rmdir()
@@ -59,6 +60,7 @@ def test_a_folder_that_names_a_plugin_is_read_without_it_and_not_run(what: str, 
     assert "evil" not in sys.modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["name: waveform-noise", "preparation: null"])
 def test_a_folder_that_names_data_is_counted_reported_and_exported_and_not_run(line: str, home: Path) -> None:
     (home / "study").rmdir()

@@ -231,7 +231,7 @@ def assert_same_outcomes(found: list[RunOutcome], expected: list[RunOutcome]) ->
         *(({"optimizer": name}, (5,)) for name in ("momentum", "adam", "adam-tf1", "rmsprop-tf1")),
     ],
 )
-@pytest.mark.parametrize("as_module", [False, True])
+@pytest.mark.parametrize("as_module", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_population_goes_on_bit_by_bit_from_every_epoch(
     folder: Path, changes: dict[str, Any], rungs: tuple[int, ...], as_module: bool
 ) -> None:
