@@ -9,7 +9,7 @@ one after the other: where one ends the next may begin, and then carries what th
 other form are plain torch modules. Describing a network needs no torch.
 
 `mlp.MLP` is such a network as a torch module, `training/layered_population.py` many parameter sets of it, and
-`training/native.c` the same in C.
+`training/native/` the same in C.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """One layered network as an ordinary torch module: the readable statement of what every network computes.
 
-`training/layered_population.py` and `training/native.c` compute the same for many parameter sets.
+`training/layered_population.py` and `training/native/` compute the same for many parameter sets.
 """
 
 import torch

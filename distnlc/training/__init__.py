@@ -1,7 +1,7 @@
 """Training populations of runs; README.md says what each program covers.
 
 start.py         where training starts, and the protocol of programs
-programs.py      chooses the program: native_*.py and native.c for layered networks on CPUs, layered_program.py
+programs.py      chooses the program: native_*.py and native/ for layered networks on CPUs, layered_program.py
                  (layered_population.py) elsewhere, module_program.py for any other torch module; optimizers.py
 population.py    a population in training, and the order in which its runs see the data; evaluation.py
 trainer.py       the trainer by patience: schedule.py decides, rates.py gives the range of rates

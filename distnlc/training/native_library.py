@@ -28,7 +28,7 @@ import torch
 from distnlc.files import CACHE_VARIABLE, cache_folder
 from distnlc.versions import cpuinfo
 
-SOURCE = Path(__file__).with_name("native.c")
+SOURCE = Path(__file__).with_name("native") / "native.c"
 REALS = {torch.float64: ("double", "d"), torch.float32: ("float", "s")}
 """dtype -> C type, BLAS letter"""
 FLAGS = ["-O3", "-march=native", "-std=c11", "-fPIC", "-shared", "-fopenmp-simd", "-fno-math-errno"]
@@ -120,6 +120,11 @@ def _processor_flags() -> set[str]:
     return set(cpuinfo("flags", "Features").split())  # on x86, on ARM
 
 
+def _sources() -> list[str]:
+    """The text of native.c and of the parts that it includes, which lie beside it."""
+    return [path.read_text() for path in sorted(SOURCE.parent.glob("*.[ch]"))]
+
+
 def _compiled(real: str) -> Path:
     """The shared library for the C type, from the cache or compiled into it."""
     name, *own_flags = shlex.split(os.environ.get("CC", "")) or ["cc"]
@@ -131,7 +136,7 @@ def _compiled(real: str) -> Path:
         flags.append("-mprefer-vector-width=512")
     version = subprocess.run([compiler, *own_flags, "--version"], capture_output=True, text=True, check=False).stdout
     machine = f"{platform.machine()} {cpuinfo('model name')} {sorted(_processor_flags())} {os.getuid()}"
-    key = hashlib.sha256("\n".join([SOURCE.read_text(), version, machine, *flags]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([*_sources(), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():
         return path

@@ -8,7 +8,8 @@
     rmsprop-tf1  v = 0.9 v + 0.1 g^2, v = 1 at first;  u = g / sqrt(v + 1e-10)
 
 The last two are TensorFlow 1's, which `sensitivity` follows (its spec's additions, A.6). The parameters then move by
--rate u. With weight decay, g is the loss's gradient plus weight_decay times the parameters. `native.c` has the same.
+-rate u. With weight decay, g is the loss's gradient plus weight_decay times the parameters. `native/optimizers.h` has
+the same.
 """
 
 import torch

@@ -113,14 +113,8 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     if saved is None:
         metrics, extra = _initial(subject, dataset, part, unit, scale)
         if part.train_if and (reason := parse_train_if(part.train_if).why_not({**subject.columns, **metrics})):
-            row = ArchitectureRow(
-                **subject.columns,
-                **metrics,
-                status=SKIPPED,
-                reason=reason,
-                device=processor(device),
-                seconds=time.perf_counter() - began,
-            )
+            ends = {"status": SKIPPED, "reason": reason, "device": processor(device)}
+            row = ArchitectureRow(**subject.columns, **metrics, **ends, seconds=time.perf_counter() - began)
             own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
             return {"architectures": [row], "runs": [], "epochs": [], **own}
         lowest = smallest_rate(start, dataset, part.training, part.search.smallest_update)
