@@ -136,6 +136,7 @@ def obvious_perturbation(network, inputs, labels, seed):
     return lower_median(values)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.usefixtures("points_at_a_time")
 def test_every_metric_agrees_with_a_slow_and_obvious_version(network, normal):

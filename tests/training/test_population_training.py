@@ -40,7 +40,10 @@ def as_module(start: Start, spec: StepSpec) -> ModuleProgram:
     return ModuleProgram(replace(start, network=module), spec)
 
 
-@pytest.fixture(params=[LayeredProgram, NativeProgram, pytest.param(as_module, marks=pytest.mark.slow)], autouse=True)
+@pytest.fixture(
+    params=[NativeProgram, *(pytest.param(each, marks=pytest.mark.slow) for each in (LayeredProgram, as_module))],
+    autouse=True,
+)
 def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr("distnlc.training.population.make_program", request.param)
     return request.param

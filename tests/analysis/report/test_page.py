@@ -164,6 +164,7 @@ def test_rows_that_no_distnlc_writes_are_refused_in_one_line(tmp_path: Path, cha
 
 
 @pytest.mark.usefixtures("unpainted")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rows",
     [
