@@ -107,7 +107,7 @@ def run(
             console.forget_progress()  # that a driver left which was killed after its last commit
             mirror.progress(NOTHING_YET)
             mirror.wait_s = math.inf
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's end leaves the system's own there
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             store.compact()
             _conclude(folder, mirror)

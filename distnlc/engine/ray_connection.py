@@ -76,6 +76,15 @@ def _interrupted_afterwards(ray: Any) -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+def disconnect(ray: Any) -> None:
+    """Ends this process's connection. Ray's end leaves the system's own handler for SIGTERM, which would end the
+    process without a word before the study's end is told: the present one is set again."""
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.shutdown()
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        signal.signal(signal.SIGTERM, handler)
+
+
 def _start(ray: Any, workers: int | None) -> None:
     if TOKEN_PATH not in os.environ and os.environ.get(MODE, "token").lower() == "token":
         os.environ.setdefault(TOKEN, secrets.token_hex(32))

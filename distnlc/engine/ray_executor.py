@@ -18,7 +18,7 @@ from typing import Any
 
 from distnlc.engine.executor import EngineError, Finished, Loss, UnitWork
 from distnlc.engine.ray_cluster import lives, short, why_died
-from distnlc.engine.ray_connection import connect
+from distnlc.engine.ray_connection import connect, disconnect
 from distnlc.engine.ray_fleet import Fleet, Worker
 from distnlc.spec import Unit
 
@@ -117,7 +117,7 @@ class RayExecutor:
         self._fleet.close()
         if self._connected_here:
             self._connected_here = False
-            self._ray.shutdown()
+            disconnect(self._ray)
 
     def _open(self) -> list[Worker]:
         """The workers that have started and are not working on a suspect."""

@@ -24,7 +24,7 @@ from distnlc.training.layered_program import LayeredProgram
 from distnlc.training.module_program import ModuleProgram
 from distnlc.training.native_program import NativeProgram
 from distnlc.training.spec import StepSpec, TrainingSpec
-from distnlc.training.start import Start
+from distnlc.training.start import Start, starts_of
 from distnlc.training.trainer import train_population
 from tests.helpers import plain_training as reference
 from tests.helpers.plain_steps import PlainRun
@@ -183,6 +183,18 @@ def test_parts_that_leave_points_over_are_measured_whole_where_points_do_not_dep
     network = architecture("relu", "layer").build()
     vector_to_parameters(outcome.row, network.parameters())
     assert outcome.test_error == pytest.approx(reference.error_of(network, ragged.test_inputs, ragged.test_labels, 13))
+
+
+def test_members_with_own_weights_and_data_orders_train_as_each_alone(data: Dataset) -> None:
+    """But for rounding, and in the native program bit by bit (test_fixed_steps.py)."""
+    drawn = [replace(architecture("tanh", "batch", SKIPS[1]), seed=seed) for seed in (1, 2, 3)]
+    networks, seeds, rates = [each.build() for each in drawn], [4, 5, 6], [0.01, 0.03, 0.1]
+    spec = SHORT.model_copy(update={"epochs": 6})
+    together = train_population(starts_of(networks, loss_scales=[1.0, 0.5, 2.0], seeds=seeds), data, rates, spec)
+    for network, scale, seed, rate, outcome in zip(networks, [1.0, 0.5, 2.0], seeds, rates, together, strict=True):
+        slow = reference.train(network, data, rate, spec, loss_scale=scale, seed=seed)
+        assert [epoch.val_error for epoch in outcome.history] == slow.errors
+        np.testing.assert_allclose([epoch.train_loss for epoch in outcome.history], slow.losses, rtol=1e-7)
 
 
 def test_data_that_does_not_split_into_whole_batches_is_refused(data: Dataset) -> None:

@@ -113,7 +113,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     if saved is None:
         metrics, extra = _initial(subject, dataset, part, unit, scale)
         if part.train_if and (reason := parse_train_if(part.train_if).why_not({**subject.columns, **metrics})):
-            ends = {"status": SKIPPED, "reason": reason, "device": processor(device)}
+            ends: dict[str, Any] = {"status": SKIPPED, "reason": reason, "device": processor(device)}
             row = ArchitectureRow(**subject.columns, **metrics, **ends, seconds=time.perf_counter() - began)
             own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
             return {"architectures": [row], "runs": [], "epochs": [], **own}
