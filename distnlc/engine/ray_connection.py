@@ -77,12 +77,25 @@ def _interrupted_afterwards(ray: Any) -> Iterator[None]:
 
 
 def disconnect(ray: Any) -> None:
-    """Ends this process's connection. Ray's end leaves the system's own handler for SIGTERM, which would end the
-    process without a word before the study's end is told: the present one is set again."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """Ends this process's connection, and the Ray that it started.
+
+    Ray's end leaves the system's own handler for SIGTERM, then waits seconds for its processes: a signal would end this
+    one without a word. The present handler is set again before that wait and after it.
+    """
+    handler, node = signal.getsignal(signal.SIGTERM), ray._private.worker._global_node
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        ray.shutdown()
+        return
+    if node is not None:
+        end = node.kill_all_processes
+
+        def handled(*arguments: Any, **options: Any) -> None:
+            signal.signal(signal.SIGTERM, handler)
+            end(*arguments, **options)
+
+        node.kill_all_processes = handled
     ray.shutdown()
-    if threading.current_thread() is threading.main_thread() and handler is not None:
-        signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGTERM, handler)
 
 
 def _start(ray: Any, workers: int | None) -> None:
