@@ -107,7 +107,7 @@ def run(
             console.forget_progress()  # that a driver left which was killed after its last commit
             mirror.progress(NOTHING_YET)
             mirror.wait_s = math.inf
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # from here on it is what Ctrl-C is
         try:
             store.compact()
             _conclude(folder, mirror)

@@ -14,9 +14,11 @@ from distnlc.spec import HOW, NonNegativeInt, PositiveFloat, PositiveInt, SpecMo
 
 MOST_NUMBERS = 10**7
 """in one generated point"""
-NAMED: Mapping[str, Callable[[str], Source | Preparation]] = {"name": source_named, "preparation": preparation_named}
-"""field -> where what it names is looked up"""
-VERSION_OF = {"name": "source", "preparation": "preparation"}
+NAMED: Mapping[str, tuple[str, Callable[[str], Source | Preparation]]] = {
+    "source": ("name", source_named),
+    "preparation": ("preparation", preparation_named),
+}
+"""what has a version -> the field that names it, and where the name is looked up"""
 
 
 class DataSpec(SpecModel):
@@ -55,20 +57,20 @@ class DataSpec(SpecModel):
         if not isinstance(fields, Mapping):
             return fields
         found = dict(fields)
-        for field, named in NAMED.items():
+        for what, (field, named) in NAMED.items():
             with suppress(ValueError):  # a name that is not there is answered below
                 if isinstance(name := found.get(field), str):
-                    found.setdefault(f"{VERSION_OF[field]}_version", named(name).version)
+                    found.setdefault(f"{what}_version", named(name).version)
         return found
 
     @model_validator(mode="after")
     def _versions_are_here(self) -> Self:
-        for field, named in NAMED.items():
-            name, version = getattr(self, field), getattr(self, f"{VERSION_OF[field]}_version")
+        for what, (field, named) in NAMED.items():
+            name, version = getattr(self, field), getattr(self, f"{what}_version")
             if name and (here := named(name).version) != version:
                 raise ValueError(
-                    f"the study has the {VERSION_OF[field]} {name} in version {version}; here it is version {here}, "
-                    "which gives other results"
+                    f"the study has the {what} {name} in version {version}; here it is version {here}, which gives "
+                    "other results"
                 )
         return self
 

@@ -66,18 +66,12 @@ def measure(
 ) -> None:
     """Measures your own network before it is trained, and says what error to expect."""
     from distnlc import analysis
-    from distnlc.analysis.nlc.expectation import find_part
     from distnlc.measuring.network import measure_network
     from distnlc.measuring.user import make_network
 
     use_plugins(plugin or ())
     own = tuple(NamedMetric.parse({"name": name, "version": ""}) for name in plugin_names(Metric)) if plugin else ()
-    folder = reference or str(analysis.EXAMPLE)
-    fields = read_spec_fields(folder)
-    if fields.get("kind") != KIND:
-        raise SpecError(f"--reference {folder}: expected a study of the kind {KIND}, found {fields.get('kind')!r}")
-    compared = find_part(folder, dataset=data, part=part)
-    spec = Spec.parse(fields, where=folder).part(compared.name)
+    compared, spec = _reference(reference or str(analysis.EXAMPLE), data, part)
     network = make_network(factory, seed=seed)
     points = _points(data, root, spec)
     device = best_device() if hasattr(network, "parameters") else "cpu"  # other callables stay where they are
@@ -116,6 +110,17 @@ def measure(
         typer.echo(json.dumps(_finite(found), indent=1, allow_nan=False))
     else:
         _show(found, compared, labels)
+
+
+def _reference(folder: str, data: str, part: str | None) -> tuple["Part", Spec]:
+    """The part of a study to compare with, its rows and its spec. Raises SpecError for a study of another kind."""
+    from distnlc.analysis.nlc.expectation import find_part
+
+    fields = read_spec_fields(folder)
+    if fields.get("kind") != KIND:
+        raise SpecError(f"--reference {folder}: expected a study of the kind {KIND}, found {fields.get('kind')!r}")
+    compared = find_part(folder, dataset=data, part=part)
+    return compared, Spec.parse(fields, where=folder).part(compared.name)
 
 
 def _points(data: str, root: str | None, spec: Spec) -> "Points":

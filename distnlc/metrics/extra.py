@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from distnlc.metrics.batches import Network
-from distnlc.metrics.seeded import seeded
 from distnlc.metrics.spec import MetricsSpec
+from distnlc.networks.seeded import seeded
 from distnlc.plugins import Metric, loaded, plugin_required
 from distnlc.records import MeasurementRow
 from distnlc.spec import derive_seed

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LOSSES = ("cross-entropy", "squared-error")
-
 
 def cross_entropy(outputs: Tensor, labels: Tensor, *, loss_scale: float) -> Tensor:
     """Per-datapoint loss: (batch, d_out) and (batch,) -> (batch,)."""

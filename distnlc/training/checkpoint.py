@@ -13,7 +13,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from distnlc.files import write_whole
+from distnlc.training.once import warn_once
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,8 @@ class Checkpoints:
         try:
             self._save(self.folder, state())
         except OSError as error:
-            _warn_once(self.folder.parent, error.strerror or str(error))
+            room, reason = self.folder.parent, error.strerror or str(error)
+            warn_once(f"{room}: cannot keep checkpoints here ({reason}); training goes on without them")
         self._last = time.monotonic()
         self._save_s = self._last - began
 
@@ -130,9 +131,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-@lru_cache
-def _warn_once(room: Path, reason: str) -> None:
-    """Cached, so that a process says it once and not with every save of every unit."""
-    log.warning("%s: cannot keep checkpoints here (%s); training goes on without them", room, reason)

@@ -18,7 +18,7 @@ PARTS = ("train", "validation", "test")
 def check_whole(network: Layered | nn.Module, data: Dataset, batch_size: int, parts: Sequence[str] = PARTS) -> None:
     """Raises ValueError unless these parts of the data split into whole minibatches, where points of a minibatch depend
     on one another: with batch norm, in a smaller one, the network is another function."""
-    if not couples(network):
+    if not normalizes_over_batches(network):
         return
     for part in parts:
         count = len(getattr(data, f"{part}_labels"))
@@ -29,7 +29,7 @@ def check_whole(network: Layered | nn.Module, data: Dataset, batch_size: int, pa
             )
 
 
-def couples(network: Layered | nn.Module) -> bool:
+def normalizes_over_batches(network: Layered | nn.Module) -> bool:
     """Whether outputs of one point depend on the others of its minibatch where errors are counted: batch norm, but for
     a module's that keeps running statistics."""
     if isinstance(network, Layered):

@@ -116,7 +116,7 @@ class FixedTrainer(Population):
         self.loss_sum += count * losses
         self.steps += count
         if not np.isfinite(losses).all():
-            self.finish(~np.isfinite(losses), DIVERGED)
+            self.finish(~np.isfinite(losses), np.full(len(losses), DIVERGED))
         if self.steps in looks and self.members.size:
             self.look()
 
@@ -141,17 +141,14 @@ class FixedTrainer(Population):
         diverged, fitted = ~np.isfinite(losses), self.spec.fitted(errors, losses)
         stops = np.where(diverged, DIVERGED, np.where(fitted, FITTED, STEPS))
         done = diverged | fitted | (self.steps >= self.spec.steps)
-        for stop in (DIVERGED, FITTED, STEPS):
-            leaving = done & (stops == stop)
-            if leaving.any():
-                done, stops = done[~leaving], stops[~leaving]
-                self.finish(leaving, stop)
+        if done.any():
+            self.finish(done, stops)
 
-    def finish(self, finished: NDArray[np.bool_], stop: str) -> None:
-        """Lets runs go with the numbers they have."""
+    def finish(self, finished: NDArray[np.bool_], stops: NDArray[np.str_]) -> None:
+        """Lets runs go with the numbers they have; `stops` says why, for each run."""
         for row in np.flatnonzero(finished):
             outcome = self.outcomes[self.members[row]]
-            outcome.steps, outcome.stop = self.steps, stop
+            outcome.steps, outcome.stop = self.steps, str(stops[row])
             vars(outcome).update(numbers_of(self.program.state, int(row)))
         self.keep(~finished)
 

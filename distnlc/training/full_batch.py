@@ -53,24 +53,18 @@ def train_full_batch(start: Start, data: Dataset, spec: FullBatchSpec) -> list[F
                     f"{name}: L-BFGS evaluates a loss that depends on the parameters alone, but this "
                     f"{type(inner).__name__} keeps running statistics; give it track_running_stats=False"
                 )
-    step = StepSpec(loss=spec.loss, batch_size=len(data.train_labels), population=1)
-    singles = [
-        Start(start.network, row[None], buffers[None], scale[None], start.seeds[:1])
-        for row, buffers, scale in zip(*_each_row(start), strict=True)
-    ]
+    step = StepSpec(loss=spec.loss, batch_size=len(data.train_labels))
+    every = start.expanded(len(start.rows))
+    numbers = zip(every.rows, every.buffers, every.loss_scale, every.seeds, strict=True)
+    singles = [Start(network, row[None], own[None], scale[None], (seed,)) for row, own, scale, seed in numbers]
     return [_FullBatch(single, data, spec, step).train() for single in singles]
-
-
-def _each_row(start: Start) -> tuple[Tensor, Tensor, Tensor]:
-    full = start.expanded(len(start.rows))
-    return full.rows, full.buffers, full.loss_scale
 
 
 class _FullBatch:
     """One run in training."""
 
     def __init__(self, start: Start, data: Dataset, spec: FullBatchSpec, step: StepSpec) -> None:
-        self.start, self.data, self.spec, self.step = start, data, spec, step
+        self.start, self.data, self.spec = start, data, spec
         self.program = make_program(start, step)
         self.outcome = FullBatchOutcome()
 

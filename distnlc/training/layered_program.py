@@ -60,24 +60,24 @@ class LayeredProgram:
         self._train = _Captured() if on_gpu else _run
         self._count = _Captured() if on_gpu else _run
 
-    def _make_place(self, shared: int, layered_rates: bool) -> None:
+    def _make_place(self, shared: int, by_layer: bool) -> None:
         """Makes the tensors that a step reads: one minibatch for all members or for each (`shared` is 1 or their
         number), and the rates of members or also of all their parameters."""
-        rate_columns = self.flat.shape[1] if layered_rates else 1
+        rate_columns = self.flat.shape[1] if by_layer else 1
         if self._inputs.shape[:1] == (shared,) and self._rates.shape[1] == rate_columns:
             return
         self._inputs = self.flat.new_empty(shared, self.network.d_in, self.spec.batch_size)
         self._labels = torch.empty(shared, self.spec.batch_size, dtype=torch.int64, device=self.flat.device)
         self._one_hot = self.flat.new_empty(shared, self.network.d_out, self.spec.batch_size)
         self._rates = self.flat.new_empty(len(self.flat), rate_columns)
-        in_place = self.spec.optimizer == "sgd" and self.spec.weight_decay == 0 and not layered_rates
+        in_place = self.spec.optimizer == "sgd" and self.spec.weight_decay == 0 and not by_layer
         self._gradients = None if in_place else torch.empty_like(self.flat)
         self._forget_captures()
 
     def _ensure_place(self) -> None:
         """Leaves what training has made, whose places hold the same minibatch for all members just as well."""
         if not len(self._inputs):
-            self._make_place(1, layered_rates=False)
+            self._make_place(1, by_layer=False)
 
     def _set(self, inputs: Tensor, labels: Tensor) -> None:
         """Puts one minibatch (1 or population, batch, d_in) and its labels where the step reads them."""
@@ -86,9 +86,9 @@ class LayeredProgram:
         self._one_hot.copy_(functional.one_hot(labels, self.network.d_out).mT)
 
     def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
-        self._make_place(len(orders), rates.shape[1] > 1)
-        layered = rates.shape[1] > 1
-        self._rates.copy_(rates.repeat_interleave(self._sizes, 1) if layered else rates)
+        by_layer = rates.shape[1] > 1
+        self._make_place(len(orders), by_layer)
+        self._rates.copy_(rates.repeat_interleave(self._sizes, 1) if by_layer else rates)
         self._loss_sum.zero_()
         batches = orders.split(self.spec.batch_size, 1)
         for batch in batches:

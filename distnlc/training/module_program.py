@@ -15,7 +15,7 @@ from numbers that its own seed and its own updates fix, so that a run does not d
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from distnlc.networks.layered import Layered
 from distnlc.networks.loss import mean_loss
+from distnlc.networks.seeded import seeded
 from distnlc.spec import derive_seed
 from distnlc.training import optimizers
 from distnlc.training.once import warn_once
@@ -173,9 +174,8 @@ class ModuleProgram:
                 found = self._tried(stage, lambda: vmap(function, in_dims=axes)(*numbers, *arguments), buffers)
                 if found is not None:
                     return found
-            rows = range(members.stop - members.start)
             results = []
-            for row in rows:
+            for row in range(members.stop - members.start):
                 with self._stream(members.start + row):
                     results.append(plainly(*_rows_of(numbers, row), *_own(arguments, own, row)))
             return _stacked(results)
@@ -189,7 +189,7 @@ class ModuleProgram:
             found = vectorized()
         except torch.OutOfMemoryError:
             raise
-        except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
+        except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:  # torch.func refuses by all of them
             self._vectorized[stage] = False
             for name, value in kept.items():
                 buffers[name].copy_(value)
@@ -204,7 +204,7 @@ class ModuleProgram:
         if not (self._probe and self._probe.draws):
             return nullcontext()
         seed = derive_seed("forward", int(self._seeds[member]), int(self._updates[member]))
-        return _seeded(seed, self.flat.device)
+        return seeded(seed, self.flat.device)
 
 
 class _Probe:
@@ -219,7 +219,7 @@ class _Probe:
             return tensor
 
         watched = copy.deepcopy(module).train()
-        with torch.enable_grad(), _seeded(0, batch.device):
+        with torch.enable_grad(), seeded(0, batch.device):
             before = _random_state(batch.device)
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
                 outputs = watched(batch)
@@ -229,14 +229,6 @@ class _Probe:
 
 def _random_state(device: torch.device) -> Tensor:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.random.get_rng_state()
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators begin at the seed, and stand where they stood afterwards."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _exact_convolutions(device: torch.device) -> AbstractContextManager[None]:

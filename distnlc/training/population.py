@@ -31,7 +31,7 @@ class Population:
     """Row i of every tensor belongs to run `members[i]`."""
 
     def __init__(self, start: Start, data: Dataset, runs: int, spec: StepSpec) -> None:
-        self.start, self.data, self.step = start.expanded(runs), data, spec
+        self.start, self.data = start.expanded(runs), data
         self.members = np.arange(runs)
         self.program = make_program(self.start, spec)
 
@@ -63,7 +63,7 @@ class Population:
         rows = torch.stack([run.row for run in runs if run.row is not None])
         buffers = [run.buffers for run in runs if run.buffers is not None]
         start = replace(self.start, rows=rows, buffers=torch.stack(buffers) if buffers else self.start.buffers)
-        return make_program(start, self.step)
+        return make_program(start, self.program.spec)
 
 
 def stream(seeds: Sequence[int], points: int, first: int, count: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from distnlc.networks.layered import Layered
 from distnlc.networks.mlp import MLP
@@ -86,6 +86,15 @@ def starts_of(networks: Sequence[nn.Module], *, loss_scales: Sequence[float], se
         loss_scale=torch.cat([one.loss_scale for one in each]),
         seeds=tuple(seeds),
     )
+
+
+def put_numbers(network: nn.Module, row: Tensor, buffers: Tensor | None) -> None:
+    """Gives a module the numbers of a run, as `start_of` lays them in rows; None leaves its buffers."""
+    vector_to_parameters(row, network.parameters())
+    if buffers is not None:
+        floating = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        for buffer, part in zip(floating, buffers.split([each.numel() for each in floating]), strict=True):
+            buffer.copy_(part.view_as(buffer))
 
 
 def _same_form(one: Layered | nn.Module, other: Layered | nn.Module) -> bool:

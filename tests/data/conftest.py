@@ -1,12 +1,15 @@
-"""Plug-ins without the modules that bring them."""
+"""A cache of the test's own, a small MNIST, and plug-ins without the modules that bring them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from distnlc.data import catalog
+from distnlc.data.spec import DataSpec
 from distnlc.plugins import Preparation, Source
+from tests.helpers.data_files import write_mnist
 
 
 @pytest.fixture
@@ -21,3 +24,16 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(catalog, "plugin_names", lambda kind: list(found(kind)))
 
     return put
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("DISTNLC_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def mnist(tmp_path) -> DataSpec:
+    write_mnist(tmp_path / "data" / "mnist")
+    return DataSpec(name="mnist", train=20, validation=10, test=10, root=str(tmp_path / "data"))

@@ -1,4 +1,4 @@
-"""Writes small datasets in the true formats of their files."""
+"""Writes small datasets in the true formats of their files, and counts what is made of them."""
 
 import gzip
 import struct
@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 from pyarrow import parquet
+
+from distnlc.data.dataset import Dataset
 
 
 def random_images(count: int, features: int, seed: int, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
@@ -90,3 +92,8 @@ def write_batch(
         + array
         + b"u."
     )
+
+
+def sizes(dataset: Dataset) -> list[int]:
+    """Points of its training, validation and test part."""
+    return [len(part) for part in (dataset.train_inputs, dataset.validation_inputs, dataset.test_inputs)]

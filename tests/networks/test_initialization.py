@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from distnlc.networks.initialization import Parameters, initialize, orthogonal
+from distnlc.networks.initialization import Parameters, gaussian, initialize, orthogonal
+from distnlc.networks.layered import Layer, Layered, Skip
 
 SHAPES = [(5, 5), (8, 3), (3, 8), (4, 1), (1, 4), (1, 1)]
 DRAWS = 4_000
@@ -91,3 +92,20 @@ def test_the_seed_alone_decides_and_no_two_layers_are_the_same() -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.weights, unprojected.weights, strict=True))
     assert not any(torch.allclose(a, b) for a, b in zip(first.weights, other.weights, strict=True))
     assert not any(torch.allclose(a, b) for a, b in itertools.pairwise(first.weights))
+
+
+def test_gaussian_weights_have_the_layers_variances_zero_biases_and_matrices_of_their_own_stream() -> None:
+    layers = (Layer(width=300), Layer(width=200, bias=False), Layer(width=100))
+    plain, skipping = Layered(400, layers), Layered(400, layers, (Skip(start=1, end=3, matrix=True),))
+    variances = [2 / 400, 0.01, 4.0]
+    drawn, again = (gaussian(each, variances, seed=3) for each in (plain, skipping))
+    for weight, other, variance in zip(drawn.weights, again.weights, variances, strict=True):
+        assert torch.equal(weight, other), "a skip connection's matrix changes no weight"
+        assert abs(float(weight.mean())) < 4 * math.sqrt(variance / weight.numel())
+        assert float(weight.square().mean()) == pytest.approx(variance, rel=4 * math.sqrt(2 / weight.numel()))
+    assert [None if bias is None else bias.abs().sum().item() for bias in drawn.biases] == [0.0, None, 0.0]
+    (matrix,) = again.matrices
+    assert matrix.shape == (100, 300)
+    assert float(matrix.square().mean()) == pytest.approx(1 / 300, rel=4 * math.sqrt(2 / matrix.numel()))
+    assert drawn.matrices == []
+    assert not torch.equal(gaussian(plain, variances, seed=4).weights[0], drawn.weights[0])

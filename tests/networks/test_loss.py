@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from distnlc.networks.loss import cross_entropy, loss_scale, losses_and_delta
+from distnlc.networks.loss import cross_entropy, loss_scale, losses_and_delta, mean_loss, point_losses
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -61,3 +61,27 @@ def test_outputs_without_a_finite_positive_scale_are_refused(value: float) -> No
     inputs = torch.full((4, 2), value, dtype=torch.float64)
     with pytest.raises(ValueError, match=f"finite positive scale to divide the loss by, got {value}"):
         loss_scale(nn.Identity(), inputs, batch_size=2)
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "squared-error"])
+def test_the_losses_of_training_and_of_measuring_are_one_another_s_and_their_derivative_is_autograd_s(
+    name: str,
+) -> None:
+    outputs, labels, scales = (4 * random(3, 8, 5)).requires_grad_(), torch.arange(8) % 5, torch.tensor([0.5, 1.0, 7.0])
+    expected = torch.stack([mean_loss(name, *each) for each in zip(outputs, [labels] * 3, scales, strict=True)])
+    (derivative,) = torch.autograd.grad(expected.sum(), outputs)
+    columns, by_member = outputs.detach().mT, scales.double()[:, None, None]
+    losses, delta = losses_and_delta(name, columns, one_hot_columns(labels, 5), by_member)
+    torch.testing.assert_close(losses, expected.detach())
+    torch.testing.assert_close(delta.mT, derivative)
+    torch.testing.assert_close(point_losses(name, outputs.detach(), labels, by_member).mean(1), expected.detach())
+
+
+def test_a_loss_far_below_the_precision_of_float32_is_not_zero() -> None:
+    """Logits (40, 0, ..., 0) have the loss 9 exp(-40) = 3.8e-17, and 90 exp(-80) of the squared error."""
+    outputs = torch.zeros(1, 10)
+    outputs[0, 0] = 40
+    own, other = torch.tensor([0]), torch.tensor([1])
+    assert point_losses("cross-entropy", outputs, own, 1.0).item() == pytest.approx(9 * math.exp(-40), rel=1e-12)
+    assert point_losses("squared-error", outputs, own, 1.0).item() == pytest.approx(90 * math.exp(-80), rel=1e-12)
+    assert point_losses("cross-entropy", 50 * outputs, other, 1.0).item() == pytest.approx(2_000)

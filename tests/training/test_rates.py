@@ -39,10 +39,23 @@ def batch_gradients(network: MLP, data: Dataset, start: Start, epoch: int) -> li
     return gradients
 
 
+def velocities(network: MLP, data: Dataset, start: Start) -> list[list[Tensor]]:
+    """The heavy ball's updates of the fifth epoch, after four to warm up."""
+    velocity, measured = [torch.zeros_like(weight) for weight in weights(network)], []
+    for epoch in range(5):
+        for gradients in batch_gradients(network, data, start, epoch):
+            velocity = [0.9 * v + gradient for v, gradient in zip(velocity, gradients, strict=True)]
+            if epoch == 4:
+                measured.append(velocity)
+    return measured
+
+
 def updates_of(network: MLP, data: Dataset, start: Start, optimizer: str) -> list[list[Tensor]]:
     """The updates at rate 1 of the measured epoch, batch by batch and layer by layer; none is applied."""
     if optimizer == "sgd":
         return batch_gradients(network, data, start, epoch=0)
+    if optimizer == "momentum":
+        return velocities(network, data, start)
     first = [torch.zeros_like(weight) for weight in weights(network)]
     second = [torch.zeros_like(weight) for weight in weights(network)]
     step, measured = 0, []
@@ -60,7 +73,7 @@ def updates_of(network: MLP, data: Dataset, start: Start, optimizer: str) -> lis
     return measured
 
 
-@pytest.mark.parametrize(("optimizer", "size"), [("sgd", 1e-8), ("adam", 1e-16)])
+@pytest.mark.parametrize(("optimizer", "size"), [("sgd", 1e-8), ("adam", 1e-16), ("momentum", 1e-8)])
 @pytest.mark.parametrize("drawn", DRAWN, ids=lambda drawn: drawn.label())
 def test_the_smallest_rate_is_that_of_the_slow_loop(drawn: Architecture, optimizer: str, size: float) -> None:
     data, network = small_data(), drawn.build()
@@ -73,6 +86,8 @@ def test_the_smallest_rate_is_that_of_the_slow_loop(drawn: Architecture, optimiz
     assert rate == pytest.approx(size / np.sqrt((sizes**2).mean(0)).sum(), rel=1e-9, abs=0)
     assert (rate * sizes).max() <= 1.5 * size  # no weight matrix moves by more than about that part of its norm
     assert smallest_rate(start, data, spec, size) == rate  # no update was applied
+    as_module = replace(start, network=network)
+    assert smallest_rate(as_module, data, spec, size) == pytest.approx(rate, rel=1e-9, abs=0)
 
 
 def test_updates_of_no_finite_positive_size_are_refused() -> None:

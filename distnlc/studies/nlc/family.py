@@ -51,7 +51,7 @@ def columns(sampling: SamplingSpec, index: int, seed: int, d_in: int, d_out: int
 
 def draw(sampling: SamplingSpec, index: int, seed: int, d_in: int, d_out: int, shape: Sequence[int]) -> Description:
     """The architecture's description. Raises ValueError for a family that does not give one."""
-    from distnlc.metrics.seeded import seeded
+    from distnlc.networks.seeded import seeded
 
     assert sampling.family is not None
     family = plugin_required(Family, sampling.family.name)
@@ -75,7 +75,7 @@ def build(sampling: SamplingSpec, index: int, seed: int, description: Descriptio
     """The network at initialization, on the CPU. Raises ValueError if it is no module or has no parameters."""
     from torch import nn
 
-    from distnlc.metrics.seeded import seeded
+    from distnlc.networks.seeded import seeded
 
     with seeded(derive_seed("build", seed), "cpu"):
         network = _own(f"{_called(sampling, index)}: build", description.build)

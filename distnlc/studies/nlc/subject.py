@@ -11,13 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import vector_to_parameters
 
 from distnlc.data.dataset import Dataset
 from distnlc.metrics.batches import Network, without_dropout
 from distnlc.networks.architecture import Architecture
-from distnlc.networks.layered import Layered
-from distnlc.networks.mlp import MLP
 from distnlc.records import PropertyRow
 from distnlc.spec import Unit
 from distnlc.studies.nlc import family
@@ -25,6 +22,7 @@ from distnlc.studies.nlc.measurement import activation_metrics
 from distnlc.studies.nlc.spec import Spec
 from distnlc.studies.nlc.units import drawn, drawn_of_family, family_seed, sampled
 from distnlc.training.native_network import fast_network
+from distnlc.training.start import put_numbers
 from distnlc.training.trainer import RunOutcome
 
 
@@ -41,11 +39,6 @@ class Subject:
     """None: of a family"""
     properties: Sequence[PropertyRow] = field(default_factory=list)
 
-    @property
-    def form(self) -> Layered | nn.Module:
-        """What the programs of training choose by."""
-        return self.network.layered if isinstance(self.network, MLP) else self.network
-
     def measured(self) -> nn.Module:
         """A copy of the network as it stands now, without dropout. Batch norm is a function of batches before training,
         as in training, and one of single points after it, as where errors are counted."""
@@ -58,13 +51,8 @@ class Subject:
     def take(self, run: RunOutcome) -> None:
         """Makes the network that of a run."""
         assert run.row is not None
-        vector_to_parameters(run.row, self.network.parameters())
-        if self.architecture is None:
-            floating = [buffer for buffer in self.network.buffers() if buffer.is_floating_point()]
-            if run.buffers is not None:
-                for buffer, part in zip(floating, run.buffers.split([b.numel() for b in floating]), strict=True):
-                    buffer.copy_(part.view_as(buffer))
-            self.network.eval()
+        put_numbers(self.network, run.row, run.buffers)
+        self.network.eval()
 
     def own_metrics(self) -> dict[str, Any]:
         """Metrics that follow from the architecture alone."""

@@ -1,4 +1,4 @@
-"""Random numbers for code of the user's own: the same wherever and whenever it runs.
+"""Random numbers for code that draws from global generators: the same wherever and whenever it runs.
 
 In: a seed, a device. Out: a context in which the global generators of torch, numpy and Python begin at that seed, as
 they are where somebody calls `nn.Linear(...)` or `torch.randn(...)`; afterwards they stand where they stood.
