@@ -2,8 +2,8 @@
 
 import math
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,9 +76,8 @@ def run(
         statuses = store.statuses()
         checkpoints = CheckpointCleaner(here, statuses)
         todo = wanted if unit else _todo(wanted, statuses, retry_failed)
-        what = (
-            f"{len(todo)} of {len(units)} units to do" if todo else f"nothing to do, all {len(wanted)} units are done"
-        )
+        nothing = f"nothing to do, all {len(wanted)} units are done"
+        what = f"{len(todo)} of {len(units)} units to do" if todo else nothing
         say(f"{study.name} ({spec_id(study)}) in {folder}: {what}")
         redo = {each.unit_id for each in todo if each.unit_id in statuses}
         tally = Tally(kind, len(units), rows_of(kind, folder), redo)
@@ -107,15 +106,11 @@ def run(
             console.forget_progress()  # that a driver left which was killed after its last commit
             mirror.progress(NOTHING_YET)
             mirror.wait_s = math.inf
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # from here on it is what Ctrl-C is
-        try:
+        with _interruptible():
             store.compact()
             _conclude(folder, mirror)
             say_missing(folder)
             say_failures(rows_of(kind, folder) if tally.failed else (), units, same_command)
-        except KeyboardInterrupt:
-            say(f"interrupted while it concluded: all units are kept; once more: {same_command()}")
-            raise typer.Exit(INTERRUPTED) from None
     mirror.announce()
     raise typer.Exit(WITH_FAILURES if tally.failed else 0)
 
@@ -169,6 +164,17 @@ def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | Non
 
     say(f"joining Ray at {address}" if address else "starting Ray, which takes some seconds")
     return RayExecutor(work, workers=workers, address=address)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """The end of a study, which Ctrl-C and SIGTERM interrupt alike, and which the same command can do once more."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"interrupted while it concluded: all units are kept; once more: {same_command()}")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _conclude(folder: str, mirror: Mirror) -> None:

@@ -75,16 +75,11 @@ def measure(
     network = make_network(factory, seed=seed)
     points = _points(data, root, spec)
     device = best_device() if hasattr(network, "parameters") else "cpu"  # other callables stay where they are
+    effort, size = spec.metrics.model_copy(update={"extra": own}), spec.training.batch_size
     try:
         with terminal.status("measuring"):
-            measured = measure_network(
-                network,
-                points.inputs.to(device),
-                points.labels,
-                batch_size=spec.training.batch_size,
-                spec=spec.metrics.model_copy(update={"extra": own}),
-                seed=seed,
-            )
+            inputs = points.inputs.to(device)
+            measured = measure_network(network, inputs, points.labels, batch_size=size, spec=effort, seed=seed)
     except ValueError as error:
         raise SpecError(f"{factory} with {data}: {error}") from None
     found: dict[str, Any] = {
@@ -95,7 +90,7 @@ def measure(
         "points": len(points.inputs),
         "input_shape": list(points.inputs.shape[1:]),
         "outputs": measured.d_out,
-        "batch_size": spec.training.batch_size,
+        "batch_size": size,
         "dtype": str(measured.dtype).removeprefix("torch."),
         "device": device,
         "metrics": {name: measured.metrics.get(name) for name in LABELS},

@@ -117,6 +117,23 @@ def epoch_row(run: RunRow) -> EpochRow:
     return row
 
 
+def _drawn(generator: np.random.Generator, dataset: str, optimizer: str, criterion: str) -> dict[str, Any]:
+    """What is known of an architecture before it is measured."""
+    d_in, d_out = SIZES[dataset]
+    return {
+        "part": f"{dataset}-{optimizer}" + "-training-error" * (criterion == "training-error"),
+        "dataset": dataset,
+        "optimizer": optimizer,
+        "criterion": criterion,
+        "d_in": d_in,
+        "d_out": d_out,
+        "depth": int(generator.integers(1, 25)) * 2 + 1,
+        "width": int(10 ** generator.uniform(1.3, 2.5)),
+        "activation": str(generator.choice(ACTIVATIONS)),
+        "skip_strength": float(generator.choice([0.0, 0.0, 1.0, generator.random()])),
+    }
+
+
 def realistic_rows(
     count: int,
     dataset: str = "waveform-noise",
@@ -129,8 +146,7 @@ def realistic_rows(
 ) -> list[ArchitectureRow]:
     """`count` architectures whose quantities go together about as in the paper; a fraction failed."""
     generator = np.random.default_rng(seed)
-    d_in, d_out = SIZES[dataset]
-    guessing = 1 - 1 / d_out
+    guessing = 1 - 1 / SIZES[dataset][1]
     floor = {"waveform-noise": 0.14, "mnist": 0.02, "cifar10": 0.42}[dataset]
     by_training = criterion == "training-error"
 
@@ -150,18 +166,7 @@ def realistic_rows(
         run = int(np.clip(round((34 if by_training else 18) + np.log(rate) / 3), 0, 59 if by_training else 39))
         jacobian = nlc * noise(1.5)
         trained_nlc = 1 + nlc**0.6 * noise(0.5)
-        drawn = {
-            "part": f"{dataset}-{optimizer}" + "-training-error" * by_training,
-            "dataset": dataset,
-            "optimizer": optimizer,
-            "criterion": criterion,
-            "d_in": d_in,
-            "d_out": d_out,
-            "depth": int(generator.integers(1, 25)) * 2 + 1,
-            "width": int(10 ** generator.uniform(1.3, 2.5)),
-            "activation": str(generator.choice(ACTIVATIONS)),
-            "skip_strength": float(generator.choice([0.0, 0.0, 1.0, generator.random()])),
-        } | changes
+        drawn = _drawn(generator, dataset, optimizer, criterion) | changes
         measured = {
             "init_nlc": nlc,
             "init_bias": bias,
