@@ -46,21 +46,43 @@ GRADIENT_COMPONENT = initial(
 GRADIENT_LENGTH = initial(
     "gradient length", "loss / input", "quadratic mean of that gradient's length", log=True, cost=("gradients_seconds",)
 )
-LIPSCHITZ = initial(
+LOCAL_LIPSCHITZ = initial(
     "local Lipschitz estimate",
     "output / input",
-    "local Lipschitz estimate: the Jacobian's largest singular value, quadratic mean",
+    "largest singular value of a batch's Jacobian (without batch norm: the largest of its points' Jacobians), quadratic "
+    "mean over the batches",
     log=True,
     cost=("lipschitz_seconds",),
+)
+FORMER_LIPSCHITZ = initial(
+    "earlier Lipschitz estimate",
+    "output / input",
+    "another quantity with batch norm (as above) than without (quadratic mean over points); measured no more",
+    log=True,
 )
 INPUT_COSINE = initial("mean cosine of two inputs", "number", "mean cosine of two inputs", cost=("cosines_seconds",))
 OUTPUT_COSINE = initial(
     "mean cosine of their outputs", "number", "mean cosine of their outputs", cost=("cosines_seconds",)
 )
+COSINE_CORRELATION = initial(
+    "correlation preservation",
+    "number",
+    "Pearson correlation, over pairs of datapoints, of the cosine of their inputs with that of their outputs",
+    cost=("cosines_seconds",),
+)
+LINEAR_REGION = initial(
+    "linear region",
+    "number",
+    "diameter of the linearly approximable region by the paper's condition: one for a whole batch (section E.1); "
+    "missing where rounding hides it",
+    log=True,
+    cost=("diameter_seconds",),
+)
 RELATIVE_DIAMETER = initial(
     "relative diameter",
     "number",
-    "of the linearly approximable region, relative to the inputs' (section E.1)",
+    "the same by a condition for each datapoint, the median, in units of the inputs' radius; missing where rounding "
+    "hides it",
     log=True,
     cost=("diameter_seconds",),
 )
@@ -85,7 +107,9 @@ OUTPUTS_SECONDS = taken(
 GRADIENTS_SECONDS = taken("time of the gradients", "s", "wall time to measure both gradient sizes")
 COSINES_SECONDS = taken("time of the cosines", "s", "wall time to measure both cosines")
 LIPSCHITZ_SECONDS = taken("time of the Lipschitz estimate", "s", "wall time to measure the Lipschitz estimate")
-DIAMETER_SECONDS = taken("time of the relative diameter", "s", "wall time to measure the relative diameter")
+DIAMETER_SECONDS = taken(
+    "time of the diameters", "s", "wall time to measure the linear region and the relative diameter"
+)
 
 # after training
 

@@ -25,25 +25,19 @@ def _metric(column: str, data: str, expected: int = 1) -> Metric:
 
 NLC = _metric("init_nlc", INPUTS)
 BIAS = _metric("init_bias", INPUTS)
+REGION = _metric("init_linear_region", INPUTS, expected=-1)
 DIAMETER = _metric("init_relative_diameter", INPUTS, expected=-1)
 DEPTH = _metric("depth", NOTHING)
-CHANGE = Metric(
-    name="change of correlation",
-    columns=("correlation_change",),
-    log=False,
-    expected=1,
-    data=INPUTS,
-    cost=COLUMNS["init_output_cosine"].cost,
-)
 METRICS = (
     NLC,
     BIAS,
+    REGION,
     DIAMETER,
     _metric("init_gradient_component", LABELS),
     _metric("init_gradient_length", LABELS),
     _metric("init_jacobian_norm", INPUTS),
-    _metric("init_lipschitz", INPUTS),
-    CHANGE,
+    _metric("init_local_lipschitz", INPUTS),
+    _metric("init_cosine_correlation", INPUTS, expected=-1),
     DEPTH,
     _metric("activation_nlc", NOTHING),
     _metric("activation_linear_error", NOTHING),
@@ -108,12 +102,5 @@ def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def with_derived(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `architectures` with the columns that only metrics have.
-
-    Correlation preservation is taken by what it loses: how far the mean cosine of two outputs is from that of the
-    inputs. Inputs have a mean cosine near 0, so that it is nearly the size of the outputs' cosine.
-    """
-    return rows.assign(
-        correlation_change=(rows["init_output_cosine"] - rows["init_input_cosine"]).abs(),
-        skips=np.where(rows["skip_strength"] > 0, 1.0, 0.0),
-    )
+    """Rows of `architectures` with the column that only combinations have: whether there are skip connections."""
+    return rows.assign(skips=np.where(rows["skip_strength"] > 0, 1.0, 0.0))

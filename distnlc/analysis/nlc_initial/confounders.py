@@ -22,9 +22,9 @@ from distnlc.studies.nlc_initial.records import METRICS, NetworkRow
 
 TITLE = "Confounders: which metrics move when nothing that matters changes"
 
-COSINES = ("init_input_cosine", "init_output_cosine")
+COSINES = ("init_input_cosine", "init_output_cosine", "init_cosine_correlation")
 GRADIENT = ("init_gradient_component", "init_gradient_length")
-SLOPES = ("init_jacobian_norm", "init_lipschitz")
+SLOPES = ("init_jacobian_norm", "init_local_lipschitz")
 CHANGES = {
     "input_scale": "input × 10",
     "output_scale": "output × 10",

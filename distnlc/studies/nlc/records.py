@@ -104,7 +104,7 @@ class ArchitectureRow:
     init_jacobian_norm: float | None = column(catalog.JACOBIAN_NORM)
     init_gradient_component: float | None = column(catalog.GRADIENT_COMPONENT)
     init_gradient_length: float | None = column(catalog.GRADIENT_LENGTH)
-    init_lipschitz: float | None = column(catalog.LIPSCHITZ)
+    init_lipschitz: float | None = column(catalog.FORMER_LIPSCHITZ)
     init_input_cosine: float | None = column(catalog.INPUT_COSINE)
     init_output_cosine: float | None = column(catalog.OUTPUT_COSINE)
     init_relative_diameter: float | None = column(catalog.RELATIVE_DIAMETER)
@@ -151,6 +151,10 @@ class ArchitectureRow:
     trained_nlc_test: float | None = column(catalog.TRAINED_NLC_TEST)
     trained_bias: float | None = column(catalog.TRAINED_BIAS)
     trained_perturbation: float | None = column(catalog.TRAINED_PERTURBATION)
+    # initial network: columns that rows of earlier versions lack (these have `init_lipschitz` instead)
+    init_local_lipschitz: float | None = column(catalog.LOCAL_LIPSCHITZ)
+    init_cosine_correlation: float | None = column(catalog.COSINE_CORRELATION)
+    init_linear_region: float | None = column(catalog.LINEAR_REGION)
 
 
 @dataclass(frozen=True, kw_only=True)

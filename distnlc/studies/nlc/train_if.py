@@ -14,7 +14,7 @@ from distnlc.studies.nlc.records import ArchitectureRow
 
 FORM = re.compile(r"(\w+) between (\S+) and (\S+)")
 EXAMPLE = "init_nlc between 1 and 5"
-WALKED = {"init_lipschitz", "init_relative_diameter"}
+WALKED = {"init_local_lipschitz", "init_linear_region", "init_relative_diameter"}
 """columns that are measured only with `metrics.walk_batches`"""
 COLUMNS = (
     "depth",

@@ -75,13 +75,15 @@ class NetworkRow:
 METRICS = {
     "init_nlc": catalog.INITIAL_NLC,
     "init_bias": catalog.INITIAL_BIAS,
+    "init_linear_region": catalog.LINEAR_REGION,
     "init_relative_diameter": catalog.RELATIVE_DIAMETER,
     "init_gradient_component": catalog.GRADIENT_COMPONENT,
     "init_gradient_length": catalog.GRADIENT_LENGTH,
     "init_jacobian_norm": catalog.JACOBIAN_NORM,
-    "init_lipschitz": catalog.LIPSCHITZ,
+    "init_local_lipschitz": catalog.LOCAL_LIPSCHITZ,
     "init_input_cosine": catalog.INPUT_COSINE,
     "init_output_cosine": catalog.OUTPUT_COSINE,
+    "init_cosine_correlation": catalog.COSINE_CORRELATION,
     "depth": DEPTH,
 }
 """what is measured before and after every change, by the columns of the NLC study's `architectures`"""
