@@ -1,6 +1,8 @@
-"""Ctrl-C and SIGTERM during a study: it ends at once, and no commit is cut in two.
+"""Ctrl-C, SIGTERM and SIGHUP during a study: it ends at once, and no commit is cut in two.
 
 In: the event that ends a study. Out: the event, set by a signal; KeyboardInterrupt only where it is harmless.
+SIGHUP comes when a terminal is closed or a connection to it breaks. A command that was started with `nohup` ignores it,
+and goes on doing so.
 """
 
 import signal
@@ -8,6 +10,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+def ending_signals() -> list[signal.Signals]:
+    """The signals that end a study, besides Ctrl-C's."""
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGHUP] if hangs_up else [signal.SIGTERM]
+
+
+def interrupt_by_signals() -> None:
+    """Makes the others raise KeyboardInterrupt as Ctrl-C does: machines are taken away by them."""
+    for number in ending_signals():
+        signal.signal(number, signal.default_int_handler)
 
 
 class Signals:
@@ -24,7 +38,7 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, *ending_signals()):
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 

@@ -46,6 +46,7 @@ CONFINED: dict[str, list[str]] = {
     "torch": ["data", "networks", "metrics", "training", "studies", "measuring", "bench", "engine/executor.py"],
     "numpy": ["data", "networks", "metrics", "training", "studies", "measuring", "bench", "analysis"],
     "PIL": ["data/images.py"],
+    "joblib": ["versions.py"],
     "sklearn": ["data/libsvm.py"],
     "optuna": ["search.py"],
     "pyarrow": ["store", "data/images.py"],
