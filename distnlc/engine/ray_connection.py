@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from distnlc.engine.executor import EngineError
-from distnlc.engine.signals import ending_signals
+from distnlc.engine.signals import ending_signals, leave_lost_terminal
 from distnlc.plugins import search_path
 from distnlc.versions import cores
 
@@ -65,10 +65,11 @@ def _interrupted_afterwards(ray: Any) -> Iterator[None]:
         return
     came = 0
 
-    def note(*_: object) -> None:
+    def note(number: int, *_: object) -> None:
         nonlocal came
+        leave_lost_terminal(number)
         came += 1
-        if came > 1:
+        if came > 1 and number != signal.SIGHUP:  # which comes twice by itself
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, *ending_signals())}

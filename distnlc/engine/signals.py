@@ -5,10 +5,12 @@ SIGHUP comes when a terminal is closed or a connection to it breaks. A command t
 and goes on doing so.
 """
 
+import os
 import signal
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -21,7 +23,26 @@ def ending_signals() -> list[signal.Signals]:
 def interrupt_by_signals() -> None:
     """Makes the others raise KeyboardInterrupt as Ctrl-C does: machines are taken away by them."""
     for number in ending_signals():
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, *_: object) -> None:
+    leave_lost_terminal(number)
+    if number == signal.SIGHUP:  # who leads a terminal's session gets it twice
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def leave_lost_terminal(number: int) -> None:
+    """At SIGHUP: what is still said goes nowhere if the terminal is gone, where each line would raise OSError."""
+    if number != signal.SIGHUP:
+        return
+    for output in 1, 2:
+        with suppress(OSError):  # it may have been closed from the beginning
+            if stat.S_ISCHR(os.fstat(output).st_mode) and not os.isatty(output):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, output)
+                os.close(nowhere)
 
 
 class Signals:
@@ -46,7 +67,8 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _on_signal(self, *_: object) -> None:
+    def _on_signal(self, number: int, *_: object) -> None:
+        leave_lost_terminal(number)
         self.stop.set()
         if self._interruptible:
             self._interruptible = False
