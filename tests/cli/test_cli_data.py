@@ -22,7 +22,9 @@ prepare = kind.prepare
 def unit(home: Path) -> Unit:
     """Of the tiny study on MNIST, of which there are two in the folders A and B, with files of the same names."""
     text = (home / "tiny.yaml").read_text()
-    (home / "tiny.yaml").write_text(text.replace("data: {", "data: {name: mnist, "))
+    (home / "tiny.yaml").write_text(
+        text.replace("data: {", "data: {name: mnist, ") + "train_if: init_nlc between 0.1 and 0.2\n"
+    )
     for name, points in (("A", 300), ("B", 310)):
         write_mnist(home / name / "mnist", train=points, test=100)
     study = resolve("tiny.yaml")
