@@ -1,20 +1,76 @@
-"""Files that are whole or not there (written aside, made durable, renamed), and the folder of what can be remade."""
+"""Files that are whole or not there (written aside, made durable, renamed); what `~` means; the cache folder."""
 
+import logging
 import os
+import re
 import secrets
+import stat
+import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 CACHE_VARIABLE = "DISTNLC_CACHE"
 
+log = logging.getLogger(__name__)
+
+
+class NoHomeError(ValueError):
+    """A path that begins with `~` where no home folder is known."""
+
+
+def at_home(word: str) -> str:
+    """The word with the home folder in place of `~`, also behind `=`, where a shell leaves it: `--out=~/x`.
+
+    `~NAME/` is that user's. A `~` alone behind `=` stays: in `--set` it is YAML's null. Raises NoHomeError.
+    """
+    found = re.match(r"((?:[\w.-]+=)*)(~[\w.-]*(?=/)|(?<!=)~$)", word)
+    if found is None:
+        return word
+    home = os.path.expanduser(found[2])
+    if home.startswith("~"):
+        raise NoHomeError(f"{word}: no home folder is known for {found[2]}; write the path out")
+    return f"{found[1]}{home}{word[found.end() :]}"
+
 
 def cache_folder() -> Path:
-    """The folder of prepared data and compiled programs; the environment variable DISTNLC_CACHE names another."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")).absolute() / "distnlc"
+    """The folder of prepared data and compiled programs; the environment variable DISTNLC_CACHE names another.
+
+    Where there is no home folder, or one that cannot be written, it is a temporary one, which is said once.
+    """
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(at_home(named)).absolute()
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not caches.startswith("~"):
+        folder = Path(caches).absolute() / "distnlc"
+        if _can_be_written(folder):
+            return folder
+    return _temporary_cache(caches)
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether files can be put there; the folder is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+@lru_cache(maxsize=1)
+def _temporary_cache(caches: str) -> Path:
+    """A folder that this user's processes on this machine share, and nobody else can write: programs lie in it."""
+    folder = Path(tempfile.gettempdir(), f"distnlc-cache-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+            folder = Path(tempfile.mkdtemp(prefix="distnlc-cache-"))
+    except OSError:  # something else has that name
+        folder = Path(tempfile.mkdtemp(prefix="distnlc-cache-"))
+    log.warning("%s cannot be written: prepared data go to %s; %s names another folder", caches, folder, CACHE_VARIABLE)
+    return folder
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from distnlc.store.bucket_writer import ObjectStore
 from distnlc.store.folder import LocalFolder
 from distnlc.store.place import Place
 
@@ -11,5 +10,7 @@ from distnlc.store.place import Place
 def place_of(address: str | Path) -> Place:
     """The place of an address: a folder's path, or `s3://bucket/prefix`. Raises StoreError."""
     if re.match("s3:/", str(address)):  # a Path has lost the second slash
+        from distnlc.store.bucket_writer import ObjectStore
+
         return ObjectStore(str(address))
     return LocalFolder(Path(address))

@@ -56,7 +56,9 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     assert (summary.data.metrics["done"], summary.data.metrics["total"]) == (3, 3)
     assert "correlation_log_nlc_test_error" in summary.data.metrics
     assert summary.data.metrics["units_per_hour"] > 0
-    assert Path(summary.info.artifact_uri, "report.html").read_text() == "the report"
+    assert (
+        Path(home, "study", "mlartifacts", summary.info.run_id, "artifacts", "report.html").read_text() == "the report"
+    )
 
 
 @pytest.mark.parametrize("uri", ["file:/data/mlruns", "postgresql+nothing://ann:s3cret@host/mlflow"])

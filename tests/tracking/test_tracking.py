@@ -68,8 +68,8 @@ def test_the_summary_run_follows_the_study_and_is_reused_on_resume(
     assert "undefined" not in summary.data.metrics
     assert summary.data.tags["study_id"] == spec_id(study.spec)
     assert summary.data.tags["version.python"].startswith("3.")
-    artifacts = Path(summary.info.artifact_uri)
-    assert artifacts.is_relative_to(study.folder)
+    artifacts = study.artifacts()
+    assert summary.info.artifact_uri == artifacts.as_uri()
     assert (artifacts / "study.yaml").read_text() == to_yaml(study.spec)
 
 
@@ -208,8 +208,7 @@ def test_the_report_is_an_artifact_of_the_summary_run(study: Study) -> None:
             tracker.report(lambda page=page: page)
         assert tracker.close(30)
         last = page or last
-        artifacts = Path(study.summary().info.artifact_uri)
-        assert (artifacts / "report.html").read_text(encoding="utf-8") == last
+        assert (study.artifacts() / "report.html").read_text(encoding="utf-8") == last
     study.assert_whole()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distnlc.tracking import TrackingError, check_uri, default_uri, masked, ui_command
+from distnlc.tracking import TrackingError, checked_uri, default_uri, masked, ui_command
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from distnlc.tracking import TrackingError, check_uri, default_uri, masked, ui_c
     ],
 )
 def test_servers_and_databases_are_taken(uri: str) -> None:
-    check_uri(uri)
+    checked_uri(uri)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_servers_and_databases_are_taken(uri: str) -> None:
 )
 def test_what_cannot_work_is_refused_with_the_reason(uri: str, reason: str) -> None:
     with pytest.raises(TrackingError, match=reason) as refusal:
-        check_uri(uri)
+        checked_uri(uri)
     assert str(refusal.value).startswith(f"tracking address {masked(uri)}: ")
     assert "password" not in str(refusal.value)
 
