@@ -16,8 +16,18 @@ CACHE_VARIABLE = "DISTNLC_CACHE"
 log = logging.getLogger(__name__)
 
 
+NOWHERE = "/nonexistent"
+"""home folder of a process that has none, as of users that have none: libraries want to know one, and need none"""
+
+
 class NoHomeError(ValueError):
     """A path that begins with `~` where no home folder is known."""
+
+
+def settle_home() -> None:
+    """Gives this process and its children a name of a home folder where none is known, such as in a container."""
+    if os.path.expanduser("~").startswith("~"):
+        os.environ["HOME"] = NOWHERE
 
 
 def at_home(word: str) -> str:
@@ -29,7 +39,7 @@ def at_home(word: str) -> str:
     if found is None:
         return word
     home = os.path.expanduser(found[2])
-    if home.startswith("~"):
+    if home.startswith(("~", NOWHERE)):
         raise NoHomeError(f"{word}: no home folder is known for {found[2]}; write the path out")
     return f"{found[1]}{home}{word[found.end() :]}"
 
@@ -42,7 +52,7 @@ def cache_folder() -> Path:
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(at_home(named)).absolute()
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not caches.startswith("~"):
+    if not caches.startswith(("~", NOWHERE)):
         folder = Path(caches).absolute() / "distnlc"
         if _can_be_written(folder):
             return folder
@@ -69,7 +79,8 @@ def _temporary_cache(caches: str) -> Path:
             folder = Path(tempfile.mkdtemp(prefix="distnlc-cache-"))
     except OSError:  # something else has that name
         folder = Path(tempfile.mkdtemp(prefix="distnlc-cache-"))
-    log.warning("%s cannot be written: prepared data go to %s; %s names another folder", caches, folder, CACHE_VARIABLE)
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))  # which would complain, too
+    log.warning("prepared data go to %s: %s cannot be written; %s names another folder", folder, caches, CACHE_VARIABLE)
     return folder
 
 

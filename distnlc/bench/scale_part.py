@@ -90,7 +90,7 @@ def _command(parent: str, *words: str, ends: int = 0) -> Iterator[subprocess.Pop
         process.kill()
         process.wait()
     if code != ends:
-        words_said = said.read_text(errors="replace")[-2000:]
+        words_said = said.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise EngineError(f"the measured command ended with code {code}, expected {ends}; it said:\n{words_said}")
 
 
@@ -112,7 +112,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, until_done: int) -> l
 def _resident_mb(pid: int) -> float:
     """0 once the process is gone."""
     with suppress(OSError):
-        _, found, rest = Path("/proc", str(pid), "status").read_text().partition("VmRSS:")
+        _, found, rest = Path("/proc", str(pid), "status").read_text(encoding="utf-8").partition("VmRSS:")
         return int(rest.split()[0]) / 1024 if found else 0.0
     return 0.0
 

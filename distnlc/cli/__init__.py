@@ -30,9 +30,10 @@ def main() -> None:
 
 def _run() -> None:
     from distnlc.cli.commands import app
-    from distnlc.files import at_home
+    from distnlc.files import at_home, settle_home
 
     try:
+        settle_home()
         sys.argv[1:] = map(at_home, sys.argv[1:])
         app(prog_name="distnlc")
     except Exception as error:

@@ -1,9 +1,11 @@
 """The place that an address names."""
 
+import os
 import re
 from pathlib import Path
 
 from distnlc.store.folder import LocalFolder
+from distnlc.store.manifest import StoreError
 from distnlc.store.place import Place
 
 
@@ -13,4 +15,8 @@ def place_of(address: str | Path) -> Place:
         from distnlc.store.bucket_writer import ObjectStore
 
         return ObjectStore(str(address))
+    try:
+        os.fsencode(address)
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{address}: this locale ({error.encoding}) has no such name; set PYTHONUTF8=1") from None
     return LocalFolder(Path(address))

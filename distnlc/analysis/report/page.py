@@ -165,8 +165,8 @@ def _page(
         columns=provenance.columns(tables),
         spec=store.place_of(folder).read("study.yaml").decode(),
         html=_html,
-        style=(TEMPLATES / "report.css").read_text(),
-        script=(TEMPLATES / "explorer.js").read_text(),
+        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "explorer.js").read_text(encoding="utf-8"),
         plotly=get_plotlyjs() if points else "",
     )
 
