@@ -52,11 +52,13 @@ def cache_folder() -> Path:
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(at_home(named)).absolute()
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not caches.startswith(("~", NOWHERE)):
-        folder = Path(caches).absolute() / "distnlc"
-        if _can_be_written(folder):
-            return folder
-    return _temporary_cache(caches)
+    folder = Path(caches).absolute() / "distnlc"
+    if not caches.startswith(("~", NOWHERE)) and _can_be_written(folder):
+        return folder
+    try:
+        return _temporary_cache(caches)
+    except OSError:  # nothing can be written here; who writes there will hear it
+        return folder
 
 
 def _can_be_written(folder: Path) -> bool:

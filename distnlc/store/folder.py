@@ -12,7 +12,7 @@ from typing import TextIO
 from distnlc.store.manifest import StoreError
 from distnlc.store.place import ASIDE, BAD, LOCK, MANIFEST, checked, this_writer
 
-WRITER_CHARACTERS = 300
+WRITER_BYTES = 300
 """of what a lock says of its writer"""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -114,13 +114,14 @@ class LocalFolder:
             descriptor = _open(self.root / LOCK, os.O_RDONLY | os.O_NONBLOCK)  # a study may come from anybody: no pipes
         except OSError:
             return None
-        with open(descriptor, encoding="utf-8", errors="replace") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read(WRITER_CHARACTERS) or "a process"
-            except OSError:  # no locks here, so no writer either
-                return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.read(descriptor, WRITER_BYTES).decode(errors="replace") or "a process"
+        except OSError:  # no locks here, so no writer either
+            return None
+        finally:
+            os.close(descriptor)
         return None
 
     def first_number(self, last: int) -> int:

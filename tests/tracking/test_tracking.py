@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from distnlc.spec import spec_id, to_yaml
 from distnlc.tracking import tracker as mirror
+from distnlc.tracking.address import sqlite_file
 from tests.helpers.mirrored import Study, view
 from tests.helpers.servers import wait_for
 
@@ -255,8 +255,10 @@ def test_importing_the_module_loads_no_mlflow() -> None:
 
 
 def test_the_database_is_whole_and_in_write_ahead_mode(database: str) -> None:
-    path = Path(database.removeprefix("sqlite:///"))
+    path = sqlite_file(database)
+    assert path is not None
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
     assert not list(path.parent.glob(".mlflow-*"))
+    assert [each.name for each in path.parent.parent.iterdir()] == [path.parent.name], "MLflow makes what it misreads"

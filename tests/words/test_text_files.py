@@ -1,6 +1,9 @@
 """Text is read and written as UTF-8, whatever the locale: a call that would take the locale's encoding is named."""
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +74,14 @@ def test_every_text_file_and_every_answer_of_a_program_has_its_encoding_named() 
 )
 def test_the_search_finds_what_it_should(code: str, is_wrong: bool) -> None:
     assert list(locale_s_encoding(code)) == [1] * is_wrong
+
+
+def test_a_terminal_that_lacks_a_character_gets_another_one(tmp_path: Path) -> None:
+    """The study's name is written in a locale of ASCII; the folder's is not typed there."""
+    (tmp_path / "study.yaml").write_text('kind: rehearsal\nname: "Größe – 1"\n', encoding="utf-8")
+    code = "from distnlc.cli import main; main()"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
+    words = [sys.executable, "-c", code, "plan", "study.yaml"]
+    done = subprocess.run(words, cwd=tmp_path, env=os.environ | ascii_only, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Gr??e ? 1: " in done.stdout
