@@ -47,7 +47,7 @@ def report(study: Study) -> str:
 
 def said_of_artifacts(caplog: pytest.LogCaptureFixture) -> list[str]:
     """All but that the mirror takes its time."""
-    return [message for message in caplog.messages if "not yet in MLflow" not in message]
+    return [message for message in caplog.messages if "; Ctrl-C leaves that" not in message]
 
 
 def edit(study: Study, change: str, *values: Any) -> None:
@@ -79,8 +79,15 @@ def test_the_artifacts_follow_a_folder_that_is_moved_or_copied(
     ]
 
 
-@pytest.mark.parametrize("place", ["http://127.0.0.1:9/x\x1b", "FOLDER", "mlflow-artifacts:/1", "../../victim", ""])
-@pytest.mark.parametrize("table", ["runs", "experiments"])
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ("runs", "http://127.0.0.1:9/x\x1b"),
+        ("runs", "../../victim"),
+        ("experiments", "FOLDER"),
+        ("experiments", "mlflow-artifacts:/1"),
+    ],
+)
 def test_a_place_that_was_edited_is_not_used_and_that_is_said(
     own: Study, place: str, table: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,7 +104,7 @@ def test_a_place_that_was_edited_is_not_used_and_that_is_said(
     assert said.isprintable()
 
 
-@pytest.mark.parametrize("linked", ["mlartifacts", "mlartifacts/RUN", "mlartifacts/RUN/artifacts/report.html"])
+@pytest.mark.parametrize("linked", ["mlartifacts", "mlartifacts/RUN/artifacts/report.html"])
 def test_artifacts_are_not_written_through_a_link(
     own: Study, linked: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
