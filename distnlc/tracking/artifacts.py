@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distnlc.files import write_whole
-from distnlc.tracking.address import DATABASE, TrackingError, sqlite_file
+from distnlc.tracking.address import TrackingError, sqlite_file
 
 FOLDER = "mlartifacts"
 
@@ -45,7 +45,8 @@ def follow(uri: str, experiment_id: str, artifacts: Artifacts) -> tuple[bool, st
     of_study, here = int(experiment_id), artifacts.location()
     right = literal(f"{here}/", String) + runs.c.run_uuid + literal("/artifacts", String)
     strays = (runs.c.experiment_id == of_study) & (runs.c.artifact_uri != right)
-    is_own = sqlite_file(uri) == artifacts.folder.with_name(DATABASE)
+    file = sqlite_file(uri)
+    is_own = file is not None and file.resolve().is_relative_to(artifacts.folder.parent)
     engine = create_engine(uri)
     try:
         with engine.begin() as records:
