@@ -1,8 +1,7 @@
 """Who writes a study now, asked by others: the lock tells, not what a writer has left behind."""
 
+import fcntl
 import os
-import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,26 +21,14 @@ def test_the_writer_is_known_while_it_has_the_lock(tmp_path: Path) -> None:
     assert place.writer() is None
 
 
-def test_a_writer_is_not_refused_because_somebody_asks(tmp_path: Path) -> None:
+def test_a_writer_is_not_refused_because_somebody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking takes the lock for a moment."""
     Store.create_or_open(tmp_path, SPEC, TABLES).close()
-    over = threading.Event()
-
-    def ask() -> None:
-        while not over.is_set():
-            place_of(tmp_path).writer()
-            time.sleep(0.001)
-
-    askers = [threading.Thread(target=ask) for _ in range(2)]
-    for asker in askers:
-        asker.start()
-    try:
-        for _ in range(20):
-            Store.create_or_open(tmp_path, SPEC, TABLES).close()
-    finally:
-        over.set()
-        for asker in askers:
-            asker.join()
+    asking = (tmp_path / "lock").open("rb")
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr(folder.time, "sleep", lambda _: asking.close())
+    Store.create_or_open(tmp_path, SPEC, TABLES).close()
+    assert asking.closed
 
 
 def test_a_second_writer_is_refused_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
