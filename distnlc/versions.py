@@ -71,7 +71,7 @@ def cores() -> int:
 def cpuinfo(*fields: str) -> str:
     """The entry of /proc/cpuinfo under one of these names, of the first processor; '' where there is no Linux."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(fields)), "")

@@ -1,6 +1,10 @@
 """Tests with real Ray, servers, a browser or kills are slow; `make check` leaves the slow ones out."""
 
+import os
+
 import pytest
+
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # the developer's own server is no place for the tests' studies
 
 WAITING = {"system", "chaos"}
 

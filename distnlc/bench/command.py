@@ -94,6 +94,6 @@ def _write(file: Path | None, found: dict[str, Any]) -> None:
     """Raises typer.BadParameter where nothing can be written: before anything is measured."""
     if file is not None:
         try:
-            file.write_text(json.dumps(found, indent=1) + "\n")
+            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise typer.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint="--json") from None

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distnlc.engine.executor import EngineError
-from distnlc.sinks.console import read_progress
+from distnlc.sinks.console import at_work_on
 from distnlc.store import place_of, read_statuses
 
 UNITS, STOPPED_AT = 100_000, 90_000
@@ -90,7 +90,7 @@ def _command(parent: str, *words: str, ends: int = 0) -> Iterator[subprocess.Pop
         process.kill()
         process.wait()
     if code != ends:
-        words_said = said.read_text(errors="replace")[-2000:]
+        words_said = said.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise EngineError(f"the measured command ended with code {code}, expected {ends}; it said:\n{words_said}")
 
 
@@ -98,8 +98,8 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, until_done: int) -> l
     """Samples whenever the progress file is new, until so many units of this call are done or the process ends."""
     samples: list[Sample] = []
     while process.poll() is None:
-        at_work, memory_mb = read_progress(place_of(folder)), _resident_mb(process.pid)
-        if at_work and at_work.pid == process.pid and at_work.progress.done and memory_mb:
+        at_work, memory_mb = at_work_on(place_of(folder)), _resident_mb(process.pid)
+        if at_work and at_work.progress and at_work.progress.done and memory_mb:
             done = at_work.progress.done
             if not samples or done > samples[-1].done:
                 samples.append(Sample(at_work.progress.elapsed_s, done, memory_mb))
@@ -112,7 +112,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, until_done: int) -> l
 def _resident_mb(pid: int) -> float:
     """0 once the process is gone."""
     with suppress(OSError):
-        _, found, rest = Path("/proc", str(pid), "status").read_text().partition("VmRSS:")
+        _, found, rest = Path("/proc", str(pid), "status").read_text(encoding="utf-8").partition("VmRSS:")
         return int(rest.split()[0]) / 1024 if found else 0.0
     return 0.0
 

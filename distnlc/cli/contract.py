@@ -176,14 +176,14 @@ def can_be_planned_watched_reported_and_exported(trial: Trial) -> None:
 
     folder = str(trial.serial)
     path = trial.folder / "study.yaml"
-    path.write_text(to_yaml(trial.study))
+    path.write_text(to_yaml(trial.study), encoding="utf-8")
     said = io.StringIO()
     with redirect_stdout(said):
         plan(str(path), workers=1)
         status(folder)
     done = f"{len(trial.units):,} of {len(trial.units):,} units done"
     expect(done in said.getvalue(), f"status does not say `{done}`")
-    page = Path(shown.write_report(folder)).read_text()
+    page = Path(shown.write_report(folder)).read_text(encoding="utf-8")
     expect("<html" in page, "the report is no HTML page")
     expect(len(shown.closing(load(folder))) > 0, "the study has nothing to say at its end")
     report = shown.report_of(trial.kind.name)

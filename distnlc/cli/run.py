@@ -1,6 +1,7 @@
 """`distnlc run`: does the units of a study that are still to do, then says what came out and writes the report."""
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -8,9 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from distnlc.cli.codes import INTERRUPTED, WITH_FAILURES
 from distnlc.cli.words import (
-    INTERRUPTED,
-    WITH_FAILURES,
     PartOption,
     PluginOption,
     SetOption,
@@ -34,10 +34,11 @@ from distnlc.sinks.mirror import MIRROR_S, Mirror
 from distnlc.sinks.ray_metrics import RayMetrics
 from distnlc.sinks.session import Session
 from distnlc.spec import SpecError, StudySpec, Unit, spec_id
-from distnlc.store import Store, StoreError, keep_data_record, place_of
-from distnlc.tracking import check_uri
+from distnlc.store import StoreError, keep_data_record, place_of
+from distnlc.tracking import checked_uri
 
 UNIT_HOURS = 72.0
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
 def run(
@@ -50,7 +51,9 @@ def run(
         typer.Option(help="serial: in this process, without workers; it cannot enforce --unit-hours"),
     ] = "ray",
     address: Annotated[str | None, typer.Option(help="of a running Ray cluster, such as auto")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="of MLflow; default DIR/mlflow.db")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="of MLflow; default MLFLOW_TRACKING_URI, else DIR/mlflow.db")
+    ] = None,
     unit_hours: Annotated[
         float, typer.Option(min=0.001, help="a unit that takes longer is stopped and tried once more")
     ] = UNIT_HOURS,
@@ -60,8 +63,7 @@ def run(
     plugin: PluginOption = None,
 ) -> None:
     """Runs a study, or continues it where it stopped."""
-    if tracking_uri is not None:
-        check_uri(tracking_uri)
+    uri = _tracking_uri(tracking_uri)
     study = study_of(spec, assignments, plugin)
     kind = kind_of(study.kind)
     folder = out or f"studies/{study.name}"
@@ -69,6 +71,8 @@ def run(
     units = units_of(kind, study)
     wanted = _wanted(units, study, part, unit)
     data = loaded(kind.prepare)(study, list(dict.fromkeys(each.part for each in wanted)))
+    from distnlc.store import Store
+
     with ExitStack() as stack:
         store = stack.enter_context(Store.create_or_open(folder, study, kind.tables))
         place = place_of(folder)
@@ -82,7 +86,7 @@ def run(
         redo = {each.unit_id for each in todo if each.unit_id in statuses}
         tally = Tally(kind, len(units), rows_of(kind, folder), redo)
         console = Console(tally, place, same_command)
-        mirror = Mirror(study, kind, folder, here, tracking_uri, tally)
+        mirror = Mirror(study, kind, folder, here, uri, tally)
         stack.callback(mirror.close)
         mirror.announce()
         session = Session(place, executor)
@@ -124,6 +128,15 @@ def _do(
             return run_units(todo, executor=executor(), **settings).interrupted
     except KeyboardInterrupt:  # while the workers were being started
         return True
+
+
+def _tracking_uri(named: str | None) -> str | None:
+    """The address of --tracking-uri, else of MLFLOW_TRACKING_URI, else None. Raises TrackingError if it cannot work."""
+    if named is not None:
+        return checked_uri(named)
+    if here := os.environ.get(TRACKING_VARIABLE):
+        return checked_uri(here, named_by=f"{TRACKING_VARIABLE} (unset it, or name another by --tracking-uri)")
+    return None
 
 
 def _local_folder(folder: str, study: StudySpec) -> Path:

@@ -10,19 +10,22 @@ from distnlc.cli.words import FolderArgument, PluginOption, SetOption, study_of
 from distnlc.plugins import PARTS_OF_STUDIES, kind_of, plugin_names, use_plugins, word_for
 from distnlc.plugins import kinds as all_kinds
 from distnlc.sinks.console import say
-from distnlc.store import export as export_tables
 from distnlc.store import read_spec_fields
 from distnlc.studies import presets as named_studies
 
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="left out: the names there are")]
 
 
-def report(folder: FolderArgument, plugin: PluginOption = None) -> None:
+def report(
+    folder: FolderArgument,
+    out: Annotated[str | None, typer.Option(help="a folder; default DIR/report")] = None,
+    plugin: PluginOption = None,
+) -> None:
     """Writes the HTML report with all figures and tables that the records allow."""
     from distnlc.analysis.report import study
 
     use_plugins(plugin or ())
-    say(f"report: {study.write_report(folder)}")
+    say(f"report: {study.write_report(folder, out=out)}")
 
 
 def figure(
@@ -39,12 +42,17 @@ def figure(
         say(line)
 
 
-def table(folder: FolderArgument, name: NameArgument = None, plugin: PluginOption = None) -> None:
+def table(
+    folder: FolderArgument,
+    name: NameArgument = None,
+    out: Annotated[Path | None, typer.Option(help="a text file, in place of the terminal")] = None,
+    plugin: PluginOption = None,
+) -> None:
     """Prints one table; without a name lists the tables that there are."""
     from distnlc.analysis.report import study
 
     use_plugins(plugin or ())
-    for line in study.table_names(folder) if name is None else study.table_lines(folder, name):
+    for line in study.table_names(folder) if name is None else study.table_lines(folder, name, out):
         say(line)
 
 
@@ -54,6 +62,8 @@ def export(
     form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="of the files")] = "parquet",
 ) -> None:
     """Writes each table as one Parquet or CSV file."""
+    from distnlc.store import export as export_tables
+
     if out is None and "://" in folder:
         raise typer.BadParameter("name a folder of this machine for the tables", param_hint="--out")
     read_spec_fields(folder)  # says best what is wrong with a folder that is no study

@@ -16,7 +16,7 @@ from distnlc.cli.words import (
 from distnlc.plugins import kind_named, kinds, use_plugins
 from distnlc.progress import Tally
 from distnlc.records import FAILED, SKIPPED
-from distnlc.sinks.console import NO_WORKER, named_numbers, pace, read_progress, running, say
+from distnlc.sinks.console import NO_WORKER, at_work_on, named_numbers, pace, running, say
 from distnlc.spec import SpecError, spec_id
 from distnlc.store import place_of, read_spec_fields, read_statuses
 from distnlc.studies import from_fields
@@ -26,7 +26,8 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     """Done, running, failed, rate, time left and best so far; from any shell, also while the study runs."""
     use_plugins(plugin or ())
     place, fields = place_of(folder), read_spec_fields(folder)
-    at_work = read_progress(place)
+    at_work = at_work_on(place)
+    report = at_work and at_work.progress
     kind = kind_named(str(fields.get("kind")))
     if kind is None:
         _say_counts(folder, fields)
@@ -51,7 +52,7 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
             yield row
 
     tally = Tally(kind, len(units), rows())
-    now = f"{running(at_work.progress)}, " if at_work and at_work.progress.workers else ""
+    now = f"{running(report)}, " if report and report.workers else ""
     skipped = tally.statuses[SKIPPED]
     untrained = f"{skipped:,} of them skipped, " if skipped else ""
     counts = f"{tally.settled - len(failed):,} of {len(units):,} units done, {untrained}{now}{len(failed):,} failed"
@@ -61,9 +62,10 @@ def status(folder: FolderArgument, plugin: PluginOption = None) -> None:
     say_missing(folder)
     say_failures(failed, units, partial(continuing_command, folder))
     if at_work:
-        so_far = at_work.progress
-        pace_now = pace(so_far.units_per_hour, so_far.seconds_left) if so_far.workers else NO_WORKER
-        say(f"at work: process {at_work.pid} on {at_work.host}; {pace_now}")
+        pace_now = "it begins, or concludes"
+        if report:
+            pace_now = pace(report.units_per_hour, report.seconds_left) if report.workers else NO_WORKER
+        say(f"at work: {at_work.who}; {pace_now}")
     elif tally.settled < len(units):
         say(f"not at work; go on: {continuing_command(folder)}")
     else:

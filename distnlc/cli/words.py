@@ -13,11 +13,10 @@ from distnlc.progress import tallied
 from distnlc.records import FAILED, MEASUREMENTS, MeasurementRow, columns_of, missing_values
 from distnlc.sinks.console import failure, say
 from distnlc.spec import SpecError, StudySpec, Unit
-from distnlc.store import place_of, read_columns, read_table
+from distnlc.store import place_of, read_columns
 from distnlc.studies import resolve
 from distnlc.tracking import masked
 
-USAGE, WITH_FAILURES, INTERRUPTED = 2, 3, 130
 FAILURES_SHOWN = 10
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="a preset's name or a YAML file's path")]
@@ -57,6 +56,8 @@ def units_of(kind: Kind[Any], study: StudySpec) -> list[Unit]:
 
 def rows_of(kind: Kind[Any], folder: str) -> Iterator[Any]:
     """The first table's rows that are in the store, in the columns that the displays look at."""
+    from distnlc.store import read_table
+
     held = read_columns(folder)[kind.first]
     columns = [name for name in tallied(kind) if name in held]
     absent = dict.fromkeys(set(tallied(kind)) - set(columns))
@@ -66,6 +67,8 @@ def rows_of(kind: Kind[Any], folder: str) -> Iterator[Any]:
 
 def say_missing(folder: str) -> None:
     """One line for each metric of the user's own that has no value for some networks."""
+    from distnlc.store import read_table
+
     if read_columns(folder).get(MEASUREMENTS) == columns_of(MeasurementRow):
         batches = read_table(folder, MEASUREMENTS, ["name", "value", "reason"]).to_batches(max_chunksize=10_000)
         rows = (SimpleNamespace(**fields) for batch in batches for fields in batch.to_pylist())

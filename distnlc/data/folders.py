@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from distnlc.files import NoHomeError, at_home
+
 DATA_VARIABLE = "DISTNLC_DATA"
 ADVICE = (
     f"Point to its folder with --set data.root=/path/to/folder (`measure`: --root) or the variable {DATA_VARIABLE}."
@@ -14,9 +16,12 @@ class DataError(ValueError):
 
 
 def data_folder(root: str | None) -> Path | None:
-    """The folder `root`, else the one that DISTNLC_DATA names, else None."""
+    """The folder `root`, else the one that DISTNLC_DATA names, else None. Raises DataError where `~` means nothing."""
     named = root or os.environ.get(DATA_VARIABLE)
-    return Path(named).expanduser() if named else None
+    try:
+        return Path(at_home(named)) if named else None
+    except NoHomeError as error:
+        raise DataError(str(error)) from None
 
 
 def needed_folder(name: str, root: Path | None) -> Path:

@@ -24,8 +24,14 @@ from distnlc.versions import cores
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """object store of an instance started here: records are small"""
+SHORT = "/tmp/ray"
+"""Ray's own folder where no variable names another"""
+SOCKET_BYTES, MOST_SOCKET_BYTES = len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store"), 103
+"""length of a socket's name behind the temporary folder; the system's limit: 107 bytes on Linux, 103 on macOS"""
 ANSWER_LIMIT_S = 15.0
 """how long to retry a cluster's address; its head may still be starting"""
+log = logging.getLogger(__name__)
+
 QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 TOKEN_FILE = "~/.ray/auth_token"
@@ -119,6 +125,7 @@ def _start(ray: Any, workers: int | None) -> None:
                 job_config=_job_config(ray),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=_temp_folder(),
                 **QUIET,
             )
     except Exception as error:
@@ -140,6 +147,15 @@ def _job_config(ray: Any) -> Any:
 
     config._serialize = as_here
     return config
+
+
+def _temp_folder() -> str | None:
+    """A folder for Ray's files where its own would be too long for the names of sockets; None: its own."""
+    own = os.environ.get("RAY_TMPDIR", os.environ.get("TMPDIR", ""))
+    if len(os.fsencode(own)) + SOCKET_BYTES <= MOST_SOCKET_BYTES:
+        return None
+    log.warning("Ray keeps its files in %s: the names of its sockets would be too long in %s", SHORT, own)
+    return SHORT
 
 
 @contextmanager

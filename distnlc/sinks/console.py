@@ -109,38 +109,44 @@ class Console:
 
 @dataclass(frozen=True)
 class AtWork:
-    """The last report of the driver at work on a study, and who it is."""
+    """The driver at work on a study, and its last report."""
 
-    progress: Progress
-    host: str
-    pid: int
+    who: str
+    """such as 'process 12 on HOST'"""
+    progress: Progress | None
+    """None before the first report, and while the study is concluded; `seconds_left` is counted from now"""
 
 
-def read_progress(place: Place) -> AtWork | None:
-    """The report of the driver at work on this study, `seconds_left` counted from now; None if none is at work."""
+def at_work_on(place: Place) -> AtWork | None:
+    """The driver at work on this study; None if none is at work: nobody holds the study's lock.
+
+    Some file systems keep a lock from other machines, so that a recent report from one of these counts, too.
+    """
+    try:
+        writer = place.writer()
+    except (OSError, StoreError):
+        writer = None
+    report = _read_report(place)
+    if report is None:
+        return AtWork(writer, None) if writer else None
+    host, who, age_s, progress = report
+    if writer is None and (host == socket.gethostname() or age_s >= SILENCE_S):
+        return None
+    return AtWork(writer or who, progress if writer in (None, who) else None)
+
+
+def _read_report(place: Place) -> tuple[str, str, float, Progress] | None:
+    """The host, the process and host, the age in seconds and the progress of a report; None if there is none."""
     try:
         facts: dict[str, Any] = json.loads(place.read(PROGRESS_FILE))
         host, pid, age_s = str(facts.pop("host")), int(facts.pop("pid")), time.time() - facts.pop("written_at")
         progress = Progress(**facts)
         pace(progress.units_per_hour, progress.seconds_left)
-        at_work = _process_exists(pid) if host == socket.gethostname() else age_s < SILENCE_S
+        if progress.seconds_left is not None:
+            progress = replace(progress, seconds_left=max(0.0, progress.seconds_left - age_s))
     except (OSError, ValueError, ArithmeticError, TypeError, AttributeError, LookupError, RecursionError, StoreError):
         return None  # nobody is at work, or the file is not distnlc's
-    if not at_work:
-        return None
-    if progress.seconds_left is not None:
-        progress = replace(progress, seconds_left=max(0.0, progress.seconds_left - age_s))
-    return AtWork(progress, host, pid)
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+    return host, f"process {pid} on {host}", age_s, progress
 
 
 def running(progress: Progress) -> str:

@@ -1,7 +1,7 @@
 """The sink that feeds MLflow: hands over each committed unit, and from the store those that MLflow lacks.
 
 In: units as they are committed, progress, the report. Out: calls of tracking.Tracker, which talks to MLflow in a
-thread of its own. Idle where MLflow is not installed.
+thread of its own. Idle where MLflow is not installed, or no mirror can be made; it says why.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,8 +15,8 @@ from distnlc.progress import Progress, Tally
 from distnlc.records import Records, unit_row
 from distnlc.sinks.console import say
 from distnlc.spec import StudySpec, Unit
-from distnlc.store import place_of, read_records, read_statuses
-from distnlc.tracking import Tracker, View, ui_command, view_of
+from distnlc.store import place_of, read_statuses
+from distnlc.tracking import Tracker, TrackingError, View, default_uri, ui_command, usable_uri, view_of
 
 MIRROR_S, HURRY_S = 30.0, 3.0
 """how long the end waits for MLflow: after the units, after an interruption"""
@@ -31,12 +31,27 @@ class Mirror:
         """`here`: the folder of this machine that gets mlflow.db, if there is no `uri`."""
         self.kind, self.folder, self.tally = kind, folder, tally
         self.wait_s = HURRY_S
-        self.tracker: Tracker | None = None
+        self.off, self.uri = "MLflow is not installed", ""
         if find_spec("mlflow") is not None:
-            self.tracker = Tracker(study, here, partial(read_statuses, folder), self.views, uri=uri)
+            try:
+                self.uri = usable_uri(uri or default_uri(here))
+                self.off = ""
+            except TrackingError as error:
+                self.off = str(error)
+        self._begin = partial(Tracker, study, here, partial(read_statuses, folder), self.views, uri=self.uri)
+        self._tracker: Tracker | None = None
+
+    @property
+    def tracker(self) -> Tracker | None:
+        """None where there is no mirror; begun with the first that it is told: a study that cannot start needs none."""
+        if self._tracker is None and not self.off:
+            self._tracker = self._begin()
+        return self._tracker
 
     def views(self, wanted: Collection[str]) -> Iterator[tuple[str, View]]:
         """The views of committed units; called in the tracker's thread."""
+        from distnlc.store import read_records
+
         for unit_id, records in read_records(self.folder, self.kind.tables, wanted):
             yield unit_id, self._view(records)
 
@@ -65,11 +80,8 @@ class Mirror:
             self.tracker.report(lambda: place_of(self.folder).read("report/index.html").decode())
 
     def announce(self) -> None:
-        if self.tracker is None:
-            say("tracking is off: MLflow is not installed")
-        else:
-            say(f"see it in MLflow: {ui_command(self.tracker.uri)}")
+        say(f"tracking is off: {self.off}" if self.off else f"see it in MLflow: {ui_command(self.uri)}")
 
     def close(self) -> None:
-        if self.tracker is not None:
-            self.tracker.close(self.wait_s)
+        if self._tracker is not None:
+            self._tracker.close(self.wait_s if self.tally.settled else 0.0)  # an empty mirror is not worth a wait

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from distnlc.store.bucket import PARALLEL, Objects
@@ -116,6 +116,11 @@ class ObjectStore(Objects):
         with suppress(FileNotFoundError):
             self.write(name + BAD, self.read(name))
             self.remove([name])
+
+    def writer(self) -> str | None:
+        listing, now = self._listing(), datetime.now(UTC)
+        living = [claim for claim in listing.claims if not self._is_dead(claim, listing, now)]
+        return self._owner(max(living)) if living else None
 
     def first_number(self, last: int) -> int:
         """A random number, so that no two writers write the same file; added to the last it would outgrow 64 bits."""

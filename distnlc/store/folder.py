@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TextIO
 from distnlc.store.manifest import StoreError
 from distnlc.store.place import ASIDE, BAD, LOCK, MANIFEST, checked, this_writer
 
+WRITER_BYTES = 300
+"""of what a lock says of its writer"""
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -81,9 +84,9 @@ class LocalFolder:
 
     def lock(self) -> None:
         _make_folder(self.root)
-        file = os.fdopen(_open(self.root / LOCK, os.O_RDWR | os.O_CREAT), "r+")
+        file = os.fdopen(_open(self.root / LOCK, os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8", errors="replace")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_file(file)
             file.truncate(0)
             file.write(this_writer())
             file.flush()
@@ -105,6 +108,21 @@ class LocalFolder:
     def unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
+
+    def writer(self) -> str | None:
+        try:
+            descriptor = _open(self.root / LOCK, os.O_RDONLY | os.O_NONBLOCK)  # a study may come from anybody: no pipes
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.read(descriptor, WRITER_BYTES).decode(errors="replace") or "a process"
+        except OSError:  # no locks here, so no writer either
+            return None
+        finally:
+            os.close(descriptor)
+        return None
 
     def first_number(self, last: int) -> int:
         return last + 1
@@ -139,6 +157,18 @@ class LocalFolder:
                     "Put a folder in its place"
                 )
         return self.root / relative
+
+
+def _lock_file(file: TextIO) -> None:
+    """Raises BlockingIOError if another writer has the lock; one who only asks who it is has it for a moment."""
+    for wait_s in (0.05, 0.1, 0.2, None):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if wait_s is None:
+                raise
+            time.sleep(wait_s)
 
 
 def _open(path: Path, flags: int) -> int:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from distnlc.records import columns_of
 from distnlc.spec import SpecError, StudySpec, differences, spec_id, to_yaml
+from distnlc.store.headers import STUDY, spec_fields
 from distnlc.store.manifest import FORMAT_VERSION, Manifest, StoreError, parse_manifest
 from distnlc.store.place import BAD, MANIFEST, Place
-from distnlc.store.reading import STUDY, spec_fields
 
 log = logging.getLogger(__name__)
 

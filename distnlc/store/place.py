@@ -61,6 +61,9 @@ class Place(Protocol):
     def unlock(self) -> None:
         """Gives up the lock."""
 
+    def writer(self) -> str | None:
+        """The process and host of the one writer now, from any process; None if there is none."""
+
     def first_number(self, last: int) -> int:
         """A number for this writer's first chunk, when the manifest's last is `last`; the next ones count up."""
 

@@ -14,37 +14,11 @@ import pyarrow as pa
 import pyarrow.csv
 
 from distnlc.records import Records
-from distnlc.spec import SpecError, read_yaml
 from distnlc.store.address import place_of
 from distnlc.store.arrow import from_parquet, in_order, of_units, schema_of, to_parquet
-from distnlc.store.manifest import UNIT, Chunk, DamagedFile, Manifest, StoreError, clear_errors, parse_manifest
-from distnlc.store.place import MANIFEST, Place, each
-
-STUDY = "study.yaml"
-
-
-def read_spec_fields(folder: str | Path) -> dict[str, Any]:
-    """The plain data of the study's study.yaml. Raises StoreError."""
-    return spec_fields(place_of(folder))
-
-
-def spec_fields(place: Place) -> dict[str, Any]:
-    try:
-        return read_yaml(place.read(STUDY).decode(), where=place.where(STUDY))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{place}: not a study folder, its {STUDY} cannot be read: {error}") from None
-    except SpecError as error:
-        raise StoreError(str(error)) from None
-
-
-def read_statuses(folder: str | Path) -> dict[str, str]:
-    """Unit id -> status of every committed unit, from the manifest alone. Raises StoreError."""
-    return read_manifest(place_of(folder)).statuses()
-
-
-def read_columns(folder: str | Path) -> dict[str, dict[str, str]]:
-    """Table -> column -> type of every table of the study, from the manifest alone. Raises StoreError."""
-    return read_manifest(place_of(folder)).tables
+from distnlc.store.headers import read_manifest
+from distnlc.store.manifest import UNIT, Chunk, DamagedFile, Manifest, StoreError, clear_errors
+from distnlc.store.place import Place, each
 
 
 def read_table(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -119,15 +93,6 @@ def _raise_unless_moved(place: Place, error: DamagedFile) -> None:
             ) from None
 
 
-def read_manifest(place: Place) -> Manifest:
-    """Raises StoreError."""
-    try:
-        return parse_manifest(place.read_manifest(), place.where(MANIFEST))
-    except OSError as error:
-        where = place.where(MANIFEST)
-        raise StoreError(f"{where}: cannot read the study's manifest: {error.strerror or error}") from None
-
-
 def read_rows(
     place: Place,
     manifest: Manifest,
@@ -150,7 +115,9 @@ def read_rows(
         return rows if columns is None else rows.select(columns)
 
     stored = [(chunk, units) for chunk, units in wanted if units and table in chunk.files]
-    nothing = schema.empty_table() if columns is None else schema.empty_table().select(columns)
+    nothing = pa.Table.from_batches([], schema)  # `empty_table` would import pandas
+    if columns is not None:
+        nothing = nothing.select(columns)
     return pa.concat_tables([nothing, *each(part, stored, place.parallel)])
 
 
@@ -179,7 +146,7 @@ def export(folder: str | Path, out: str | Path, format: Literal["parquet", "csv"
     else:
         place, relative = place_of(out), PurePath()
     names = []
-    with clear_errors(f"{out}: cannot export to this folder"):
+    with clear_errors(f"{out}: cannot export to this folder (--out names another)"):
         for table, rows in read_tables(folder).items():
             names.append((relative / f"{table}.{format}").as_posix())
             if format == "csv":

@@ -21,6 +21,7 @@ from distnlc.spec import StudySpec
 from distnlc.store import compaction
 from distnlc.store.address import place_of
 from distnlc.store.arrow import of_units, schema_of, to_arrow, to_parquet
+from distnlc.store.headers import read_manifest
 from distnlc.store.manifest import (
     FORMAT_VERSION,
     Chunk,
@@ -34,7 +35,7 @@ from distnlc.store.manifest import (
 )
 from distnlc.store.opening import check_empty, open_manifest
 from distnlc.store.place import ASIDE, BAD, Place
-from distnlc.store.reading import read_file, read_manifest, read_rows
+from distnlc.store.reading import read_file, read_rows
 
 log = logging.getLogger(__name__)
 

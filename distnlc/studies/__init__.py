@@ -9,16 +9,20 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from distnlc.files import at_home
 from distnlc.plugged import check_plugins
 from distnlc.plugins import kind_of, kinds
 from distnlc.spec import SpecError, StudySpec, assign, read_yaml
+
+DATA_PATHS = "root", "file"
+"""the fields of a spec's `data` that are paths of this machine"""
 
 
 def presets() -> dict[str, dict[str, str]]:
     """Kind -> preset -> one line about it, for every named study of every kind."""
     return {
         kind: {
-            name: str(read_yaml(file.read_text(), where=f"preset {name}").get("summary", ""))
+            name: str(read_yaml(file.read_text(encoding="utf-8"), where=f"preset {name}").get("summary", ""))
             for name, file in _preset_files(kind).items()
         }
         for kind in kinds()
@@ -54,13 +58,24 @@ def resolve(source: str, assignments: Sequence[str] = (), *, text: str | None = 
         if source not in files:
             known = ", ".join(files)
             raise SpecError(f"no preset named {source!r} (presets: {known}); a study file's name ends in .yaml")
-        fields = read_yaml(files[source].read_text(), where=f"preset {source}")
+        fields = read_yaml(files[source].read_text(encoding="utf-8"), where=f"preset {source}")
     fields = {"name": path.stem} | fields
     for assignment in assignments:
         fields = assign(fields, assignment)
-    spec = from_fields(fields, where=source)
+    spec = from_fields(_located(fields), where=source)
     check_plugins(spec)
     return spec
+
+
+def _located(fields: Any) -> Any:
+    """The fields with the paths of data written out, the parts' too: a study can be continued from another folder."""
+    if not isinstance(fields, Mapping):
+        return fields
+    located = {name: _located(value) for name, value in fields.items()}
+    if isinstance(data := located.get("data"), Mapping):
+        paths = {name: data[name] for name in DATA_PATHS if isinstance(data.get(name), str) and data[name]}
+        located["data"] = {**data, **{name: str(Path(at_home(path)).absolute()) for name, path in paths.items()}}
+    return located
 
 
 def from_fields(fields: Mapping[str, Any], *, where: str) -> StudySpec:

@@ -15,6 +15,7 @@ from typing import Any
 from distnlc.records import FAILED
 from distnlc.spec import StudySpec, spec_id, to_yaml
 from distnlc.tracking.address import connect, is_server, masked
+from distnlc.tracking.artifacts import Artifacts, follow
 from distnlc.tracking.view import View
 from distnlc.versions import versions
 
@@ -49,7 +50,10 @@ class Experiment:
         self._client = connect(uri)
         study_id = spec_id(spec)
         # a server knows where its artifacts go; for a bare database MLflow would take the current folder
-        self._id = self._find_or_create(f"{spec.name} {study_id}", study_id, None if is_server(uri) else folder)
+        self._artifacts = None if is_server(uri) else Artifacts(folder)
+        self._id = self._find_or_create(f"{spec.name} {study_id}", study_id)
+        if self._artifacts:
+            self._follow(uri, self._artifacts)
         found = self._client.search_runs([self._id], "tags.role = 'summary'", max_results=1)
         if found:
             self._summary = found[0].info.run_id
@@ -70,11 +74,18 @@ class Experiment:
             self._client.set_tag(self._summary, f"version.{key}", value)
         self._has_view = f"mlflow.sharedViewState.{SAVED_VIEW}" in self._client.get_experiment(self._id).tags
 
-    def _find_or_create(self, name: str, study_id: str, folder: Path | None) -> str:
+    def _follow(self, uri: str, artifacts: Artifacts) -> None:
+        are_there, before = follow(uri, self._id, artifacts)
+        if before is not None:
+            self._warn("moved", f"the study's artifacts are in {artifacts.folder}; MLflow had them in {before!r}")
+        if not are_there:
+            self._artifacts = None
+
+    def _find_or_create(self, name: str, study_id: str) -> str:
         # a deleted one still owns its name; view type 3: all
         found = self._client.search_experiments(view_type=3, filter_string=f"tags.study_id = '{study_id}'")
         if not found:
-            artifacts = None if folder is None else str(folder / "mlartifacts")
+            artifacts = self._artifacts and self._artifacts.location()
             tags = {"study_id": study_id, "mlflow.experimentKind": "custom_model_development"}
             return str(self._client.create_experiment(name, artifact_location=artifacts, tags=tags))
         if found[0].lifecycle_stage == "deleted":
@@ -83,14 +94,20 @@ class Experiment:
 
     def _log_spec(self, spec: StudySpec) -> None:
         try:
-            self._client.log_text(self._summary, to_yaml(spec), "study.yaml")
+            self._log_text("study.yaml", to_yaml(spec))
         except Exception as error:  # an artifact store out of reach must not cost the rest of the mirror
             self._warn("artifact", f"cannot put study.yaml into the artifact store: {short(error)}")
+
+    def _log_text(self, name: str, text: str) -> None:
+        if self._artifacts:
+            self._artifacts.write(self._summary, name, text)
+        else:
+            self._client.log_text(self._summary, text, name)
 
     def log_report(self, page: Callable[[], str]) -> None:
         """Logs the study's report, an HTML page, in place of an older one."""
         try:
-            self._client.log_text(self._summary, page(), "report.html")
+            self._log_text("report.html", page())
         except Exception as error:
             self._warn("report", f"cannot put the report into the artifact store: {short(error)}")
 

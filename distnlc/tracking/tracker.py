@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from distnlc.spec import StudySpec
-from distnlc.tracking.address import default_uri, masked
+from distnlc.tracking.address import TrackingError, default_uri, discard_unfinished, masked
 from distnlc.tracking.experiment import Experiment, short
 from distnlc.tracking.view import View
 
@@ -120,8 +120,9 @@ class Tracker:
     def close(self, timeout_s: float = 30.0) -> bool:
         """Lets the thread finish, within `timeout_s`, or within UNREACHABLE_S while MLflow is out of reach.
 
-        `math.inf` waits as long as MLflow answers. Ctrl-C ends the wait. True if the mirror has every unit; if it
-        lacks any, or the report, a message says so, and running the study again completes it.
+        `math.inf` waits as long as MLflow answers, 0 leaves the mirror as it is, without a word. Ctrl-C ends the wait.
+        True if the mirror has every unit; if it lacks any, or the report, a message says so, and running the study
+        again completes it.
         """
         self._closing.set()
         started = time.monotonic()
@@ -135,7 +136,9 @@ class Tracker:
                 self._thread.join(0.1)
         except KeyboardInterrupt:
             pass
-        if (not self._whole or self._thread.is_alive()) and not self._failing:
+        if self._thread.is_alive():  # it ends with the process
+            discard_unfinished(self._folder)
+        if (not self._whole or self._thread.is_alive()) and not self._failing and timeout_s > 0:
             self._warn("incomplete", f"{self._missing_parts()}; running the study again completes that")
         return self._whole
 
@@ -172,6 +175,10 @@ class Tracker:
                 self._whole = all(count < MAX_FAILURES for count in self._failures.values())
                 if self._report is not None:  # last, as the largest piece: should it hang, all else is there
                     experiment.log_report(self._report)
+                return
+            except TrackingError as error:
+                self._failing = True
+                self._warn("failure", f"no mirror in MLflow: {error} (the study goes on without it)")
                 return
             except Exception as error:
                 self._failing = True

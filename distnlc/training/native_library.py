@@ -122,7 +122,7 @@ def _processor_flags() -> set[str]:
 
 def _sources() -> list[str]:
     """The text of native.c and of the parts that it includes, which lie beside it."""
-    return [path.read_text() for path in sorted(SOURCE.parent.glob("*.[ch]"))]
+    return [path.read_text(encoding="utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]"))]
 
 
 def _compiled(real: str) -> Path:
@@ -134,7 +134,9 @@ def _compiled(real: str) -> Path:
     flags = [*own_flags, *FLAGS, f"-DREAL={real}"]
     if "avx512f" in _processor_flags():
         flags.append("-mprefer-vector-width=512")
-    version = subprocess.run([compiler, *own_flags, "--version"], capture_output=True, text=True, check=False).stdout
+    version = subprocess.run(
+        [compiler, *own_flags, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
+    ).stdout
     machine = f"{platform.machine()} {cpuinfo('model name')} {sorted(_processor_flags())} {os.getuid()}"
     key = hashlib.sha256("\n".join([*_sources(), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
@@ -145,7 +147,9 @@ def _compiled(real: str) -> Path:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder, path.name)
             command = [compiler, *flags, str(SOURCE), "-o", str(made), "-lm"]
-            subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_LIMIT_S)
+            subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=COMPILE_LIMIT_S
+            )
             try:
                 os.link(made, path)  # whole or not at all: other workers may look for it now
             except FileExistsError:

@@ -59,4 +59,4 @@ def full_report(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere nothing is drawn."""
     if "full_report" not in request.fixturenames:
-        monkeypatch.setattr(study, "write_report", lambda folder, *_: f"{folder}/report/index.html")
+        monkeypatch.setattr(study, "write_report", lambda folder, *_, **__: f"{folder}/report/index.html")

@@ -23,6 +23,7 @@ def test_a_dead_server_costs_one_warning(
     assert answer.code == 0
     assert_same_rows(rows(home / "study"), rows(finished))
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    warnings = [each for each in warnings if "; Ctrl-C leaves that" not in each]  # of a machine that is busy
     assert len(warnings) == 1
     assert warnings[0].startswith("cannot mirror to http://127.0.0.1:9")
     assert "running the study again completes it" in warnings[0]
@@ -56,7 +57,9 @@ def test_one_run_an_architecture_and_a_summary(home: Path, finished: Path, monke
     assert (summary.data.metrics["done"], summary.data.metrics["total"]) == (3, 3)
     assert "correlation_log_nlc_test_error" in summary.data.metrics
     assert summary.data.metrics["units_per_hour"] > 0
-    assert Path(summary.info.artifact_uri, "report.html").read_text() == "the report"
+    assert (
+        Path(home, "study", "mlartifacts", summary.info.run_id, "artifacts", "report.html").read_text() == "the report"
+    )
 
 
 @pytest.mark.parametrize("uri", ["file:/data/mlruns", "postgresql+nothing://ann:s3cret@host/mlflow"])

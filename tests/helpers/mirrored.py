@@ -66,6 +66,10 @@ class Study:
         (summary,) = [run for run in self.runs() if run.data.tags.get("role") == "summary"]
         return summary
 
+    def artifacts(self) -> Path:
+        """The folder of the summary run's artifacts."""
+        return self.folder.resolve() / "mlartifacts" / self.summary().info.run_id / "artifacts"
+
     def curve(self, run: Any, key: str) -> list[tuple[int, float]]:
         history = self.client().get_metric_history(run.info.run_id, key)
         return sorted((point.step, point.value) for point in history)

@@ -14,7 +14,7 @@ from distnlc.progress import NOTHING_YET, Tally
 from distnlc.sinks import console
 from distnlc.sinks.console import Console, duration, say
 from distnlc.spec import Unit
-from distnlc.store import place_of
+from distnlc.store import folder, place_of
 
 CORRELATION = "correlation log nlc test error 0.625"
 UNIT = Unit("u1", "part", 0, 1.0, "part 0: a net")
@@ -89,17 +89,48 @@ def test_the_progress_file_is_there_while_the_study_runs(tmp_path: Path, monkeyp
     now = [1000.0]
     monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
     with on(Terminal(file=io.StringIO()), tmp_path, monkeypatch) as shown:
+        shown.place.lock()
         now[0] += 10
         shown.progress(HALF)
         now[0] += 50
-        at_work = console.read_progress(place_of(tmp_path))
+        at_work = console.at_work_on(shown.place)
         assert at_work is not None
-        assert (at_work.progress.running, at_work.progress.seconds_left, at_work.pid) == (2, 150, os.getpid())
+        assert at_work.progress is not None
+        assert at_work.who == f"process {os.getpid()} on {os.uname().nodename}"
+        assert (at_work.progress.running, at_work.progress.seconds_left) == (2, 150)
         now[0] += 1000  # a serial unit can take that long
-        assert console.read_progress(place_of(tmp_path)) is not None
-        monkeypatch.setattr(console.socket, "gethostname", lambda: "elsewhere")
-        assert console.read_progress(place_of(tmp_path)) is None
+        assert console.at_work_on(shown.place) is not None
+        shown.place.unlock()  # as its end does, however it ends
+        assert console.at_work_on(shown.place) is None
     assert not (tmp_path / "progress.json").exists()
+
+
+def test_a_report_from_another_machine_counts_while_it_is_recent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock may not reach this one."""
+    now = [1000.0]
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
+    with on(Terminal(file=io.StringIO()), tmp_path, monkeypatch) as shown:
+        shown.progress(HALF)
+        monkeypatch.setattr(console.socket, "gethostname", lambda: "elsewhere")
+        assert console.at_work_on(shown.place) is not None
+        now[0] += console.SILENCE_S
+        assert console.at_work_on(shown.place) is None
+
+
+def test_the_lock_tells_who_is_at_work_and_not_the_report_of_one_who_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be somebody else's now: each process of a restarted container has the number that it had."""
+    left = on(Terminal(file=io.StringIO()), tmp_path, monkeypatch)
+    left.write(HALF)
+    assert console.at_work_on(left.place) is None, "process and host of the report are this test's"
+    monkeypatch.setattr(folder, "this_writer", lambda: "process 1 on container")
+    writer = place_of(tmp_path)
+    writer.lock()
+    assert console.at_work_on(left.place) == console.AtWork("process 1 on container", None)
+    writer.unlock()
 
 
 def test_a_study_without_workers_says_that_it_waits() -> None:

@@ -37,7 +37,7 @@ def test_parquet_files_say_nothing_of_a_columns_numbers_that_nan_would_make_wron
 def test_export_to_where_nothing_can_be_written_is_a_clear_error(tmp_path: Path) -> None:
     store_samples.begin(tmp_path / "study")
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot export to this folder: File exists"):
+    with pytest.raises(StoreError, match=r"cannot export to this folder \(--out names another\): File exists"):
         export(tmp_path / "study", tmp_path / "file", "csv")
 
 

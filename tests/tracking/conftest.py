@@ -7,11 +7,14 @@ import pytest
 from distnlc.tracking import default_uri
 from tests.helpers.mirrored import Study
 
+ODD = "a study's 100%25 #1? übung;$(x)"
+"""a folder's name with what means something to a shell or in an address"""
+
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a SQLite file, in a folder whose name needs quoting."""
-    folder = tmp_path_factory.mktemp("shared") / "a study's folder"
+    folder = tmp_path_factory.mktemp("shared") / ODD
     folder.mkdir()
     tracker = Study(folder, default_uri(folder), seed=0).tracker()
     assert tracker.close(60)

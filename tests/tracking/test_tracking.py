@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from distnlc.spec import spec_id, to_yaml
 from distnlc.tracking import tracker as mirror
+from distnlc.tracking.address import sqlite_file
 from tests.helpers.mirrored import Study, view
 from tests.helpers.servers import wait_for
 
@@ -68,8 +68,8 @@ def test_the_summary_run_follows_the_study_and_is_reused_on_resume(
     assert "undefined" not in summary.data.metrics
     assert summary.data.tags["study_id"] == spec_id(study.spec)
     assert summary.data.tags["version.python"].startswith("3.")
-    artifacts = Path(summary.info.artifact_uri)
-    assert artifacts.is_relative_to(study.folder)
+    artifacts = study.artifacts()
+    assert summary.info.artifact_uri == artifacts.as_uri()
     assert (artifacts / "study.yaml").read_text() == to_yaml(study.spec)
 
 
@@ -208,8 +208,7 @@ def test_the_report_is_an_artifact_of_the_summary_run(study: Study) -> None:
             tracker.report(lambda page=page: page)
         assert tracker.close(30)
         last = page or last
-        artifacts = Path(study.summary().info.artifact_uri)
-        assert (artifacts / "report.html").read_text(encoding="utf-8") == last
+        assert (study.artifacts() / "report.html").read_text(encoding="utf-8") == last
     study.assert_whole()
 
 
@@ -256,8 +255,10 @@ def test_importing_the_module_loads_no_mlflow() -> None:
 
 
 def test_the_database_is_whole_and_in_write_ahead_mode(database: str) -> None:
-    path = Path(database.removeprefix("sqlite:///"))
+    path = sqlite_file(database)
+    assert path is not None
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
     assert not list(path.parent.glob(".mlflow-*"))
+    assert [each.name for each in path.parent.parent.iterdir()] == [path.parent.name], "MLflow makes what it misreads"

@@ -157,3 +157,39 @@ def test_without_mlflow_the_study_goes_on(
     tracker.unit("u", "ok", view("unseen"))
     assert tracker.close(10) is False
     assert "ModuleNotFoundError" in caplog.text
+
+
+def test_a_mirror_that_can_never_be_made_is_not_promised(study: Study, caplog: pytest.LogCaptureFixture) -> None:
+    """The database became a link after the study had begun."""
+    study.uri = default_uri(study.folder)
+    (study.folder / "mlflow.db").symlink_to(study.folder / "victim")
+    tracker = study.tracker()
+    study.commit(tracker, "u")
+    assert tracker.close(10) is False
+    (said,) = caplog.messages
+    assert said.startswith(f"no mirror in MLflow: {study.folder}/mlflow.db: a symbolic link")
+    assert "running the study again" not in said
+    assert not (study.folder / "victim").exists()
+
+
+def test_an_end_that_does_not_wait_leaves_no_half_a_database_and_no_word(
+    study: Study, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    making, going_on = threading.Event(), threading.Event()
+
+    def make_slowly(*_: Any) -> Mapping[str, str]:
+        (study.folder / ".mlflow-half").mkdir()
+        making.set()
+        going_on.wait(30)
+        return {}
+
+    monkeypatch.setattr(study, "statuses", make_slowly)
+    tracker = study.tracker()
+    assert making.wait(30)
+    started = time.monotonic()
+    assert tracker.close(0.0) is False
+    assert time.monotonic() - started < 1.0
+    assert list(study.folder.iterdir()) == []
+    assert caplog.messages == []
+    going_on.set()
+    assert tracker.close(30)

@@ -52,7 +52,7 @@ CONFINED: dict[str, list[str]] = {
     "optuna": ["search.py"],
     "pyarrow": ["store", "data/images.py"],
     "mlflow": ["tracking"],
-    "sqlalchemy": ["tracking/address.py"],
+    "sqlalchemy": ["tracking"],
     "ray": ["engine/ray_", "sinks/ray_metrics.py"],
     "typer": ["cli", "measuring/command.py", "bench"],
     "rich": ["cli", "sinks/console.py", "measuring", "bench"],

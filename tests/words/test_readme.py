@@ -7,7 +7,7 @@ import pytest
 
 import distnlc
 from distnlc import analysis
-from distnlc.cli import app
+from distnlc.cli.commands import app
 from distnlc.studies import presets
 
 ROOT = Path(__file__).parents[2]

@@ -1,9 +1,9 @@
 """The report of a study: one HTML file that opens without a network, and the figures as files beside it.
 
-In: a study of any kind, finished or not, and the report of its kind. Out: DIR/report/index.html, and NAME.png and
-NAME.svg for every figure. The page holds answers in sentences, the explorer (explorer.py), every figure and table with
-its numbers, how the study was run (provenance.py), the columns. What the records do not allow is said, with what would
-allow it.
+In: a study of any kind, finished or not, and the report of its kind. Out: index.html, and NAME.png and NAME.svg for
+every figure, in DIR/report or another folder. The page holds answers in sentences, the explorer (explorer.py), every
+figure and table with its numbers, how the study was run (provenance.py), the columns. What the records do not allow is
+said, with what would allow it.
 """
 
 import base64
@@ -30,6 +30,7 @@ from distnlc.analysis.tables import Tables
 TEMPLATES = Path(__file__).parent / "templates"
 LARGE_SVG = 300_000
 """bytes, beyond which the page holds a figure as pixels"""
+ELSEWHERE = "`distnlc report DIR --out FOLDER` writes it elsewhere"
 DOTS_PER_INCH = 96
 """of a page, where letters should have the same size in every figure"""
 
@@ -74,12 +75,12 @@ class ShownTable:
     figures: Sequence[ShownFigure]
 
 
-def write_page(folder: str | Path, tables: Tables, report: Report) -> str:
-    """Writes DIR/report of a study folder, or s3:// address, and gives the place of its page.
+def write_page(folder: str | Path, tables: Tables, report: Report, out: str | Path | None = None) -> str:
+    """Writes DIR/report of a study folder, or s3:// address, or the folder `out`, and gives the place of its page.
 
     Raises store.StoreError if it cannot be written.
     """
-    place, missing = store.place_of(folder), list[Missing]()
+    missing = list[Missing]()
     figures, shown = list[ShownFigure](), list[ShownTable]()
     for figure in report.figures:
         try:
@@ -95,12 +96,14 @@ def write_page(folder: str | Path, tables: Tables, report: Report) -> str:
     files = {f"{one.figure.name}.png": one.png for one in figures}
     files |= {f"{one.figure.name}.svg": one.svg for one in figures}
     files["index.html"] = _page(folder, tables, report, figures, shown, missing).encode()
+    place, within = (store.place_of(folder), "report/") if out is None else (store.place_of(out), "")
     try:
         for name, data in files.items():
-            place.write(f"report/{name}", data)
+            place.write(within + name, data)
     except OSError as error:
-        raise store.StoreError(f"{place.where('report')}: cannot write: {error.strerror or error}") from None
-    return place.where("report/index.html")
+        where = place.where(within + name)
+        raise store.StoreError(f"{where}: cannot be written: {error.strerror or error}; {ELSEWHERE}") from None
+    return place.where(f"{within}index.html")
 
 
 def _show(figure: Figure, drawn: Drawing) -> ShownFigure:
@@ -162,8 +165,8 @@ def _page(
         columns=provenance.columns(tables),
         spec=store.place_of(folder).read("study.yaml").decode(),
         html=_html,
-        style=(TEMPLATES / "report.css").read_text(),
-        script=(TEMPLATES / "explorer.js").read_text(),
+        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "explorer.js").read_text(encoding="utf-8"),
         plotly=get_plotlyjs() if points else "",
     )
 

@@ -51,13 +51,13 @@ def has_report(tables: Tables) -> bool:
     return bool(report.figures or report.tables or report.points)
 
 
-def write_report(folder: str | Path, tables: Tables | None = None) -> str:
-    """Writes DIR/report: index.html, and NAME.png and NAME.svg for every figure; gives the page's place.
+def write_report(folder: str | Path, tables: Tables | None = None, out: str | Path | None = None) -> str:
+    """Writes DIR/report, or the folder `out`: index.html, and NAME.png and NAME.svg for every figure.
 
-    `tables`: of that folder, if they are read already. Raises store.StoreError.
+    Gives the page's place. `tables`: of that folder, if they are read already. Raises store.StoreError.
     """
     tables = tables or load(folder)
-    return write_page(folder, tables, report_of(tables.kind))
+    return write_page(folder, tables, report_of(tables.kind), out)
 
 
 def figure_names(folder: str) -> list[str]:
@@ -85,20 +85,34 @@ def write_figure(folder: str, name: str, out: Path | None) -> list[str]:
     place, file = store.place_of(folder), f"report/{name}.png"
     if out is not None:
         place, file = store.place_of(out.parent), out.name
-    try:
-        place.write(file, drawing.encoded(drawn, file.rpartition(".")[2].lower()))
-    except OSError as error:
-        raise store.StoreError(f"{place.where(file)}: cannot be written: {error.strerror or error}") from None
-    return [figure.title, *drawing.lines(drawn), f"written: {place.where(file)}"]
+    written = _write(place, file, drawing.encoded(drawn, file.rpartition(".")[2].lower()))
+    return [figure.title, *drawing.lines(drawn), f"written: {written}"]
 
 
-def table_lines(folder: str, name: str) -> list[str]:
-    """One table for a terminal. Raises SpecError for an unknown name, MissingRecordsError and store.StoreError."""
+def table_lines(folder: str, name: str, out: Path | None = None) -> list[str]:
+    """One table for a terminal; if `out` is named the text goes there, and its place is given.
+
+    Raises SpecError for an unknown name, MissingRecordsError and store.StoreError.
+    """
     table = _named(report_of(_kind(folder)).tables, name, folder, "table")
     try:
-        return [table.title, *tabulation.lines(table.tabulate(load(folder)))]
+        lines = [table.title, *tabulation.lines(table.tabulate(load(folder)))]
     except MissingRecordsError as error:
         raise MissingRecordsError(f"{table.title}: {explained(error, table.presets)}") from None
+    if out is None:
+        return lines
+    text = "\n".join([*lines, ""])
+    return [f"written: {_write(store.place_of(out.parent), out.name, text.encode())}"]
+
+
+def _write(place: store.Place, file: str, data: bytes) -> str:
+    """The address of the file, written. Raises store.StoreError."""
+    try:
+        place.write(file, data)
+    except OSError as error:
+        where = place.where(file)
+        raise store.StoreError(f"{where}: cannot be written: {error.strerror or error}; --out names a file") from None
+    return place.where(file)
 
 
 def _kind(folder: str) -> str:

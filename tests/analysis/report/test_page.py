@@ -229,5 +229,5 @@ def test_axes_of_one_value_and_of_none_can_be_drawn(tmp_path: Path) -> None:
 def test_a_report_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "study", [])
     (folder / "report").write_text("")
-    with pytest.raises(StoreError, match="report: cannot write"):
+    with pytest.raises(StoreError, match=r"report/index\.html: cannot be written: .*report DIR --out FOLDER"):
         page_of(folder)
