@@ -6,7 +6,7 @@ when the network gets worse.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,18 +38,25 @@ THEORY: Mapping[str, Mapping[str, float]] = {
     "input_scale": dict.fromkeys(GRADIENT + SLOPES, 1 / 10),
     "output_scale": dict.fromkeys(SLOPES, 10),
     "output_scale_alone": dict.fromkeys(GRADIENT + SLOPES, 10),
-    "duplicates": {"init_gradient_component": 1 / 2},
+    "duplicates": {"init_linear_region": 2, "init_gradient_component": 1 / 2},
     "equal_duplicates": {
         "init_nlc": 1 / 2,
+        "init_linear_region": 2 * 2,
         "init_relative_diameter": 2,
         "init_gradient_component": 1 / 4,
         "init_gradient_length": 1 / 2,
         **dict.fromkeys(SLOPES, 1 / 2),
     },
-    "input_constant": {"init_input_cosine": 10**2 / (10**2 + 1)},
+    "input_constant": {"init_input_cosine": 10**2 / (10**2 + 1), "init_cosine_correlation": math.nan},
     "width": {},
 }
-"""after / before, or after - before for cosines, where the change moves the metric"""
+"""After / before, or after - before for cosines, where the change moves the metric; nan: the data decide by how much.
+
+Copies: a random direction of length 1 has half as much in each of four times as many features. Weights of their own
+have the old ones' W W^T, so that a linear region that is not relative to the inputs' radius doubles; tied weights have
+a quarter of W W^T, which is another factor of two. A constant c, once large, leaves of the cosine of two inputs
+1 - (their distance across the constant)^2 / (2 d c^2): the pairs have another order, and their correlation with the
+outputs' cosines moves up or down."""
 TOLERANCE = 0.01
 SINES = ("init_nlc", "init_gradient_component", "init_jacobian_norm", "output_spread")
 LARGE_NLC = 1e10
@@ -63,6 +70,8 @@ class Summary(NamedTuple):
     lowest: float
     highest: float
     architectures: int
+    beyond: int
+    """of these, those that move by more than TOLERANCE"""
 
 
 @dataclass(frozen=True)
@@ -75,17 +84,29 @@ class Movements:
     """metric -> standard deviation over initializations of a typical (the median) architecture: of the natural
     logarithm, and of the value itself for cosines"""
 
+    left_out: Sequence[str]
+    """metrics of other versions of this kind, which are measured no more"""
+
+    @property
+    def metrics(self) -> list[str]:
+        """Those that have a value under some change, in the order of METRICS."""
+        return [name for name in METRICS if any(self.of(change, name).architectures for change in CHANGES)]
+
+    def of(self, change: str, metric: str) -> "Summary":
+        """How the metric moved; without a value where it was not measured."""
+        return self.summary.get((change, metric), Summary(math.nan, math.nan, math.nan, 0, 0))
+
     def median(self, change: str, metric: str) -> float:
         """The movement of the median architecture."""
-        return self.summary[change, metric].median
+        return self.of(change, metric).median
 
     def moves(self, change: str, metric: str) -> bool:
         """Whether the median architecture's metric moves by more than 1 %, or 0.01 for cosines.
 
         Twice the width needs new weights; there it must move by more than the standard deviation over initializations.
         """
-        median = self.median(change, metric)
-        return abs(median if metric in COSINES else math.log(median)) > self.limit(change, metric)
+        median = pd.Series([self.median(change, metric)], dtype=float)
+        return bool(_distance(metric, median).iloc[0] > self.limit(change, metric))
 
     def limit(self, change: str, metric: str) -> float:
         """How far it may go and still stay; nan for the width where there is one initialization."""
@@ -95,7 +116,8 @@ class Movements:
 def movements(tables: Tables) -> Movements:
     """Compares the metrics before and after each change. Raises MissingRecordsError."""
     units = pd.concat(needed(tables, "confounders", "width"))[["unit_id", "architecture"]]
-    rows = tables.movements.merge(units, on="unit_id")
+    found = tables.movements.merge(units, on="unit_id")
+    rows = found[found["metric"].isin(METRICS)]
     deviations: dict[str, list[float]] = {metric: [] for metric in METRICS}
     for (metric, _), narrow in rows[rows["change"] == "width"].groupby(["metric", "architecture"]):
         deviations[str(metric)].append(_deviation(str(metric), narrow["before"]))
@@ -104,8 +126,15 @@ def movements(tables: Tables) -> Movements:
     summary = {}
     for (change, metric), pairs in medians.groupby(["change", "metric"]):
         moved = _moved(str(metric), pairs["before"], pairs["after"]).dropna()
-        summary[str(change), str(metric)] = Summary(moved.median(), moved.min(), moved.max(), len(moved))
-    return Movements(summary, {metric: float(pd.Series(values).median()) for metric, values in deviations.items()})
+        beyond = int((_distance(str(metric), moved) > TOLERANCE).sum())
+        summary[str(change), str(metric)] = Summary(moved.median(), moved.min(), moved.max(), len(moved), beyond)
+    typical = {metric: float(pd.Series(values).median()) for metric, values in deviations.items()}
+    return Movements(summary, typical, sorted(set(found["metric"]) - set(METRICS)))
+
+
+def _distance(metric: str, moved: "pd.Series[float]") -> "pd.Series[float]":
+    """How far after is from before: the logarithm of a ratio, the difference of cosines."""
+    return moved.abs() if metric in COSINES else moved.map(math.log).abs()
 
 
 def _moved(metric: str, before: "pd.Series[float]", after: "pd.Series[float]") -> "pd.Series[float]":
@@ -122,20 +151,20 @@ def _deviation(metric: str, values: "pd.Series[float]") -> float:
 
 
 def shown(moved: Movements) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What moves, rows of METRICS and columns of CHANGES, and the numbers with three rows for each metric."""
+    """What moves, rows of metrics and columns of CHANGES, and the numbers with three rows for each metric."""
     verdicts, numbers = {}, {}
     for change, heading in CHANGES.items():
-        verdicts[heading] = [_verdict(moved, change, metric) for metric in METRICS]
+        verdicts[heading] = [_verdict(moved, change, metric) for metric in moved.metrics]
         numbers[heading] = [
             said
-            for metric in METRICS
+            for metric in moved.metrics
             for said in (
                 _written(metric, moved.median(change, metric)),
-                " to ".join(_written(metric, value) for value in moved.summary[change, metric][1:3]),
+                " to ".join(_written(metric, value) for value in moved.of(change, metric)[1:3]),
                 _written(metric, THEORY[change].get(metric, 0 if metric in COSINES else 1)),
             )
         ]
-    labels = [quantity.label for quantity in METRICS.values()]
+    labels = [METRICS[metric].label for metric in moved.metrics]
     triples = pd.MultiIndex.from_product([labels, ("median", "range", "theory")])
     return pd.DataFrame(verdicts, index=labels), pd.DataFrame(numbers, index=triples)
 
@@ -157,9 +186,9 @@ def _verdict(moved: Movements, change: str, metric: str) -> str:
 
 
 def _written(metric: str, value: float) -> str:
-    if metric in COSINES:
-        return "0" if abs(value) < 0.0005 else f"{value:+.3f}"
-    return text.number(value)
+    if metric not in COSINES or math.isnan(value):
+        return text.number(value)
+    return "0" if abs(value) < 0.0005 else f"{value:+.3f}"
 
 
 def tabulate(tables: Tables) -> Table:
@@ -188,10 +217,10 @@ def tabulate(tables: Tables) -> Table:
         ("After / before, over the architectures", numbers),
         ("A metric that stands still: networks of depth 3 with the activation function 1 + sin(k s) / k", sines(sine)),
     ]
-    return Table(caption, sections, _remarks(moved, drawn))
+    return Table(caption, sections, _remarks(moved, drawn, sine))
 
 
-def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
+def _remarks(moved: Movements, drawn: pd.DataFrame, sine: pd.DataFrame) -> list[str]:
     said = [
         "Whatever moves cannot tell by its value alone how well a network will learn, for these changes keep "
         f"that, too. In the {drawn['absorbs'].sum()} of {len(drawn)} architectures whose first batch norm undoes scale "
@@ -208,11 +237,18 @@ def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
             "NLC and the relative diameter look in random directions. In the case that the paper describes, weights "
             "divided by the square root of the number of copies, the NLC stays, and with it the relative diameter."
         )
+    if moved.moves("duplicates", "init_linear_region"):
+        said.append(
+            "The linear region is the paper's, without the square root of the number of features: copies of features "
+            f"with weights of their own make it × {text.number(moved.median('duplicates', 'init_linear_region'))}. The "
+            "relative diameter has that root."
+        )
     if moved.median("output_scale_alone", "init_gradient_length") > 10:
         said.append("With the raw loss the gradient grows by more than 10: the softmax becomes surer of its errors.")
     ranges = (
-        "Ranges can be wider than rounding allows. The relative diameter is found on a grid of steps "
-        "of 26 %, in other random directions where there are more features; where it is 0 or infinite, it has no ratio."
+        "Ranges can be wider than rounding allows. The relative diameter and the linear region are found on a grid of "
+        "steps of 26 %, in other random directions where there are more features; where one is 0, infinite or hidden "
+        "by rounding, it has no ratio."
     )
     if (largest := drawn["init_nlc"].max()) > LARGE_NLC:
         ranges += (
@@ -221,9 +257,44 @@ def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
         ranges += "last digit."
     return [
         *said,
-        "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
-        "moves the first as far as one likes, and the second not at all.",
+        _of_cosines(moved),
         ranges,
-        "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. The NLC grows with k, as it "
-        "should; the gradient does not notice, since the outputs' spread shrinks as fast as the function folds.",
+        _of_sines(sine),
+        *_left_out(moved),
     ]
+
+
+def _of_sines(sine: pd.DataFrame) -> str:
+    medians = sine.groupby("frequency")[list(SINES)].median()
+    lowest, highest = medians.index.min(), medians.index.max()
+    nlc, gradient, _, spread = (text.number(medians[name][highest] / medians[name][lowest]) for name in SINES)
+    return (
+        "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. From "
+        f"k = {lowest:.0f} to {highest:.0f} the NLC grows × {nlc}, the gradient's components × {gradient}, since the "
+        f"outputs' spread shrinks (× {spread}) as the function folds."
+    )
+
+
+def _of_cosines(moved: Movements) -> str:
+    said = (
+        "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
+        "moves the first as far as one likes, and the second not at all."
+    )
+    constant = moved.of("input_constant", "init_cosine_correlation")
+    if constant.architectures:
+        said += (
+            f" The correlation of the two over pairs it moves by more than {TOLERANCE} in {constant.beyond} of "
+            f"{constant.architectures} architectures, by {constant.lowest:+.3f} to {constant.highest:+.3f}: the pairs' "
+            "order changes, one way or the other."
+        )
+    return said
+
+
+def _left_out(moved: Movements) -> list[str]:
+    """Metrics that other studies of this kind have."""
+    said = []
+    if missing := [quantity.label for metric, quantity in METRICS.items() if metric not in moved.metrics]:
+        said.append(f"Without a value in this study, and so left out: {', '.join(missing)}.")
+    if moved.left_out:
+        said.append(f"Measured no more, and so left out: {', '.join(moved.left_out)}.")
+    return said
