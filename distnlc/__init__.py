@@ -11,10 +11,12 @@ _HOME = {
     "measure": "distnlc.measuring.network",
     "nlc": "distnlc.metrics.nlc",
     "output_bias": "distnlc.metrics.bias",
+    "linear_region": "distnlc.metrics.region",
     "relative_diameter": "distnlc.metrics.region",
     "error_preserving_perturbation": "distnlc.metrics.perturbation",
     "input_gradients": "distnlc.metrics.gradients",
     "local_lipschitz": "distnlc.metrics.lipschitz",
+    "correlation_preservation": "distnlc.metrics.correlation",
     # sampling networks
     "Architecture": "distnlc.networks.architecture",
     "sample_architecture": "distnlc.studies.nlc.sampling",

@@ -42,7 +42,7 @@ class Quantity:
     """one line for the page of columns"""
     _: KW_ONLY
     group: str
-    """identity | drawn | status | initial | cost | sweep | trained | result"""
+    """identity | drawn | status | initial | cost | sweep | trained | result | former (measured no more)"""
     log: bool = False
     """it is shown in log scale, and correlated by its logarithm"""
     cost: tuple[str, ...] = ()

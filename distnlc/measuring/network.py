@@ -3,11 +3,12 @@
 In: a torch module or another callable (batch, d_in...) -> (batch, d_out), inputs (points, d_in...), and labels
 (points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on every departure from the
 network as it was given. A copy in float64 without dropout is measured: the metrics are those of one function, and the
-smallest steps of the relative diameter drown in the rounding of float32. Otherwise the network's mode stays as it is:
+first steps to the ends of linear regions drown in the rounding of float32. Otherwise the network's mode stays as it is:
 batch norm in training mode is a function of batches, and is measured as that.
 """
 
 import copy
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -25,6 +26,16 @@ from distnlc.records import INITIAL, MeasurementRow
 from distnlc.spec import MOST_SHOWN
 
 PACKAGE = Path(__file__).parent.parent
+_REGION = (
+    "at most datapoints rounding hides the network's changes, or the network has a kink, as where the pixels of a flat "
+    "background tie in a max-pool"
+)
+HIDDEN = {
+    "init_linear_region": ("linear region", _REGION),
+    "init_relative_diameter": ("relative diameter", _REGION),
+    "init_cosine_correlation": ("correlation preservation", "inputs or outputs differ in direction by rounding alone"),
+}
+"""metrics that have no value for some networks: what they are called, and why that is"""
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def measure_network(
     except ValueError as reason:
         function = _in_type(network, inputs[:size].float())
         inputs = inputs.float()
-        notes.append(f"measured in float32, where the relative diameter drowns in rounding; in float64 {reason}")
+        notes.append(f"measured in float32, where rounding hides small changes; in float64 {reason}")
     notes += _differences(network, inputs.dtype)
     d_out = _outputs(function, inputs[:size])
     if labels is None:
@@ -92,11 +103,11 @@ def measure_network(
         labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
     if spec.walk_batches and (why_not := _why_not_twice(function, inputs[:size])):
         spec = spec.model_copy(update={"walk_batches": 0})
-        notes.append(f"no Lipschitz estimate and relative diameter, which differentiate twice: {why_not}")
+        notes.append(f"no Lipschitz estimate and linear regions, which differentiate twice: {why_not}")
     measured = measure_function(function, inputs, labels, spec, loss_scale=None, batch_size=size, seed=seed)
     metrics = {name: float(value) for name, value in measured.items() if name.startswith("init_")}
-    if inputs.dtype == torch.float32:
-        metrics.pop("init_relative_diameter", None)
+    notes += [f"no {what}: {why}" for name, (what, why) in HIDDEN.items() if math.isnan(metrics.get(name, 0))]
+    metrics = {name: value for name, value in metrics.items() if not (name in HIDDEN and math.isnan(value))}
     parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
     if isinstance(function, nn.Module):
         function.requires_grad_(True)  # as a study gives a network to metrics of the user's own

@@ -49,15 +49,16 @@ GRADIENT_LENGTH = initial(
 LOCAL_LIPSCHITZ = initial(
     "local Lipschitz estimate",
     "output / input",
-    "largest singular value of a batch's Jacobian (without batch norm: the largest of its points' Jacobians), quadratic "
-    "mean over the batches",
+    "largest singular value of a batch's Jacobian (without batch norm: the largest of its points' Jacobians), "
+    "quadratic mean over the batches",
     log=True,
     cost=("lipschitz_seconds",),
 )
-FORMER_LIPSCHITZ = initial(
+FORMER_LIPSCHITZ = Quantity(
     "earlier Lipschitz estimate",
     "output / input",
-    "another quantity with batch norm (as above) than without (quadratic mean over points); measured no more",
+    "measured no more: with batch norm another quantity (as above) than without (quadratic mean over points)",
+    group="former",
     log=True,
 )
 INPUT_COSINE = initial("mean cosine of two inputs", "number", "mean cosine of two inputs", cost=("cosines_seconds",))

@@ -1,44 +1,75 @@
-"""Correlation preservation: how a network changes the angle between two inputs.
+"""Correlation preservation: whether inputs that are alike become outputs that are alike (section 6 of the NLC study).
 
-In: a network and the inputs of the dataset. Out: the mean cosine of random pairs of inputs and the mean
-cosine of their outputs. A network that maps all inputs to nearly parallel outputs has an output cosine
-of nearly 1.
+In: a network and the inputs of the dataset. Out: `Cosines`, over all pairs of datapoints of a few batches. **Reading**:
+it is a property of pairs, the correlation of the cosine of two inputs with the cosine of their outputs. The difference
+of the two mean cosines would say nothing: inputs of mean 0 have a mean cosine near 0, and a network that sends every
+pair to 0 too, and so has destroyed all it knew of them, would seem to have preserved it.
 """
 
+import math
+from typing import NamedTuple
+
 import torch
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pdist
 
 from distnlc.metrics.batches import Network, checked_batch_size, measurable, random_batches
+
+RESOLVED = 1e3
+"""times the spacing of floating-point numbers: directions that differ by less are told apart by rounding alone"""
+
+
+class Cosines(NamedTuple):
+    """What a network makes of the cosines between pairs of inputs."""
+
+    inputs: float
+    """mean cosine of two inputs"""
+    outputs: float
+    """mean cosine of their outputs"""
+    correlation: float
+    """of the one with the other, over pairs; nan where one of them does not vary by more than rounding"""
 
 
 @torch.no_grad()
 def correlation_preservation(
-    network: Network, inputs: torch.Tensor, *, pairs: int = 1000, batch_size: int = 250, seed: int = 0
-) -> tuple[float, float]:
-    """Return (mean cosine of input pairs, mean cosine of output pairs).
+    network: Network, inputs: torch.Tensor, *, batches: int = 4, batch_size: int = 250, seed: int = 0
+) -> Cosines:
+    """Return the cosines of all pairs of datapoints within random batches, each propagated jointly.
 
-    Pairs are different datapoints of one random batch, which is propagated jointly; a vector of zeros
-    counts as perpendicular to all. Raises ValueError if there are no two datapoints and for numbers
-    that are not positive.
+    A vector of zeros counts as perpendicular to all. Raises ValueError if batches have fewer than three datapoints and
+    for numbers that are not positive.
     """
     size = checked_batch_size(inputs, batch_size)
-    if pairs < 1 or size < 2:
-        raise ValueError(
-            "correlation_preservation: expected at least 1 pair, and batches of at least 2 datapoints, "
-            f"found {pairs} pairs and batches of {size}"
-        )
+    if size < 3:
+        raise ValueError(f"correlation_preservation: expected batches of at least 3 datapoints, found {size}")
     network = measurable(network)
     generator = torch.Generator().manual_seed(seed)
-    batches = -(-pairs // (size // 2))
     before, after = [], []
     for rows in random_batches(inputs, batch_size, batches, generator):
-        before.append(_cosines(inputs[rows].flatten(1)))
-        after.append(_cosines(network(inputs[rows])))
-    return float(torch.cat(before)[:pairs].mean()), float(torch.cat(after)[:pairs].mean())
+        before.append(_distances(inputs[rows].flatten(1)))
+        outputs = network(inputs[rows])
+        after.append(_distances(outputs))
+    spacing = torch.finfo(outputs.dtype).eps
+    return _cosines(torch.cat(before), torch.cat(after), spacing)
 
 
-def _cosines(vectors: torch.Tensor) -> torch.Tensor:
-    """The cosine of rows 0 and 1, of rows 2 and 3, and so on."""
-    units = normalize(vectors.double(), dim=1, eps=torch.finfo(torch.float64).tiny)
-    half = len(units) // 2
-    return (units[0 : 2 * half : 2] * units[1 : 2 * half : 2]).sum(1)
+def _distances(vectors: torch.Tensor) -> torch.Tensor:
+    """|u - v|^2 = 2 (1 - cos) of the directions u, v of all pairs of rows; small angles keep all their digits."""
+    vectors = vectors.double()
+    zero = (vectors == 0).all(1)
+    distances = pdist(normalize(vectors, dim=1, eps=torch.finfo(torch.float64).tiny)).square()
+    first, second = torch.triu_indices(len(vectors), len(vectors), 1, device=vectors.device)
+    return distances.masked_fill(zero[first] | zero[second], 2.0)
+
+
+def _cosines(before: torch.Tensor, after: torch.Tensor, spacing: float) -> Cosines:
+    means = float(1 - before.mean() / 2), float(1 - after.mean() / 2)
+    if not (_varies(before, spacing) and _varies(after, spacing)):
+        return Cosines(*means, math.nan)
+    together = torch.corrcoef(torch.stack([before, after]))[0, 1]
+    return Cosines(*means, float(together))
+
+
+def _varies(distances: torch.Tensor, spacing: float) -> bool:
+    """Whether directions differ, and some more than others, by more than rounding."""
+    differ = float(distances.mean().sqrt()) > RESOLVED * spacing
+    return differ and float(distances.std()) > RESOLVED * spacing * float(distances.mean())

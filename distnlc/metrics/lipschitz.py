@@ -1,9 +1,8 @@
-"""A local Lipschitz estimate: the Jacobian's largest singular value, by power iteration.
+"""A local Lipschitz estimate: the largest singular value of a batch's Jacobian, by power iteration.
 
-In: a network and the inputs of the dataset. Out: its quadratic mean over the datapoints of random
-batches. Where datapoints are independent, every datapoint has its own iteration, all in parallel; where
-they influence each other (batch statistics), the operator is the Jacobian of the whole batch and there
-is one value per batch.
+In: a network and the inputs of the dataset. Out: its quadratic mean over random batches. The Jacobian is that of the
+whole batch. Where datapoints are independent it consists of their own, and its largest singular value is the largest of
+theirs: each then has an iteration of its own, all in parallel, which takes fewer steps than one of all together.
 """
 
 from functools import partial
@@ -57,16 +56,16 @@ def local_lipschitz(
 def _singular_values(
     network: Network, batches: torch.Tensor, start: torch.Tensor, iterations: int, coupled: bool
 ) -> torch.Tensor:
-    """The largest singular value of each datapoint, or of each whole batch if it is coupled.
+    """The largest singular value of each batch's Jacobian, (stack,).
 
-    Batches and start have the shape (stack, batch, d_in...); the result's first dimension is the stack.
+    Batches and start have the shape (stack, batch, d_in...).
     """
     _, push_forward, pull_back = linearize(partial(apart, network), batches)
     vector, _ = _normalized(start, coupled)
     for _ in range(iterations):
         image, _ = _normalized(push_forward(vector), coupled)
         vector, values = _normalized(pull_back(image), coupled)
-    return values
+    return values.flatten(1).amax(1)
 
 
 def _normalized(tensor: torch.Tensor, coupled: bool) -> tuple[torch.Tensor, torch.Tensor]:

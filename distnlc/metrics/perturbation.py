@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from distnlc.metrics.batches import Network, apart, measurable, random_batches, stack_size, stacks
-from distnlc.metrics.walk import largest_distance, median_of_walks, outputs_at, radius, random_direction
+from distnlc.metrics.walk import Walks, distances, median_of_walks, outputs_at, radius, random_direction
 
 
 @torch.no_grad()
@@ -66,9 +66,11 @@ def _perturbations(
     right_at_start = apart(network, batches)[:, None].argmax(3) == labels
     right_so_far = right_at_start.expand(directions.shape[:3]).clone()
 
-    def holds(k: float) -> torch.Tensor:
+    walks = Walks(right_so_far.new_zeros(right_so_far.shape[:2].numel(), 1, dtype=torch.float64))
+    for k in distances():
         right_so_far.logical_and_(outputs_at(k, network, batches, directions).argmax(3) == labels)
         lost = right_at_start.sum(2) - right_so_far.sum(2)
-        return (lost <= labels.shape[2] / 20).flatten()[:, None]
-
-    return largest_distance(holds)
+        walks.step(k, (lost <= labels.shape[2] / 20).flatten()[:, None])
+        if walks.settled:
+            break
+    return walks.medians()

@@ -1,13 +1,24 @@
-"""The relative diameter of the linearly approximable region (section E.1 and figure 1 of the NLC study).
+"""The size of the linearly approximable region (section E.1 and figure 1 of the NLC study), in two readings.
 
-In: a network and the inputs of the dataset. Out: how far one can go from a datapoint in a random
-direction, in units of the size of the input space, while the Jacobian still predicts the output's
-change to a factor of 2. The network propagates the whole batch jointly, so that batch statistics need
-no code of their own.
+In: a network and the inputs of the dataset. Out: how far one can go from the datapoints in a random direction while
+the Jacobian still predicts the output's change to a factor of 2. `joint` is the paper's condition: one comparison for a
+whole batch, k in units of Q_i S_x x(i). `pointwise` compares every datapoint by itself, takes their median, and has
+units of sqrt(d_in) Q_i S_x x(i), the radius of the inputs. Both are walked together: k of the one is sqrt(d_in) times
+k of the other at the same distance. The network propagates whole batches, so that batch statistics need no code of
+their own.
+
+**Readings.** Where (J(X)(X' - X)).V is negative, V is turned around, since the paper's condition can hold for a
+positive one alone. What cannot be told has no value. A walk begins where the predicted change stands out from the
+rounding of the outputs (ROUNDING). If it fails in the first decade of all, it is followed through more of them: if it
+holds below, the region is that small; if it holds above, rounding inside the network had hidden the change, and it
+begins there; if it holds nowhere, nothing is measured, such as where the network has kinks at its datapoints because
+the pixels of a flat background tie in a max-pool. A change of 0 predicted as 0 is no failure.
 """
 
-from collections.abc import Iterator
-from functools import partial
+import math
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import NamedTuple
 
 import torch
 
@@ -22,11 +33,35 @@ from distnlc.metrics.batches import (
     stacks,
 )
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.walk import largest_distance, median_of_walks, outputs_at, radius, random_direction
+from distnlc.metrics.walk import (
+    FIRST,
+    STEPS_PER_DECADE,
+    Walks,
+    distances,
+    median_of_walks,
+    outputs_at,
+    radius,
+    random_direction,
+)
+
+ROUNDING = 1e3
+"""times the spacing of floating-point numbers of the outputs' size: changes from there on are told from rounding"""
+DECADES_BELOW, DECADES_ABOVE = 3, 6
+"""around the first, in which a walk that fails in it is followed; it must hold at two neighbouring ones"""
+
+
+class RegionSizes(NamedTuple):
+    """Medians over batches, input directions and output directions; nan where most configurations have no value.
+
+    0 means that even k = 1e-9 was too far, inf that k = 1e9 was not, as in a linear network.
+    """
+
+    joint: float
+    pointwise: float
 
 
 @torch.no_grad()
-def relative_diameter(
+def region_sizes(
     network: Network,
     inputs: torch.Tensor,
     *,
@@ -35,14 +70,11 @@ def relative_diameter(
     input_directions: int = 10,
     output_directions: int = 10,
     seed: int = 0,
-) -> float:
-    """Return the median over batches, input directions and output directions of the largest k.
+) -> RegionSizes:
+    """Return both sizes from the same walks; medians are lower medians.
 
-    A configuration's k is the median over the datapoints of its batch; medians are lower medians. 0
-    means that even k = 1e-9 failed, inf that k = 1e9 still held: for linear networks, and for networks
-    where most datapoints are dead, since a change of 0 that was predicted as 0 counts as predicted. Use
-    float64: in float32 the change at the first k drowns in rounding, and the result is 0. Raises
-    ValueError for inputs or outputs of a wrong shape and for numbers that are not positive.
+    Use float64: in float32 only networks with little nonlinearity and bias stand out from rounding. Raises ValueError
+    for inputs or outputs of a wrong shape and for numbers that are not positive.
     """
     if input_directions < 1 or output_directions < 1:
         raise ValueError(
@@ -63,28 +95,84 @@ def relative_diameter(
             yield inputs[rows], torch.stack(directions), torch.stack(projections)
 
     size = stack_size(inputs, batch_size, copies=input_directions)
-    walks = (_diameters(network, *stack) for stack in stacks(drawn(), size))
-    return median_of_walks(walks, batches * input_directions * output_directions)
+    units = math.sqrt(inputs[0].numel())
+    walks = [_walk(network, *stack, first=FIRST / units) for stack in stacks(drawn(), size)]
+    total = batches * input_directions * output_directions
+    joint, pointwise = (median_of_walks(values, total) for values in zip(*walks, strict=True))
+    return RegionSizes(joint * units, pointwise)
 
 
-def _diameters(
-    network: Network, batches: torch.Tensor, directions: torch.Tensor, projections: torch.Tensor
-) -> torch.Tensor:
-    """The largest k of each configuration, (configurations,).
+def linear_region(network: Network, inputs: torch.Tensor, **settings: int) -> float:
+    """Return the size by the paper's joint condition; settings and errors are those of `region_sizes`."""
+    return region_sizes(network, inputs, **settings).joint
+
+
+def relative_diameter(network: Network, inputs: torch.Tensor, **settings: int) -> float:
+    """Return the size by a condition for each datapoint; settings and errors are those of `region_sizes`."""
+    return region_sizes(network, inputs, **settings).pointwise
+
+
+def _walk(
+    network: Network, batches: torch.Tensor, directions: torch.Tensor, projections: torch.Tensor, *, first: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The largest k of each configuration, jointly and pointwise, (configurations,) each, in units of the radius.
 
     Batches have the shape (stack, batch, d_in...), directions (stack, input_directions, batch, d_in...),
     projections (stack, input_directions, output_directions, batch, d_out).
     """
     outputs = apart(network, batches)[:, None]
     predicted = _projected(_predicted_change(network, batches, directions), projections)
-    projections = projections * torch.where(predicted < 0, -1, 1)[..., None]  # all predictions become positive
-    predicted = predicted.abs()
 
-    def holds(k: float) -> torch.Tensor:
-        actual = _projected(outputs_at(k, network, batches, directions) - outputs, projections)
-        return ((actual <= 2 * k * predicted) & (k * predicted <= 2 * actual)).flatten(0, 2)
+    @cache  # the first decades are asked for several times
+    def change(k: float) -> torch.Tensor:
+        return _projected(outputs_at(k, network, batches, directions) - outputs, projections)
 
-    return largest_distance(holds)
+    spacing = torch.finfo(outputs.dtype).eps * torch.linalg.vector_norm(outputs, dim=3)[:, :, None]
+    joint = _Comparison(predicted.sum(3, keepdim=True), spacing.square().sum(3, keepdim=True).sqrt())
+    pointwise = _Comparison(predicted, spacing)
+    together = Walks(joint.begin(lambda k: change(k).sum(3, keepdim=True), first))
+    one_by_one = Walks(pointwise.begin(change, FIRST))
+    for k in distances(first):
+        changed = change(k)
+        together.step(k, joint.holds(k, changed.sum(3, keepdim=True)))
+        if k >= FIRST:
+            one_by_one.step(k, pointwise.holds(k, changed))
+            if together.settled and one_by_one.settled:
+                break
+    return together.medians(), one_by_one.medians()
+
+
+class _Comparison:
+    """Predicted and actual changes of configurations of points, in shape (stack, U, V, points)."""
+
+    def __init__(self, predicted: torch.Tensor, spacing: torch.Tensor) -> None:
+        """`spacing`: that of floating-point numbers of the outputs' size, the same for all V."""
+        self._sign = torch.where(predicted < 0, -1, 1)
+        self._predicted = predicted.abs()
+        self._spacing = spacing
+
+    def holds(self, k: float, change: torch.Tensor) -> torch.Tensor:
+        """Whether the change at k is the predicted one to a factor of 2, (configurations, points)."""
+        actual = change * self._sign
+        return ((actual <= 2 * k * self._predicted) & (k * self._predicted <= 2 * actual)).flatten(0, 2)
+
+    def begin(self, change: Callable[[float], torch.Tensor], first: float) -> torch.Tensor:
+        """The k at which each walk begins, inf if nowhere, (configurations, points)."""
+        begin = (ROUNDING * self._spacing / self._predicted).masked_fill(self._predicted == 0, 0).flatten(0, 2)
+        ks = distances(first / 10**DECADES_BELOW)
+        here = STEPS_PER_DECADE * DECADES_BELOW
+        unclear = begin <= ks[here]
+        unclear &= ~torch.stack([self.holds(k, change(k)) for k in ks[here : here + STEPS_PER_DECADE + 1]]).all(0)
+        if not bool(unclear.any()):
+            return begin
+        decades = ks[: here + STEPS_PER_DECADE * DECADES_ABOVE + 1 : STEPS_PER_DECADE]
+        held = torch.stack([self.holds(k, change(k)) for k in decades])
+        twice = held[:-1] & held[1:]
+        lost = unclear & ~twice[:DECADES_BELOW].any(0)
+        begin = begin.masked_fill(lost, math.inf)
+        for decade in range(len(twice) - 1, DECADES_BELOW, -1):
+            begin = begin.masked_fill(lost & twice[decade], decades[decade])
+        return begin
 
 
 def _predicted_change(network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from distnlc.metrics.correlation import correlation_preservation
 from distnlc.metrics.gradients import input_gradients
 from distnlc.metrics.lipschitz import local_lipschitz
 from distnlc.metrics.nlc import jacobian_norm, nlc_from
-from distnlc.metrics.region import relative_diameter
+from distnlc.metrics.region import region_sizes
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.spread import input_moments, output_moments
 from distnlc.networks.loss import cross_entropy
@@ -54,13 +54,13 @@ def measure_function(
         measured["init_gradient_component"], measured["init_gradient_length"] = gradients
     with watch("cosines_seconds"):
         cosines = correlation_preservation(function, inputs, batch_size=batch_size, seed=derived("cosine"))
-    measured["init_input_cosine"], measured["init_output_cosine"] = cosines
+    measured["init_input_cosine"], measured["init_output_cosine"], measured["init_cosine_correlation"] = cosines
     if spec.walk_batches:
         walk = {"batch_size": batch_size, "batches": spec.walk_batches}
         with watch("lipschitz_seconds"):
-            measured["init_lipschitz"] = local_lipschitz(function, inputs, **walk, seed=derived("lipschitz"))
+            measured["init_local_lipschitz"] = local_lipschitz(function, inputs, **walk, seed=derived("lipschitz"))
         with watch("diameter_seconds"):
-            measured["init_relative_diameter"] = relative_diameter(
+            sizes = region_sizes(
                 function,
                 inputs,
                 **walk,
@@ -68,6 +68,7 @@ def measure_function(
                 output_directions=spec.walk_outputs,
                 seed=derived("diameter"),
             )
+        measured["init_linear_region"], measured["init_relative_diameter"] = sizes
     return measured
 
 

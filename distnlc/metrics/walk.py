@@ -1,25 +1,31 @@
 """Walks from a batch in a random direction until a condition fails (sections E.1, E.3 of the NLC study).
 
-In: batches of inputs, a direction per datapoint, a condition on the distance k. Out: the largest k that
-held, and the median over many walks. A step of k = 1 has the length sqrt(d_in) Q_i S_x x(i), the radius
-of the input distribution, so that k is relative to the size of the input space. The k form the
-geometric series 1e-9, 1e-9 * 10^(1/10), ..., 1e9. All directions of a batch are walked in step, so that
-memory holds a copy of the batch for each direction (on a GPU, about 10,000 moved datapoints at a time).
+In: batches of inputs, a direction per datapoint, a condition on the distance k. Out: the largest k that held, and the
+median over many walks. The k form a geometric series of factor 10^(1/10), from 1e-9 to 1e9. All directions of a batch
+are walked in step, so that memory holds a copy of the batch for each direction (on a GPU, about 10,000 moved
+datapoints at a time).
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 
 from distnlc.metrics.batches import Network, apart, gaussian
 from distnlc.metrics.spread import input_moments
 
-DISTANCES = tuple(10 ** (step / 10) for step in range(-90, 91))
+STEPS_PER_DECADE = 10
+FIRST, LAST = 1e-9, 1e9
+
+
+def distances(first: float = FIRST) -> list[float]:
+    """The series from `first` on, or from its next member on, to LAST."""
+    steps = range(math.ceil(STEPS_PER_DECADE * math.log10(first) - 1e-9), 9 * STEPS_PER_DECADE + 1)
+    return [10 ** (step / STEPS_PER_DECADE) for step in steps]
 
 
 def radius(inputs: torch.Tensor, *, batch_size: int) -> float:
-    """Return sqrt(d_in) Q_i S_x x(i), the length of a step of k = 1."""
+    """Return sqrt(d_in) Q_i S_x x(i), the radius of the input distribution."""
     return math.sqrt(inputs[0].numel()) * float(input_moments(inputs, batch_size=batch_size).spread)
 
 
@@ -39,40 +45,71 @@ def outputs_at(k: float, network: Network, batches: torch.Tensor, directions: to
     return apart(network, moved.flatten(0, 1)).unflatten(0, directions.shape[:2])
 
 
-def largest_distance(holds: Callable[[float], torch.Tensor]) -> torch.Tensor:
-    """Return, for each of several configurations, the median over its points of the largest k that held.
+HIDDEN = -math.inf
+"""the largest k of a walk that failed as soon as it could be told: less than what can be told, so below all others"""
 
-    `holds(k)` is asked for growing k and says for every configuration and point whether the condition
-    holds, as booleans of shape (configurations, points). Each point's walk ends where the condition
-    first fails: its value is the last k before, 0 if it failed at the first, and inf if it still held
-    at the last. The shape of the result is (configurations,); the walk stops as soon as all these
-    medians are settled.
+
+class Walks:
+    """Walks of several configurations, each of several points, that are asked for growing k.
+
+    A point's walk ends where its condition first fails: its value is the last k before, and inf if it still holds at
+    the end. `begin` (configurations, points) is the distance from which on the condition says something, such as that
+    from which on a change exceeds rounding. A point that fails at once is 0 if it began with the series, which means
+    less than the series' first k, and HIDDEN if it began later. A point that never begins has no value, nan.
     """
-    alive = holds(DISTANCES[0])
-    largest = torch.zeros(alive.shape, dtype=torch.float64, device=alive.device)
-    largest.masked_fill_(alive, DISTANCES[0])
-    settled = (alive.shape[1] + 1) // 2  # failed points that settle the (lower) median
-    for k in DISTANCES[1:]:
-        if bool(((~alive).sum(1) >= settled).all()):
-            break
-        alive = alive & holds(k)
-        largest.masked_fill_(alive, k)
-    else:
-        largest.masked_fill_(alive, math.inf)
-    return largest.median(dim=1).values
+
+    def __init__(self, begin: torch.Tensor) -> None:
+        self._begin, self._asked = begin, False
+        self._alive = begin <= LAST
+        self._largest = torch.full(begin.shape, math.nan, dtype=torch.float64, device=begin.device)
+
+    def step(self, k: float, holds: torch.Tensor) -> None:
+        """Takes whether the conditions hold at k, booleans of shape (configurations, points)."""
+        begun = self._begin <= k
+        self._largest.masked_fill_(begun & self._largest.isnan() & self._alive, HIDDEN if self._asked else 0)
+        self._alive &= holds | ~begun
+        self._largest.masked_fill_(self._alive & begun, k)
+        self._asked = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether no later step can change a median."""
+        points = self._alive.shape[1]
+        failed, unbegun = ~self._alive & ~self._largest.isnan(), self._alive & self._largest.isnan()
+        fewest = (failed | self._alive & ~unbegun).sum(1)  # points that have a value in the end
+        most = fewest + unbegun.sum(1)
+        low, high = (fewest - 1).clamp(min=0) // 2, (most - 1).clamp(min=0) // 2
+        without = 2 * most < points
+        if not bool((without | (high < failed.sum(1))).all()):
+            return False
+        values = self._largest.masked_fill(~failed, math.inf).sort(dim=1).values
+        lowest, highest = (values.gather(1, place[:, None])[:, 0] for place in (low, high))
+        return bool((without | (lowest == highest) & (2 * fewest >= points)).all())
+
+    def medians(self) -> torch.Tensor:
+        """The lower median of each configuration's values, (configurations,); nan where most points have none."""
+        values = self._largest.masked_fill(self._alive & ~self._largest.isnan(), math.inf)
+        return values.nanmedian(dim=1).values.masked_fill(2 * values.isnan().sum(1) > values.shape[1], math.nan)
 
 
 def median_of_walks(walks: Iterable[torch.Tensor], total: int) -> float:
     """Return the lower median of `total` values that come in tensors of one dimension.
 
-    The values lie close together, mostly on three neighbouring k; so the median is often certain before
-    the last walks, which are then left out.
+    It is nan if most have no value (nan), or if it is HIDDEN. The values lie close together, mostly on three
+    neighbouring k; so the median is often certain before the last walks, which are then left out.
     """
-    known = torch.empty(0, dtype=torch.float64)
-    place = (total - 1) // 2
+    known, missing = torch.empty(0, dtype=torch.float64), 0
     for values in walks:
-        known = torch.cat([known, values.cpu()]).sort().values
-        lowest_place = place - (total - len(known))  # of the median, if all that is missing lay below
-        if lowest_place >= 0 and place < len(known) and known[lowest_place] == known[place]:
+        found = values.cpu()
+        missing += int(found.isnan().sum())
+        known = torch.cat([known, found[~found.isnan()]]).sort().values
+        left = total - missing - len(known)
+        highest = (total - missing - 1) // 2  # place of the median if all that is left lies above
+        lowest = highest - left  # and if all lies below
+        if 2 * len(known) >= total and lowest >= 0 and highest < len(known) and known[lowest] == known[highest]:
             break
-    return float(known[place])
+    else:
+        highest = (len(known) - 1) // 2
+        if 2 * len(known) < total:
+            return math.nan
+    return math.nan if known[highest] == HIDDEN else float(known[highest])

@@ -67,7 +67,7 @@ def measured(*words: object) -> dict:
     return found
 
 
-WALKS = {"init_relative_diameter", "init_lipschitz"}
+WALKS = {"init_linear_region", "init_relative_diameter", "init_local_lipschitz"}
 
 
 def test_an_architecture_of_the_example_study_is_measured_as_the_study_has_it(home: Path) -> None:

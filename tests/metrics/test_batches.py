@@ -13,7 +13,7 @@ from distnlc.metrics.gradients import input_gradients
 from distnlc.metrics.lipschitz import local_lipschitz
 from distnlc.metrics.nlc import nlc
 from distnlc.metrics.perturbation import error_preserving_perturbation
-from distnlc.metrics.region import relative_diameter
+from distnlc.metrics.region import region_sizes
 
 
 def test_a_pass_has_every_row_once_and_drops_only_a_ragged_last_batch():
@@ -50,10 +50,10 @@ def measurements(network, inputs, seed):
     walk = {"batches": 2, "input_directions": 1, **small}
     return [
         nlc(network, inputs, batches=2, **small),
-        relative_diameter(network, inputs, output_directions=2, **walk),
+        *region_sizes(network, inputs, output_directions=2, **walk),
         error_preserving_perturbation(network, inputs, labels, **walk),
         local_lipschitz(network, inputs, batches=1, iterations=3, **small),
-        *correlation_preservation(network, inputs, pairs=15, **small),
+        *correlation_preservation(network, inputs, batches=1, **small),
         input_gradients(network, inputs, labels, cross_entropy, batch_size=20).length,
         output_bias(network, inputs, batch_size=20),
     ]

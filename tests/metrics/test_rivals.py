@@ -1,11 +1,14 @@
 """The metrics that the NLC is compared with: gradients, Lipschitz estimate, cosines."""
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from distnlc.metrics.batches import random_batches
 from distnlc.metrics.correlation import correlation_preservation
 from distnlc.metrics.gradients import input_gradients
 from distnlc.metrics.jacobian import linearize
@@ -43,20 +46,30 @@ def test_the_jacobian_maps_in_both_directions(mlp, normal, batch_norm):
     torch.testing.assert_close(pull_back(vectors), torch.einsum("abcd,ab->cd", jacobian, vectors).detach())
 
 
-def test_lipschitz_agrees_with_the_singular_values_of_each_datapoint(mlp, normal):
+def whole_jacobian(network, inputs):
+    """(points * d_out, points * d_in)."""
+    jacobian = torch.func.jacrev(network)(inputs).detach()
+    return jacobian.flatten(2).flatten(0, 1)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_lipschitz_is_the_largest_singular_value_of_the_whole_batch_with_and_without_batch_norm(
+    mlp, normal, batch_norm
+):
+    network, inputs = mlp([5, 8, 3], seed=0, gain=2.0, batch_norm=batch_norm), normal(30, 5, seed=1)
+    exact = float(torch.linalg.svdvals(whole_jacobian(network, inputs))[0])
+    settings = {"batch_size": 30, "batches": 1}
+    assert local_lipschitz(network, inputs, iterations=300, **settings) == pytest.approx(exact, rel=1e-5)
+    assert 0.8 * exact < local_lipschitz(network, inputs, **settings) < exact * (1 + 1e-9)
+
+
+def test_lipschitz_is_a_quadratic_mean_over_batches(mlp, normal):
     network, inputs = mlp([5, 8, 3], seed=0, gain=2.0), normal(30, 5, seed=1)
-    jacobians = torch.func.vmap(torch.func.jacrev(lambda x: network(x[None])[0]))(inputs).detach()
-    exact = float(torch.linalg.svdvals(jacobians)[:, 0].square().mean().sqrt())
-    measured = local_lipschitz(network, inputs, batch_size=10, batches=3, iterations=200)
-    assert measured == pytest.approx(exact, rel=1e-5)
-    assert 0.9 * exact < local_lipschitz(network, inputs, batch_size=10, batches=3) < exact * (1 + 1e-9)
-
-
-def test_lipschitz_of_a_batch_norm_network_is_that_of_the_whole_batch(mlp, normal):
-    network, inputs = mlp([5, 8, 3], seed=0, gain=2.0, batch_norm=True), normal(30, 5, seed=1)
-    exact = float(torch.linalg.svdvals(torch.func.jacrev(network)(inputs).detach().reshape(90, 150))[0])
-    measured = local_lipschitz(network, inputs, batch_size=30, batches=1, iterations=300)
-    assert measured == pytest.approx(exact, rel=1e-5)
+    rows = random_batches(inputs, 10, 3, torch.Generator().manual_seed(0))
+    exact = [float(torch.linalg.svdvals(whole_jacobian(network, inputs[each]))[0]) for each in rows]
+    # the batches that the estimate draws: its generator gives the iterations' starts in between
+    measured = local_lipschitz(network, inputs, batch_size=30, batches=3, iterations=300)
+    assert measured == pytest.approx(max(exact), rel=1e-5)  # three times all 30 points
 
 
 def test_lipschitz_of_a_dead_network_is_0(normal):
@@ -68,28 +81,49 @@ def test_lipschitz_of_a_dead_network_is_0(normal):
         local_lipschitz(network, normal(10, 3, seed=0), iterations=0)
 
 
-def test_cosines_agree_with_closed_forms(normal):
-    # inputs on two orthogonal rays: pairs have cosine 1 or 0; an offset turns them towards each other
-    axes = torch.eye(2, dtype=torch.float64)
-    inputs = axes[torch.arange(200) % 2] * normal(200, 1, seed=0).abs()
-    before, after = correlation_preservation(lambda x: x.sign() + 1, inputs, pairs=4000, seed=1)
-    assert before == pytest.approx(99 / 199, abs=4 * 0.5 / math.sqrt(4000))
-    assert after == pytest.approx(before + (1 - before) * 4 / 5, rel=1e-9)  # (2,1).(1,2) / 5
+def obvious_cosines(vectors):
+    """Of all pairs of rows, one after the other."""
+    rows = [row / row.norm() if row.norm() > 0 else row for row in vectors]
+    return [float(a @ b) for a, b in itertools.combinations(rows, 2)]
+
+
+def test_cosines_are_those_of_all_pairs_and_their_correlation(mlp, normal):
+    network, inputs = mlp([6, 9, 4], seed=0, gain=2.0), normal(40, 6, seed=1)
+    inputs[3] = 0  # perpendicular to all
+    found = correlation_preservation(network, inputs, batches=1)
+    before, after = obvious_cosines(inputs), obvious_cosines(network(inputs).detach())
+    assert found.inputs == pytest.approx(np.mean(before), rel=1e-9)
+    assert found.outputs == pytest.approx(np.mean(after), rel=1e-9)
+    assert found.correlation == pytest.approx(np.corrcoef(before, after)[0, 1], rel=1e-9)
 
 
 def test_a_rotation_preserves_cosines_and_scale_does_not_matter(normal):
     inputs = normal(300, 6, seed=0) + 0.5
     rotation = torch.linalg.qr(normal(6, 6, seed=1)).Q
-    before, after = correlation_preservation(lambda x: 1e-100 * (x @ rotation), inputs, pairs=100)
-    assert after == pytest.approx(before, rel=1e-9)
-    assert 0.05 < before < 0.6
+    found = correlation_preservation(lambda x: 1e-100 * (x @ rotation), inputs)
+    assert found.outputs == pytest.approx(found.inputs, rel=1e-9)
+    assert found.correlation == pytest.approx(1, abs=1e-9)
+    assert 0.05 < found.inputs < 0.6
 
 
-def test_pairs_are_of_different_datapoints_and_as_many_as_asked(normal):
-    inputs = normal(3, 50, seed=0)  # nearly perpendicular; a point paired with itself would give 1
-    seen = []
-    before, _ = correlation_preservation(lambda x: seen.append(len(x)) or x, inputs, pairs=7)
-    assert abs(before) < 0.4
-    assert seen == [3] * 7
-    with pytest.raises(ValueError, match="batches of at least 2 datapoints, found 7 pairs and batches of 1"):
-        correlation_preservation(lambda x: x, inputs[:1], pairs=7)
+def test_a_network_that_destroys_correlations_does_not_preserve_them_though_both_means_are_0(normal):
+    inputs = normal(250, 40, seed=0)
+    chaos = correlation_preservation(lambda x: torch.sin(1e9 * (x @ x.new_ones(40, 10).cumsum(1))), inputs)
+    assert abs(chaos.outputs - chaos.inputs) < 0.01
+    assert abs(chaos.correlation) < 0.03
+    assert correlation_preservation(lambda x: x[:, :30], inputs).correlation > 0.7
+
+
+def test_a_large_bias_hides_no_correlation_until_rounding_does(normal):
+    inputs = normal(100, 6, seed=0)
+    plain = correlation_preservation(lambda x: x + 1e4, inputs).correlation
+    assert correlation_preservation(lambda x: x + 1e9, inputs).correlation == pytest.approx(plain, abs=1e-3)
+    assert math.isnan(correlation_preservation(lambda x: x + 1e15, inputs).correlation)
+    constant = correlation_preservation(lambda x: 0 * x + 1, inputs)
+    assert constant.outputs == 1
+    assert math.isnan(constant.correlation)
+
+
+def test_cosines_of_too_few_points_are_refused(normal):
+    with pytest.raises(ValueError, match="batches of at least 3 datapoints, found 2"):
+        correlation_preservation(lambda x: x, normal(2, 5, seed=0))

@@ -12,8 +12,8 @@ from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.lipschitz import local_lipschitz
 from distnlc.metrics.nlc import jacobian_norm
 from distnlc.metrics.perturbation import error_preserving_perturbation
-from distnlc.metrics.region import relative_diameter
-from distnlc.metrics.walk import DISTANCES, median_of_walks, radius, random_direction
+from distnlc.metrics.region import linear_region, relative_diameter
+from distnlc.metrics.walk import FIRST, distances, median_of_walks, radius, random_direction
 
 BATCHES, SIZE, DIRECTIONS = 5, 20, 3
 
@@ -84,7 +84,7 @@ def obvious_lipschitz(network, inputs, seed, *, coupled):
             vector = vector / vector.norm(dim=dims, keepdim=True)
             image = push_forward(vector)
             vector = pull_back(image / image.norm(dim=dims, keepdim=True))
-        squares.append(float(vector.norm(dim=dims).square().mean()))
+        squares.append(float(vector.norm(dim=dims).square().max()))
     return math.sqrt(sum(squares) / BATCHES)
 
 
@@ -101,6 +101,24 @@ def obvious_walks(inputs, seed):
             yield rows, random_direction(inputs[rows], length, generator), generator
 
 
+def obvious_region(network, inputs, seed):
+    """By the paper's condition, one for the whole batch; k in units without the factor sqrt(d_in)."""
+    values, units = [], math.sqrt(5)
+    for rows, direction, generator in obvious_walks(inputs, seed):
+        outputs, push_forward, _ = linearize(network, inputs[rows])
+        projections = torch.randn(2, SIZE, 3, generator=generator, dtype=torch.float64)
+        for projection in projections:
+            last = 0.0
+            for k in distances(FIRST / units):
+                actual = float(((network(inputs[rows] + k * direction) - outputs) * projection).sum())
+                predicted = float((k * push_forward(direction) * projection).sum())
+                if not min(actual / 2, actual * 2) <= predicted <= max(actual / 2, actual * 2):
+                    break
+                last = k * units
+            values.append(last)
+    return lower_median(values)
+
+
 def obvious_diameter(network, inputs, seed):
     values = []
     for rows, direction, generator in obvious_walks(inputs, seed):
@@ -110,7 +128,7 @@ def obvious_diameter(network, inputs, seed):
         for projection in projections:
             largest = torch.zeros(SIZE, dtype=torch.float64)
             alive = torch.ones(SIZE, dtype=torch.bool)
-            for k in DISTANCES:
+            for k in distances():
                 actual = ((network(inputs[rows] + k * direction) - outputs) * projection).sum(1)
                 predicted = (k * slope * projection).sum(1)
                 alive &= torch.minimum(actual / 2, actual * 2) <= predicted
@@ -125,7 +143,7 @@ def obvious_perturbation(network, inputs, labels, seed):
     for rows, direction, _ in obvious_walks(inputs, seed):
         start = network(inputs[rows]).argmax(1) == labels[rows]
         right, last = start, 0.0
-        for k in DISTANCES:
+        for k in distances():
             right = right & (network(inputs[rows] + k * direction).argmax(1) == labels[rows])
             if int(start.sum() - right.sum()) > SIZE / 20:
                 break
@@ -149,10 +167,12 @@ def test_every_metric_agrees_with_a_slow_and_obvious_version(network, normal):
     obvious = obvious_jacobian_norm(frozen, inputs, 7), obvious_lipschitz(frozen, inputs, 7, coupled=coupled)
     assert sizes == pytest.approx(obvious, rel=1e-12)
     diameter = relative_diameter(network, inputs, output_directions=2, **walk)
+    region = linear_region(network, inputs, output_directions=2, **walk)
     perturbed = error_preserving_perturbation(network, inputs, labels, **walk)
     assert diameter == obvious_diameter(frozen, inputs, 7)
+    assert region == obvious_region(frozen, inputs, 7)
     assert perturbed == obvious_perturbation(frozen, inputs, labels, 7)
-    assert 0 < min(diameter, perturbed) <= max(diameter, perturbed) < math.inf
+    assert 0 < min(region, diameter, perturbed) <= max(region, diameter, perturbed) < math.inf
 
 
 @pytest.mark.parametrize("total", [1, 2, 9, 10])

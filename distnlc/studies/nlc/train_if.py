@@ -7,9 +7,10 @@ is not trained, if it is not. Section 4 of the NLC study finds the best networks
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from distnlc.records import quantities
 from distnlc.studies.nlc.records import ArchitectureRow
 
 FORM = re.compile(r"(\w+) between (\S+) and (\S+)")
@@ -20,7 +21,7 @@ COLUMNS = (
     "depth",
     "width",
     "parameters",
-    *(field.name for field in fields(ArchitectureRow) if field.name.startswith(("init_", "activation_"))),
+    *(name for name, quantity in quantities(ArchitectureRow).items() if quantity.group == "initial"),
 )
 
 

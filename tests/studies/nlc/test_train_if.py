@@ -53,7 +53,7 @@ def test_a_filter_that_cannot_be_used_is_refused_with_the_reason(text: str, comp
 
 def test_a_filter_needs_what_is_measured() -> None:
     with pytest.raises(SpecError, match=r"train_if needs metrics\.walk_batches"):
-        resolve("quick", ["train_if=init_lipschitz between 0 and 1", "metrics.walk_batches=0"])
+        resolve("quick", ["train_if=init_local_lipschitz between 0 and 1", "metrics.walk_batches=0"])
 
 
 @pytest.fixture(scope="module")
