@@ -217,10 +217,11 @@ def tabulate(tables: Tables) -> Table:
         ("After / before, over the architectures", numbers),
         ("A metric that stands still: networks of depth 3 with the activation function 1 + sin(k s) / k", sines(sine)),
     ]
-    return Table(caption, sections, _remarks(moved, drawn, sine))
+    return Table(caption, sections, remarks(moved, drawn, sine))
 
 
-def _remarks(moved: Movements, drawn: pd.DataFrame, sine: pd.DataFrame) -> list[str]:
+def remarks(moved: Movements, drawn: pd.DataFrame, sine: pd.DataFrame) -> list[str]:
+    """What the movements mean. `drawn`: rows of the part `confounders`, `sine`: of the part `sines`."""
     said = [
         "Whatever moves cannot tell by its value alone how well a network will learn, for these changes keep "
         f"that, too. In the {drawn['absorbs'].sum()} of {len(drawn)} architectures whose first batch norm undoes scale "

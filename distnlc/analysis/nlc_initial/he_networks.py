@@ -27,10 +27,14 @@ PER_TEN = "per tenfold depth"
 
 
 def growth(rows: pd.DataFrame, column: str) -> tuple[float, float, float]:
-    """(factor, low, high) per factor of ten in depth, over all networks of one width; nan where there is one depth."""
-    if rows["depth"].nunique() < 2:
+    """(factor, low, high) per factor of ten in depth, over all networks of one width whose value has a logarithm; nan
+    where there is one depth."""
+    usable = rows[rows[column].between(0, math.inf, "neither")]
+    if usable["depth"].nunique() < 2:
         return (math.nan,) * 3
-    slope, _, low, high = stats.theilslopes(np.log10(rows[column]), np.log10(rows["depth"]))
+    if usable[column].nunique() == 1:  # scipy's interval is undefined there
+        return (1.0,) * 3
+    slope, _, low, high = stats.theilslopes(np.log10(usable[column]), np.log10(usable["depth"]))
     return 10.0**slope, 10.0**low, 10.0**high
 
 

@@ -126,7 +126,7 @@ def test_a_he_network_is_plain() -> None:
     assert not torch.equal(next(other.parameters()), next(network.parameters()))
 
 
-@pytest.mark.parametrize("depth", [2, 5, 10])
+@pytest.mark.parametrize("depth", [2, 6])
 def test_a_wide_he_network_has_the_nlc_of_an_infinitely_wide_one(depth: int, isotropic: torch.Tensor) -> None:
     def build(seed: int) -> torch.nn.Module:
         return he_network(depth=depth, width=400, d_in=isotropic.shape[1], d_out=10, seed=seed)
