@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from distnlc.metrics.batches import Network, apart, measurable, random_batches, stack_size, stacks
-from distnlc.metrics.walk import Walks, distances, median_of_walks, outputs_at, radius, random_direction
+from distnlc.metrics.walk import MedianOfWalks, Walks, distances, outputs_at, radius, random_direction
 
 
 @torch.no_grad()
@@ -50,8 +50,12 @@ def error_preserving_perturbation(
             yield inputs[rows], labels[rows], torch.stack(directions)
 
     size = stack_size(inputs, batch_size, copies=input_directions)
-    walks = (_perturbations(network, *stack) for stack in stacks(drawn(), size))
-    return median_of_walks(walks, batches * input_directions)
+    median = MedianOfWalks(batches * input_directions)
+    for stack in stacks(drawn(), size):
+        median.add(_perturbations(network, *stack))
+        if median.certain:
+            break
+    return median.value
 
 
 def _perturbations(

@@ -36,9 +36,9 @@ from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.walk import (
     FIRST,
     STEPS_PER_DECADE,
+    MedianOfWalks,
     Walks,
     distances,
-    median_of_walks,
     outputs_at,
     radius,
     random_direction,
@@ -96,10 +96,15 @@ def region_sizes(
 
     size = stack_size(inputs, batch_size, copies=input_directions)
     units = math.sqrt(inputs[0].numel())
-    walks = [_walk(network, *stack, first=FIRST / units) for stack in stacks(drawn(), size)]
     total = batches * input_directions * output_directions
-    joint, pointwise = (median_of_walks(values, total) for values in zip(*walks, strict=True))
-    return RegionSizes(joint * units, pointwise)
+    joint, pointwise = MedianOfWalks(total), MedianOfWalks(total)
+    for stack in stacks(drawn(), size):
+        together, one_by_one = _walk(network, *stack, first=FIRST / units)
+        joint.add(together)
+        pointwise.add(one_by_one)
+        if joint.certain and pointwise.certain:
+            break
+    return RegionSizes(joint.value * units, pointwise.value)
 
 
 def linear_region(network: Network, inputs: torch.Tensor, **settings: int) -> float:

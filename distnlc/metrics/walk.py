@@ -7,7 +7,6 @@ datapoints at a time).
 """
 
 import math
-from collections.abc import Iterable
 
 import torch
 
@@ -92,24 +91,39 @@ class Walks:
         return values.nanmedian(dim=1).values.masked_fill(2 * values.isnan().sum(1) > values.shape[1], math.nan)
 
 
-def median_of_walks(walks: Iterable[torch.Tensor], total: int) -> float:
-    """Return the lower median of `total` values that come in tensors of one dimension.
+class MedianOfWalks:
+    """The lower median of `total` values that come some at a time; nan if most have none (nan), or if it is HIDDEN.
 
-    It is nan if most have no value (nan), or if it is HIDDEN. The values lie close together, mostly on three
-    neighbouring k; so the median is often certain before the last walks, which are then left out.
+    The values lie close together, mostly on three neighbouring k; so the median is often certain before the last
+    walks, which are then left out.
     """
-    known, missing = torch.empty(0, dtype=torch.float64), 0
-    for values in walks:
-        found = values.cpu()
-        missing += int(found.isnan().sum())
-        known = torch.cat([known, found[~found.isnan()]]).sort().values
-        left = total - missing - len(known)
-        highest = (total - missing - 1) // 2  # place of the median if all that is left lies above
-        lowest = highest - left  # and if all lies below
-        if 2 * len(known) >= total and lowest >= 0 and highest < len(known) and known[lowest] == known[highest]:
-            break
-    else:
-        highest = (len(known) - 1) // 2
-        if 2 * len(known) < total:
+
+    def __init__(self, total: int) -> None:
+        self._total, self._left, self._missing = total, total, 0
+        self._known = torch.empty(0, dtype=torch.float64)
+
+    def add(self, values: torch.Tensor) -> None:
+        """Takes values of shape (walks,)."""
+        found = values.double().cpu()
+        self._left -= len(found)
+        self._missing += int(found.isnan().sum())
+        self._known = torch.cat([self._known, found[~found.isnan()]]).sort().values
+
+    @property
+    def certain(self) -> bool:
+        """Whether no value that is still to come can change the median."""
+        if self._left == 0:
+            return True
+        highest = (self._total - self._missing - 1) // 2  # its place if all that is left lies above
+        lowest = highest - self._left  # and if all lies below
+        known = self._known
+        inside = lowest >= 0 and highest < len(known)
+        return 2 * len(known) >= self._total and inside and bool(known[lowest] == known[highest])
+
+    @property
+    def value(self) -> float:
+        """The median, once it is certain."""
+        if 2 * len(self._known) < self._total:
             return math.nan
-    return math.nan if known[highest] == HIDDEN else float(known[highest])
+        median = float(self._known[(self._total - self._missing - 1) // 2])
+        return math.nan if median == HIDDEN else median

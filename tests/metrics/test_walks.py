@@ -10,7 +10,7 @@ from torch import nn
 from distnlc.metrics.nlc import nlc
 from distnlc.metrics.perturbation import error_preserving_perturbation
 from distnlc.metrics.region import linear_region, region_sizes, relative_diameter
-from distnlc.metrics.walk import HIDDEN, Walks, distances, median_of_walks, radius, random_direction
+from distnlc.metrics.walk import HIDDEN, MedianOfWalks, Walks, distances, radius, random_direction
 
 QUICK = {"batches": 2, "input_directions": 2, "output_directions": 3}
 
@@ -86,13 +86,22 @@ def test_points_that_begin_late_have_the_value_of_a_walk_to_its_end():
     assert {0.0, math.inf, HIDDEN} < set(medians)
 
 
+def median(values):
+    """Of walks that come one by one."""
+    found = MedianOfWalks(len(values))
+    for value in values:
+        found.add(torch.tensor([value]))
+        if found.certain:
+            break
+    return found.value
+
+
 def test_the_median_of_walks_is_missing_where_most_have_no_value():
-    values = torch.tensor([1.0, math.nan, 3.0, math.nan, 2.0, math.nan], dtype=torch.float64)
-    assert median_of_walks(iter(values[:, None]), 6) == 2.0
-    values[0] = math.nan
-    assert math.isnan(median_of_walks(iter(values[:, None]), 6))
-    assert median_of_walks(iter(torch.tensor([[HIDDEN], [1.0], [2.0]])), 3) == 1
-    assert math.isnan(median_of_walks(iter(torch.tensor([[HIDDEN], [HIDDEN], [2.0]])), 3))
+    assert median([1.0, math.nan, 3.0, math.nan, 2.0, math.nan]) == 2
+    assert median([math.nan, 1.0, 1.0, 1.0, 1.0]) == 1
+    assert math.isnan(median([math.nan, math.nan, 3.0, math.nan, 2.0, math.nan]))
+    assert median([HIDDEN, 1.0, 2.0]) == 1
+    assert math.isnan(median([HIDDEN, HIDDEN, 2.0]))
 
 
 def test_the_region_of_a_linear_network_has_no_end(normal):
