@@ -9,6 +9,7 @@ from distnlc.analysis import EXAMPLES
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.nlc_initial import confounders, he_networks, precision, spheres, table1, table2
+from distnlc.analysis.nlc_initial.movements import CHANGES, movements
 from distnlc.analysis.nlc_initial.parts import PRESETS
 from distnlc.analysis.report import Answers, Figure, PartAnswers, Report, TableOf
 from distnlc.analysis.tables import Tables, load
@@ -27,7 +28,7 @@ def answers(tables: Tables) -> Answers:
     with suppress(MissingRecordsError):
         said.append(f"Table 2, measured / paper: {table2.ratios(tables)}.")
     with suppress(MissingRecordsError):
-        moved, changes = confounders.movements(tables), confounders.CHANGES
+        moved, changes = movements(tables), CHANGES
         counts = {metric: sum(moved.moves(change, metric) for change in changes) for metric in moved.metrics}
         listed = ", ".join(f"{METRICS[metric].label} {count}" for metric, count in counts.items())
         said.append(f"Under how many of {len(changes)} changes that do not matter each metric moves: {listed}.")

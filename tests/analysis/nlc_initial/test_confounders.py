@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from distnlc.analysis.nlc_initial import confounders as table
-from distnlc.analysis.nlc_initial.confounders import CHANGES, COSINES, THEORY, Movements, Summary
+from distnlc.analysis.nlc_initial.movements import CHANGES, COSINES, THEORY, Movements, Summary, movements
 from distnlc.analysis.nlc_initial.report import REPORT
 from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc_initial.records import METRICS
@@ -58,7 +58,7 @@ def test_what_moves_is_written_with_how_much() -> None:
 
 
 def test_the_example_agrees_with_theory(example: Tables) -> None:
-    moved = table.movements(example)
+    moved = movements(example)
     for (change, metric), (median, lowest, highest, architectures, beyond) in moved.summary.items():
         assert lowest <= median <= highest
         assert 0.8 * 24 <= architectures <= 24
@@ -70,6 +70,9 @@ def test_the_example_agrees_with_theory(example: Tables) -> None:
         expected = THEORY[change].get(metric, 0 if metric in COSINES else 1)
         if math.isnan(expected):
             assert beyond > 0
+            continue
+        if metric == "init_linear_region" and change.endswith("duplicates"):  # of few configurations
+            assert 1 / 2 < median / expected < 2
             continue
         assert median == pytest.approx(expected, rel=0.4 if softmax or grid else 0.01, abs=0.002), (change, metric)
         assert moved.moves(change, metric) == (metric in THEORY[change])
@@ -106,7 +109,7 @@ def test_a_linear_region_that_doubles_with_the_copies_is_explained() -> None:
     )
     (added,) = set(doubled) - set(still)
     assert added.startswith("The linear region is the paper's")
-    assert "make it × 2." in added
+    assert "double it (the median architecture: × 2; 0.5 to 2, each from a few other random directions)" in added
 
 
 def test_the_caption_and_the_sines_come_from_the_rows(example: Tables) -> None:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
-from distnlc.analysis.nlc_initial.confounders import CHANGES as COLUMNS
-from distnlc.analysis.nlc_initial.confounders import COSINES, THEORY
+from distnlc.analysis.nlc_initial.movements import CHANGES as COLUMNS
+from distnlc.analysis.nlc_initial.movements import COSINES, THEORY
 from distnlc.data.dataset import Dataset
 from distnlc.networks.architecture import Architecture
 from distnlc.networks.loss import cross_entropy
