@@ -19,12 +19,18 @@ usage() {
   exit 2
 }
 
+# Ray itself counts the machine's cores, also those that this process may not use. `--num-cpus` among the options wins.
+count_cores() {
+  python -c 'from distnlc.versions import cores; print(cores())'
+}
+
 case "${1-}" in
   head)
     shift
     umask 077 # Ray writes the token with the usual permissions, for all to read
     ray get-auth-token --generate > /dev/null
-    exec ray start --head --block "$@"
+    cores=$(count_cores)
+    exec ray start --head --block --num-cpus "$cores" "$@"
     ;;
   join)
     [[ "${2-}" == *:* ]] || usage
@@ -34,7 +40,8 @@ case "${1-}" in
       echo "error: no token on this machine: copy ~/.ray/auth_token from the head, or set RAY_AUTH_TOKEN_PATH" >&2
       exit 2
     fi
-    exec ray start --address "$head" --block "$@"
+    cores=$(count_cores)
+    exec ray start --address "$head" --block --num-cpus "$cores" "$@"
     ;;
   *)
     usage

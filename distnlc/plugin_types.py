@@ -5,6 +5,7 @@ needs torch is imported where it is first used.
 """
 
 import importlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,27 @@ class Work:
     what a lost worker left; it must do without (None, or a folder that cannot be made) just as well."""
 
 
+def data_differences(kept: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """One line `fact: kept -> found` for each fact about a part's data that differs; files each have their own."""
+    before, after = _flat(kept), _flat(found)
+    return [
+        f"{key}: {before.get(key, '(none)')} -> {after.get(key, '(none)')}"
+        for key in sorted(before.keys() | after.keys())
+        if _text(before.get(key)) != _text(after.get(key))
+    ]
+
+
+def _text(value: Any) -> str:
+    """JSON, in which the record is kept: there a tuple is a list."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+    files = facts.get("files")
+    named = {f"file {name}": digest for name, digest in files.items()} if isinstance(files, Mapping) else {}
+    return {name: value for name, value in facts.items() if name != "files"} | named
+
+
 def nothing(spec: Any, parts: Sequence[str]) -> DataRecord:
     """The `prepare` of a kind that needs no data."""
     return {}
@@ -98,13 +120,15 @@ class Kind(Generic[S]):
     tables: Mapping[str, type]
     """table -> row dataclass; the first has one row per unit, with the columns of `records.UNIT_COLUMNS`"""
     units: Callable[[S], list[Unit]] | Ref
-    """all units of the study, in index order within each part"""
+    """all units of the study, in index order within each part; `spec.unit_id(part, index)` gives their ids"""
     run: Callable[[S, Unit, Work], Records] | Ref
     """does one unit's work; the result depends on (spec, unit) alone"""
     version: str = "1"
     """to be raised when the same spec gives other results; it enters the ids"""
     prepare: Callable[[S, Sequence[str]], DataRecord] | Ref = nothing
-    """once, in the driver, before any unit: finds and caches the data of some parts. Raises on a user's mistake"""
+    """finds and caches the data of some parts, and says what they are. Called by the driver before any unit, where it
+    raises on a user's mistake, and before each unit by whoever does that: where the data are not those that the driver
+    found, the unit is done elsewhere. Quick, therefore, for data that are in the cache"""
     known: Callable[[S, Unit, DataRecord], dict[str, Any]] | Ref = nothing_known
     """columns that the row of a failed unit has all the same"""
     seconds: Callable[[S, Sequence[Unit], str], list[float]] | Ref | None = None

@@ -11,8 +11,11 @@ import logging
 import os
 import pkgutil
 import sys
+import sysconfig
 from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
+from importlib.machinery import PathFinder
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +32,7 @@ from distnlc.plugin_types import (
     Ref,
     Source,
     Work,
+    data_differences,
     loaded,
 )
 from distnlc.records import PLAIN_NAME, check_unit_row
@@ -48,14 +52,17 @@ __all__ = [
     "Source",
     "Work",
     "built_in",
+    "data_differences",
     "kind_named",
     "kind_of",
     "kinds",
     "loaded",
+    "packages_in_use",
     "plugin_named",
     "plugin_names",
     "plugin_required",
     "plugins_in_use",
+    "search_path",
     "use_plugins",
     "word_for",
 ]
@@ -73,6 +80,12 @@ TYPES = (Kind, *PARTS_OF_STUDIES)
 EXPECTED = "an object of type distnlc.Kind, Metric, Source, Preparation or Family"
 BY_PLUGIN = f"the module of another is named by --plugin or {PLUGINS_VARIABLE}"
 
+LIBRARIES = (
+    *("PIL", "jinja2", "joblib", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "plotly", "pyarrow", "pydantic"),
+    *("ray", "rich", "scipy", "sklearn", "sqlalchemy", "torch", "typer", "yaml"),
+)
+"""that the product imports"""
+
 Plugin = Kind[Any] | Metric | Source | Preparation | Family
 T = TypeVar("T", Kind[Any], Metric, Source, Preparation, Family)
 
@@ -81,18 +94,24 @@ log = logging.getLogger(__name__)
 _named: dict[tuple[type, str], tuple[Plugin, str]] = {}
 """(type, name) -> an object of a module that was named, and where it comes from"""
 _modules: list[str] = []
+_entries: set[str] = set()
+"""modules of the entry points that were asked for"""
+_folders: list[str] = []
+"""in front of the search path because plug-ins were looked for there"""
 
 
-def use_plugins(modules: Iterable[str] = ()) -> None:
-    """Imports plug-in modules, those of DISTNLC_PLUGINS too, the current folder's first. Raises SpecError."""
+def use_plugins(modules: Iterable[str] = (), folder: Path | None = None) -> None:
+    """Imports plug-in modules, those of DISTNLC_PLUGINS too, a folder's first: by default the current one's.
+
+    Raises SpecError.
+    """
     variable = os.environ.get(PLUGINS_VARIABLE, "").replace(",", " ").split()
+    here = str(folder or Path.cwd())
     for name in dict.fromkeys([*variable, *modules]):
         if name in _modules:
             continue
         where = f"plug-in {name}"
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.insert(0, here)
+        _search_first(here, where)
         try:
             module = importlib.import_module(name)
         except (Exception, SystemExit) as error:
@@ -111,9 +130,36 @@ def use_plugins(modules: Iterable[str] = ()) -> None:
         _modules.append(name)
 
 
+def _search_first(folder: str, where: str) -> None:
+    """Puts a folder in front of the search path, as Python does with a script's. Raises SpecError if that hides a
+    library that the product itself needs, whose fault would show far from its cause."""
+    if folder in sys.path:
+        return
+    hidden = [found.origin for name in LIBRARIES if (found := PathFinder.find_spec(name, [folder])) and found.origin]
+    if hidden:
+        raise SpecError(f"{where}: {hidden[0]} would hide the installed library of that name; give it another name")
+    sys.path.insert(0, folder)
+    _folders.append(folder)
+
+
 def plugins_in_use() -> list[str]:
     """The modules that `use_plugins` has imported; a worker needs them too."""
     return list(_modules)
+
+
+def packages_in_use() -> list[str]:
+    """The top-level packages and modules of these and of the installed plug-ins that were asked for."""
+    return list(dict.fromkeys(name.partition(".")[0] for name in [*_modules, *sorted(_entries)]))
+
+
+def search_path() -> list[str]:
+    """What this process searches for modules before Python's own library, without the folders of plug-ins.
+
+    Those are the folders of a script or of the variable PYTHONPATH; for `python -c` and `-m` the current folder.
+    """
+    library = sysconfig.get_path("stdlib")
+    own = takewhile(lambda folder: folder != library, sys.path)
+    return [os.path.abspath(folder) for folder in own if folder not in _folders]
 
 
 def plugin_named(kind: type[T], name: str) -> T | None:
@@ -125,6 +171,7 @@ def plugin_named(kind: type[T], name: str) -> T | None:
     for entry in metadata.entry_points(group=ENTRY_POINTS, name=name):
         where = f"entry point {name} ({entry.value})"
         plugin = _of_entry_point(entry, where)
+        _entries.add(entry.module)
         if isinstance(plugin, kind) and all(plugin is not other for other, _ in found):
             found.append((plugin, where))
     if len(found) > 1:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from distnlc.training.programs import processor
-from distnlc.versions import versions
+from distnlc.versions import cores, versions
 
 
 def describe(device: str) -> dict[str, Any]:
     """What the numbers depend on, as plain data."""
-    return {"device": device, "processor": processor(device), "cores": os.cpu_count() or 1, **versions()}
+    return {"device": device, "processor": processor(device), "cores": cores(), **versions()}
 
 
 @contextmanager

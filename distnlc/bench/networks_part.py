@@ -9,7 +9,6 @@ One process of one thread per core, or one alone on a GPU; population and plain 
 within a repetition, and their medians count. The peak memory is that of the first process.
 """
 
-import os
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from distnlc.networks.mlp import MLP
 from distnlc.training.programs import make_program, program_name
 from distnlc.training.spec import StepSpec
 from distnlc.training.start import start_of
+from distnlc.versions import cores
 
 REPETITIONS = 7
 BATCHES = 12
@@ -126,7 +126,7 @@ def peak_mb(device: str) -> float:
 
 def measure(device: str) -> dict[str, Any]:
     """Measures all cases. Raises EngineError if a process fails."""
-    processes = (os.cpu_count() or 1) if device == "cpu" else 1
+    processes = cores() if device == "cpu" else 1
     cells = []
     for name, make in CASES.items():
         case = make()

@@ -5,7 +5,6 @@ and the matrix products of an epoch alone take turns; ratios are formed within a
 Short epochs are measured (see `cells.Job`) and scaled to the dataset's whole epoch.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import geometric_mean, median
@@ -16,6 +15,7 @@ from rich.progress import track
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, grid
 from distnlc.bench.team import VARIANTS, Team, make_ready, rate, team
 from distnlc.sinks.console import terminal
+from distnlc.versions import cores
 
 REPETITIONS = 5
 OTHERS = [variant for variant in VARIANTS if variant != "population"]
@@ -46,7 +46,7 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
 
 def measure(device: str, cells: Sequence[Cell] | None = None) -> dict[str, Any]:
     """Measures all cells of the grid, or these. Raises EngineError if a process fails."""
-    shape, processes = SHAPES[device], (os.cpu_count() or 1) if device == "cpu" else 1
+    shape, processes = SHAPES[device], cores() if device == "cpu" else 1
     with team(processes) as together:
         todo = track(cells or grid(), "training", console=terminal, transient=True, disable=not terminal.is_terminal)
         found = [measure_cell(cell, device, together) for cell in todo]

@@ -9,7 +9,6 @@ Exit codes: 0 all units done, 2 usage, 3 finished with failed units, 130 interru
 message and no traceback. Whatever is slow to import is imported where it is used.
 """
 
-import signal
 import sys
 from collections.abc import Callable
 
@@ -19,6 +18,7 @@ from distnlc.bench.command import bench
 from distnlc.cli import plan, run, show, status
 from distnlc.cli.words import USAGE
 from distnlc.engine.executor import EngineError
+from distnlc.engine.signals import interrupt_by_signals
 from distnlc.measuring.command import measure
 from distnlc.sinks.console import printable
 from distnlc.spec import SpecError
@@ -43,7 +43,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """Entry point of the `distnlc` command."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: machines are taken away by it
+    interrupt_by_signals()
     try:
         app(prog_name="distnlc")
     except Exception as error:

@@ -67,7 +67,7 @@ class Trial:
         folder = self.folder / name
         with Store.create_or_open(folder, self.study, self.kind.tables) as store:
             keep_data_record(place_of(folder), self.data)
-            executor = executor or SerialExecutor(study_work(self.study))
+            executor = executor or SerialExecutor(study_work(self.study, data=self.data))
             settings: dict[str, Any] = {"kind": self.kind, "spec": self.study, "data": self.data}
             run_units(units, executor=executor, store=store, **settings)
             store.compact()
@@ -138,7 +138,7 @@ def gives_the_same_rows_on_two_workers(trial: Trial) -> None:
     """Placement cannot matter: two Ray workers give the rows of one process."""
     from distnlc.engine.ray_executor import RayExecutor
 
-    executor = RayExecutor(study_work(trial.study), workers=2)
+    executor = RayExecutor(study_work(trial.study, data=trial.data), workers=2)
     expect(
         trial.rows(trial.do("two-workers", trial.units, executor)) == trial.rows(trial.serial),
         "two workers give other rows than one process",

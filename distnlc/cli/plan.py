@@ -1,6 +1,5 @@
 """`distnlc plan`: units, rows, disk and time of a study on this machine, after a short calibration."""
 
-import os
 import time
 from collections.abc import Sequence
 from operator import attrgetter
@@ -14,6 +13,7 @@ from distnlc.plugins import Kind, Work, kind_of, loaded
 from distnlc.records import columns_of
 from distnlc.sinks.console import duration, say
 from distnlc.spec import SpecError, StudySpec, Unit, to_yaml
+from distnlc.versions import cores
 
 UNIT_ROW_BYTES = {"str": 8.0, "int": 4.0, "float": 8.0, "bool": 0.5}
 """of a value in the first table, compacted: nearly all of them differ"""
@@ -36,7 +36,7 @@ def plan(
             "--device cuda: this machine has no GPU that torch can use; plan on the machine that will run it"
         )
     units, device = units_of(kind, study), device or ("cuda" if best_device() == "cuda" else "cpu")
-    workers = workers or (1 if device == "cuda" else os.cpu_count() or 1)
+    workers = workers or (1 if device == "cuda" else cores())
     say(to_yaml(study).rstrip(), style="dim")
     seconds = _seconds(kind, study, units, device)
     for name in dict.fromkeys(unit.part for unit in units):

@@ -1,7 +1,6 @@
 """`distnlc run`: does the units of a study that are still to do, then says what came out and writes the report."""
 
 import math
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,7 +23,8 @@ from distnlc.cli.words import (
     units_of,
 )
 from distnlc.engine.driver import run_units
-from distnlc.engine.executor import Executor, SerialExecutor, study_work
+from distnlc.engine.executor import Executor, SerialExecutor, StudyWork, study_work
+from distnlc.engine.signals import interrupt_by_signals
 from distnlc.plugins import kind_of, loaded
 from distnlc.progress import NOTHING_YET, Tally
 from distnlc.records import FAILED
@@ -90,7 +90,7 @@ def run(
             todo,
             console,
             session,
-            lambda: _executor(executor, study, checkpoints.folder, workers, address),
+            lambda: _executor(executor, study_work(study, checkpoints.folder, data), workers, address),
             store=store,
             kind=kind,
             spec=study,
@@ -156,8 +156,7 @@ def _todo(units: Sequence[Unit], statuses: Mapping[str, str], retry_failed: bool
     return [unit for unit in units if unit.unit_id not in statuses or statuses[unit.unit_id] in repeated]
 
 
-def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | None, address: str | None) -> Executor:
-    work = study_work(study, checkpoints)
+def _executor(name: str, work: StudyWork, workers: int | None, address: str | None) -> Executor:
     if name == "serial":
         return SerialExecutor(work)
     from distnlc.engine.ray_executor import RayExecutor
@@ -168,8 +167,8 @@ def _executor(name: str, study: StudySpec, checkpoints: Path, workers: int | Non
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """The end of a study, which Ctrl-C and SIGTERM interrupt alike, and which the same command can do once more."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """The end of a study, which all signals interrupt alike, and which the same command can do once more."""
+    interrupt_by_signals()
     try:
         yield
     except KeyboardInterrupt:

@@ -117,12 +117,16 @@ def prepare(spec: DataSpec, seed: int) -> Path:
     cannot be written.
     """
     source, preparation = source_of(spec, seed), preparation_of(spec)
-    files = [f"{name}:{digest}" for name, digest in _digests(source, spec).items()]
+    digests = _digests(source, spec)
+    files = [f"{name}:{digest}" for name, digest in digests.items()]
     recipe = [source.version, preparation.name, preparation.version]
     key = short_id([identity(spec), seed, FORMAT_VERSION, recipe, files])
     path = cache_folder() / f"{re.sub('[^A-Za-z0-9_.-]', '-', spec.name)}-{key}.npz"
     if not path.exists():
-        _write(path, _made(spec, seed, source, preparation))
+        made = _made(spec, seed, source, preparation)
+        if _digests(source, spec) != digests:
+            raise DataError(f"{_where(spec)}: the files changed while they were read; once they rest, run again")
+        _write(path, made)
     return path
 
 

@@ -11,12 +11,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from distnlc.plugged import check_plugins
-from distnlc.plugins import Work, kind_of, loaded, plugins_in_use, use_plugins
+from distnlc.plugins import DataRecord, Work, data_differences, kind_of, loaded, plugins_in_use, use_plugins
 from distnlc.records import Records
 from distnlc.spec import SpecError, StudySpec, Unit
 from distnlc.studies import from_fields
@@ -25,10 +26,15 @@ UnitWork = Callable[[Unit, str], Records]
 
 TRACEBACK_LINES = 30
 REASON_CHARACTERS = 500
+GO_ON = "What is done is kept; the same command goes on"
 
 
 class EngineError(RuntimeError):
     """No unit can be done here at all; the message says why and what to do."""
+
+
+class UnfitError(RuntimeError):
+    """This machine cannot do a unit that another may do; the message names the machine and says why."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Finished:
-    """One unit back from the executor: exactly one of `records`, `error`, `lost` and `returned` is set."""
+    """One unit back from the executor: exactly one of `records`, `error`, `lost`, `unfit` and `returned` is set."""
 
     unit: Unit
     records: Records | None = None
@@ -52,8 +58,10 @@ class Finished:
     traceback: str = ""
     """the last lines of the error's traceback"""
     lost: Loss | None = None
+    unfit: str = ""
+    """it was refused, because this machine is not fit for it: why"""
     returned: bool = False
-    """it was never begun, because its worker is gone: hand it over again"""
+    """it was never begun: hand it over again"""
     seconds: float = 0.0
     """spent on the unit"""
 
@@ -96,13 +104,17 @@ class StudyWork:
     """the spec"""
     checkpoints: Path | None = None
     """absolute path of the folder in which each unit may have its own folder of checkpoints"""
+    data: DataRecord = field(default_factory=dict)
+    """what the driver found; a unit is done with these data or not at all"""
     plugins: Sequence[str] = ()
     """modules that a worker imports first"""
+    folder: Path | None = None
+    """absolute path of the folder in which they are looked for first"""
 
     def load(self) -> None:
         """Imports the plug-ins and finds the installed ones. Raises SpecError that names the one this machine lacks."""
         try:
-            use_plugins(self.plugins)
+            use_plugins(self.plugins, self.folder)
             check_plugins(self._spec())
         except SpecError as error:
             raise SpecError(f"on machine {socket.gethostname()}: {error}") from None
@@ -112,14 +124,29 @@ class StudyWork:
 
     def __call__(self, unit: Unit, device: str) -> Records:
         spec = self._spec()
+        self._check_data(spec, unit.part)
         own = self.checkpoints / unit.unit_id if self.checkpoints else None
         records: Records = loaded(kind_of(spec.kind).run)(spec, unit, Work(device, own))
         return records
 
+    def _check_data(self, spec: StudySpec, part: str) -> None:
+        """Raises UnfitError unless this machine has the data that the driver found."""
+        if part not in self.data:
+            return
+        where = f"on machine {socket.gethostname()}"
+        try:
+            found = loaded(kind_of(spec.kind).prepare)(spec, [part])
+        except Exception as error:
+            raise UnfitError(f"{where}: the data of part {part} cannot be used: {_on_one_line(error)}") from error
+        if lines := data_differences(self.data[part], found.get(part, {})):
+            raise UnfitError(
+                f"{where}: part {part} was begun with other data (there -> found now):\n  " + "\n  ".join(lines)
+            )
 
-def study_work(spec: StudySpec, checkpoints: Path | None = None) -> StudyWork:
-    """The work of a study's units, with the plug-ins in use here."""
-    return StudyWork(spec.model_dump(mode="json"), checkpoints, plugins_in_use())
+
+def study_work(spec: StudySpec, checkpoints: Path | None = None, data: DataRecord = MappingProxyType({})) -> StudyWork:
+    """The work of a study's units, with the plug-ins in use here. `data`: what `Kind.prepare` has found."""
+    return StudyWork(spec.model_dump(mode="json"), checkpoints, dict(data), plugins_in_use(), Path.cwd())
 
 
 def attempt(work: UnitWork, unit: Unit, device: str) -> Finished:
@@ -129,11 +156,17 @@ def attempt(work: UnitWork, unit: Unit, device: str) -> Finished:
         records = work(unit, device)
         if not isinstance(records, Mapping):
             raise TypeError(f"expected the unit's records by table, but got {type(records).__name__}")
+    except UnfitError as error:
+        return Finished(unit, unfit=str(error))
     except (Exception, SystemExit) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
+        reason = _on_one_line(error)[:REASON_CHARACTERS]
         tail = "\n".join(traceback.format_exc().splitlines()[-TRACEBACK_LINES:])
         return Finished(unit, error=reason, traceback=tail, seconds=time.perf_counter() - started)
     return Finished(unit, records=records, seconds=time.perf_counter() - started)
+
+
+def _on_one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def best_device() -> str:
@@ -182,6 +215,8 @@ class SerialExecutor:
             return []
         with one_thread():
             finished = attempt(self._work, self._unit, self._device)
+        if finished.unfit:
+            raise EngineError(f"{finished.unfit}\n{GO_ON}")
         self._unit = None
         return [finished]
 

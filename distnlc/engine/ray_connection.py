@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from distnlc.engine.executor import EngineError
+from distnlc.engine.signals import ending_signals, leave_lost_terminal
+from distnlc.plugins import search_path
+from distnlc.versions import cores
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """object store of an instance started here: records are small"""
@@ -50,26 +53,33 @@ def _nothing(*_: object, **__: object) -> None:
 
 @contextmanager
 def _interrupted_afterwards(ray: Any) -> Iterator[None]:
-    """A context that postpones Ctrl-C and SIGTERM to its end, where they raise KeyboardInterrupt: a Ray that is
-    interrupted half-way can crash the process when it ends. A second signal interrupts at once. Ray's own handler for
-    SIGTERM, which ends the process with another exit code or is lost where Python ignores exceptions, is not set."""
+    """A context that postpones Ctrl-C, SIGTERM and SIGHUP to its end, where they raise KeyboardInterrupt.
+
+    A Ray that is interrupted half-way can crash the process when it ends. A second signal interrupts at once. Ray's own
+    handler for SIGTERM, which ends the process with another exit code or is lost where Python ignores exceptions, is
+    not set. Processes that are started within never see SIGHUP: a closed terminal sends it to all at once, and a driver
+    whose Ray dies before it does cannot end in order.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came = 0
 
-    def note(*_: object) -> None:
+    def note(number: int, *_: object) -> None:
         nonlocal came
+        leave_lost_terminal(number)
         came += 1
-        if came > 1:
+        if came > 1 and number != signal.SIGHUP:  # which comes twice by itself
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, *ending_signals())}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     setter, ray._private.utils.set_sigterm_handler = ray._private.utils.set_sigterm_handler, _nothing
     try:
         yield
     finally:
         ray._private.utils.set_sigterm_handler = setter
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, handler)
     if came:
@@ -105,13 +115,31 @@ def _start(ray: Any, workers: int | None) -> None:
         with _interrupted_afterwards(ray), _loopback(ray):
             ray.init(
                 address="local",
-                num_cpus=workers,
+                num_cpus=workers or cores(),
+                job_config=_job_config(ray),
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 **QUIET,
             )
     except Exception as error:
         raise EngineError(f"Ray cannot be started on this machine: {_story(error)}") from error
+
+
+def _job_config(ray: Any) -> Any:
+    """Makes workers search the folders for modules that this process searches, in front of the library's.
+
+    Ray itself puts the current folder and that of the command in front of all: another checkout there, or a file such
+    as pandas.py, would be what the workers import.
+    """
+    config = ray.job_config.JobConfig()
+    serialize = config._serialize
+
+    def as_here() -> Any:
+        config._py_driver_sys_path = search_path()[::-1]  # each is put in front of those before it
+        return serialize()
+
+    config._serialize = as_here
+    return config
 
 
 @contextmanager
@@ -135,7 +163,7 @@ def _join(ray: Any, address: str) -> None:
         _wait_for_answer(what, host.strip("[]"), int(port))
     try:
         with _interrupted_afterwards(ray), _one_try(), _without_stderr():
-            ray.init(address=address, **QUIET)
+            ray.init(address=address, job_config=_job_config(ray), **QUIET)
     except Exception as error:
         raise EngineError(f"{what}: {_story(error)}") from error
 

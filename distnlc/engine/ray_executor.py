@@ -147,6 +147,10 @@ class RayExecutor:
         except self._ray.exceptions.RayError as error:
             log.info("the worker of unit %s died: %s", unit.unit_id, short(error))
             finished = Finished(unit, lost=Loss(worker.node, why_died(self._ray, error)), seconds=seconds)
+        if finished.unfit:  # which is not the unit's fault: another machine may do it
+            self._returned += [Finished(behind, returned=True) for _, behind in worker.queue]
+            self._fleet.refuse(worker, finished.unfit)
+            return Finished(unit, returned=True)
         if finished.lost:
             self._suspects |= {unit.unit_id, *(behind.unit_id for _, behind in worker.queue)}
         else:

@@ -5,19 +5,26 @@ In: the ray module, connected; the work. Out: `Fleet.workers`; those that have a
 Nodes may come and go. If a number of workers is given, that many are kept, waiting where there is no place for them;
 otherwise their number follows the cluster. A study computes either on GPUs or on cores: on GPUs if one is among the
 first machines. A head that is to wait for GPU nodes is started without cores (--num-cpus=0).
+
+A worker that imports other code than the driver, or finds other data, is refused: it rests, longer each time, and the
+study ends when there is no other.
 """
 
 import logging
 import math
 import signal
+import socket
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from distnlc.engine.executor import EngineError, Finished, StudyWork, UnitWork, attempt, best_device
+from distnlc.engine.executor import GO_ON, EngineError, Finished, StudyWork, UnitWork, attempt, best_device
 from distnlc.engine.ray_cluster import address_of, head_answers, is_own_failure, living_nodes, own_node, short
+from distnlc.plugins import packages_in_use
 from distnlc.spec import Unit
+from distnlc.versions import Code, code_of
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +52,12 @@ class _Actor:
         self._work = work
         self._device = best_device() if on_gpu else "cpu"
 
-    def whereabouts(self) -> tuple[str, str]:
-        """The id of the node, the torch device."""
+    def whereabouts(self, packages: Sequence[str]) -> tuple[str, str, str, list[Code]]:
+        """The id of the node and its name, the torch device, the code of these packages."""
         import ray
 
-        return ray.get_runtime_context().get_node_id(), self._device
+        code = [code_of(name) for name in packages]
+        return ray.get_runtime_context().get_node_id(), socket.gethostname(), self._device, code
 
     def run(self, unit: Unit) -> Finished:
         return attempt(self._work, unit, self._device)
@@ -74,6 +82,8 @@ class Worker:
     """when the work on the first unit of the queue began"""
     failures: int = 0
     """failed units in a row, over all its starts"""
+    refusals: int = 0
+    """in a row, likewise"""
 
 
 class Fleet:
@@ -88,6 +98,7 @@ class Fleet:
         self._silent_since: float | None = None
         """when the head was first found silent; None while it answers"""
         self._work = work
+        self._code = [code_of(name) for name in ("distnlc", *packages_in_use())]
         self._number = number
         self._on_gpu: bool | None = None
         """None until there is a machine that can hold a worker"""
@@ -111,7 +122,7 @@ class Fleet:
             return
         nodes = living_nodes(self._ray)
         if self._own_node not in nodes:
-            raise EngineError("Ray has ended on this machine. What is done is kept; the same command goes on")
+            raise EngineError(f"Ray has ended on this machine. {GO_ON}")
         gpus, cores = (int(sum(node.get(name, 0) for node in nodes.values())) for name in ("GPU", "CPU"))
         if self._on_gpu is None and (gpus or cores):
             self._decide_device(gpus)
@@ -128,7 +139,7 @@ class Fleet:
     def welcome(self, worker: Worker) -> None:
         """Takes note that a worker has started, or failed to. Raises EngineError if none can be started."""
         try:
-            worker.node, worker.device = self._ray.get(worker.starting)
+            worker.node, machine, worker.device, code = self._ray.get(worker.starting)
         except self._ray.exceptions.RayError as error:
             worker.failed_starts += is_own_failure(self._ray, error)
             if worker.failed_starts < START_TRIES:
@@ -138,6 +149,10 @@ class Fleet:
         else:
             worker.starting = None
             worker.failed_starts = 0
+            for own, there in zip(self._code, code, strict=True):
+                if own != there:
+                    self.refuse(worker, f"machine {machine} has other code: {there}, and the study is run by {own}")
+                    return
             self._ever_started = True
 
     def replace(self, worker: Worker, rest_s: float = 0.0) -> None:
@@ -153,7 +168,7 @@ class Fleet:
 
         A broken machine would otherwise fail unit after unit, faster than the others do theirs.
         """
-        worker.failures = worker.failures + 1 if went_wrong else 0
+        worker.failures, worker.refusals = worker.failures + 1 if went_wrong else 0, 0
         if worker.failures < FAILURES or all(other.failures or not other.node for other in self.workers):
             return 0.0  # if no other worker fares better, it is not the machine
         rest_s = min(LONGEST_REST_S, 4.0 ** (worker.failures - FAILURES))
@@ -164,6 +179,20 @@ class Fleet:
             rest_s,
         )
         return rest_s
+
+    def refuse(self, worker: Worker, reason: str) -> None:
+        """Rests a worker whose machine has other code or other data; its queue is lost.
+
+        Raises EngineError if every worker was refused, those excepted that may still be starting.
+        """
+        worker.refusals += 1
+        now = time.monotonic()
+        late = [other for other in self.workers if other.starting and now - other.start_at > SLOW_START_S]
+        if all(other.refusals or other.failed_starts or other in late for other in self.workers):
+            raise EngineError(f"{reason}\n{GO_ON}")
+        rest_s = min(LONGEST_REST_S, START_PAUSE_S * 4.0 ** (worker.refusals - 1))
+        log.warning("a Ray worker is refused and rests for %.0f s: %s", rest_s, reason)
+        self.replace(worker, rest_s)
 
     def close(self) -> None:
         for worker in self.workers:
@@ -204,7 +233,7 @@ class Fleet:
 
     def _start(self, worker: Worker) -> None:
         worker.actor = self._actor.options(**self._options).remote(self._work, self._on_gpu)
-        worker.starting = worker.actor.whereabouts.remote()
+        worker.starting = worker.actor.whereabouts.remote([code.name for code in self._code])
         worker.start_at = time.monotonic()
 
     def _stop(self, worker: Worker) -> None:

@@ -4,7 +4,6 @@
 when it ends. A full disk must not stop the study here.
 """
 
-import os
 import platform
 import time
 from contextlib import suppress
@@ -15,7 +14,7 @@ from distnlc.progress import Progress
 from distnlc.records import Records
 from distnlc.spec import Unit
 from distnlc.store import Place, StoreError, add_session
-from distnlc.versions import cpu_name, versions
+from distnlc.versions import cores, cpu_name, versions
 
 
 class Session:
@@ -29,7 +28,7 @@ class Session:
             "units": 0,
             "executor": executor,
             "cpu": cpu_name(),
-            "cores": os.cpu_count(),
+            "cores": cores(),
             "platform": f"{platform.system()} {platform.machine()}",
             "versions": versions(),
         }

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from distnlc.plugins import data_differences
 from distnlc.store.manifest import StoreError
 from distnlc.store.place import Place
 
@@ -21,7 +22,7 @@ def keep_data_record(place: Place, found: Mapping[str, Mapping[str, Any]]) -> di
     """
     kept = read_data_record(place)
     for part, data in found.items():
-        if part in kept and (lines := _differences(kept[part], data)):
+        if part in kept and (lines := data_differences(kept[part], data)):
             raise StoreError(
                 f"{place}: part {part} was begun with other data (there -> found now):\n  "
                 + "\n  ".join(lines)
@@ -44,18 +45,3 @@ def read_data_record(place: Place) -> dict[str, Any]:
     if not (isinstance(record, dict) and all(isinstance(data, dict) for data in record.values())):
         raise StoreError(f"{place.where(DATA)}: expected part -> facts about its data, in JSON")
     return record
-
-
-def _differences(kept: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    before, after = _flat(kept), _flat(found)
-    return [
-        f"{key}: {before.get(key, '(none)')} -> {after.get(key, '(none)')}"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-    ]
-
-
-def _flat(facts: Mapping[str, Any]) -> dict[str, Any]:
-    files = facts.get("files")
-    named = {f"file {name}": digest for name, digest in files.items()} if isinstance(files, Mapping) else {}
-    return {name: value for name, value in facts.items() if name != "files"} | named

@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM at random moments: the command ends soon with exit code 130, and the same command goes on.
+"""Ctrl-C, SIGHUP and SIGTERM at random moments: the command ends soon with exit code 130, and the same command goes on.
 
-In two moments SIGTERM ends the command as it ends any process: before its first words, while it is being loaded; and
-for the second in which Ray connects. Nothing is under way in them.
+In two moments SIGHUP and SIGTERM end the command as they end any process: before its first words, while it is being
+loaded; and for the second in which Ray connects. Nothing is under way in them.
 """
 
 import os
@@ -17,6 +17,7 @@ from tests.helpers.driving import (
     RESULTS,
     SECONDS,
     TIMEOUT_S,
+    WITHOUT_MLFLOW,
     WORKERS,
     WORKING,
     Result,
@@ -34,34 +35,37 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 END_S = 30.0
 """in which an interrupted command has ended, and all that it had started"""
+SIGNALS = signal.SIGINT, signal.SIGHUP, signal.SIGTERM
+HANGS_UP = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); {WITHOUT_MLFLOW}"
+"""although the tests may have been started by nohup"""
 
 
 def test_an_interrupted_study_says_so_and_is_continued(tmp_path: Path, undisturbed: dict[str, pd.DataFrame]) -> None:
-    """Ctrl-C goes to all processes of the terminal, SIGTERM to the driver alone."""
+    """Ctrl-C and a closed terminal's SIGHUP go to all processes of the terminal, SIGTERM to the driver alone."""
     random = seeded("interruptions")
-    result = Result("Ctrl-C or SIGTERM", until="the command has ended")
+    result = Result("Ctrl-C, SIGHUP or SIGTERM", until="the command has ended")
     RESULTS.append(result)
-    wanted = number_of("interruptions", 2, 20)
+    wanted = number_of("interruptions", 3, 21)
     while result.faults < wanted:
         study, interruptions = rehearsal(tmp_path / f"study{result.studies}", *ON_RAY), 0
         while True:
-            begun, process, before = len(study.attempts()), study.start(), study.said.stat().st_size
+            begun, process, before = len(study.attempts()), study.start(prelude=HANGS_UP), study.said.stat().st_size
             result.commands += 1
             while study.said.stat().st_size == before and process.poll() is None:
                 time.sleep(0.02)
             if result.faults == wanted or not comes_to_a_moment(random, study, process):
                 break
-            by_ctrl_c, began = result.faults % 2 == 0, time.monotonic()
-            if by_ctrl_c:
-                os.killpg(process.pid, signal.SIGINT)
+            number, began = SIGNALS[result.faults % len(SIGNALS)], time.monotonic()
+            if number == signal.SIGTERM:
+                process.send_signal(number)
             else:
-                process.send_signal(signal.SIGTERM)
+                os.killpg(process.pid, number)
             code = process.wait(TIMEOUT_S)
-            tell(f"{'Ctrl-C' if by_ctrl_c else 'SIGTERM'}: exit code {code}: {study.last_words().splitlines()[-1]}")
+            tell(f"{number.name}: exit code {code}: {study.last_words().splitlines()[-1]}")
             if code == 0:  # it had just finished
                 break
             nothing_is_under_way = len(study.attempts()) == begun
-            ended_by_it = {-signal.SIGTERM, -signal.SIGABRT} if not by_ctrl_c and nothing_is_under_way else set()
+            ended_by_it = {-number, -signal.SIGABRT} if number != signal.SIGINT and nothing_is_under_way else set()
             assert code in {130, *ended_by_it}, study.last_words()
             result.recoveries_s.append(time.monotonic() - began)
             assert_gone(process.pid, END_S, WORKING)

@@ -219,6 +219,15 @@ def test_plan_says_what_would_be_done_and_does_nothing(home: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["tiny.yaml"]
 
 
+def test_plan_counts_on_the_cores_that_the_process_may_use() -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert "with 1 worker on cpu" in distnlc("plan", "tiny.yaml", "--device", "cpu").out
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_export_writes_the_rows(home: Path, finished: Path) -> None:
     expected = rows(finished)
     for form, read in (("parquet", pd.read_parquet), ("csv", pd.read_csv)):

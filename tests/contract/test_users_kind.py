@@ -8,12 +8,18 @@ import pandas as pd
 import pytest
 
 from distnlc import plugins
-from distnlc.cli.contract import PROMISES, gives_the_same_rows_on_two_workers
+from distnlc.cli.contract import (
+    PROMISES,
+    BrokenPromise,
+    Trial,
+    gives_the_same_rows_on_two_workers,
+    lists_its_units_alike_every_time,
+)
 from distnlc.sinks import mirror
 from distnlc.spec import SpecError
 from distnlc.store import place_of
 from distnlc.store.reading import read_manifest
-from distnlc.studies import template
+from distnlc.studies import resolve, template
 from tests.helpers.plugged import forget, installed, modules_in
 from tests.helpers.typed import Answer, distnlc, no_mlflow
 
@@ -117,6 +123,18 @@ def test_the_check_of_a_kind_says_what_it_keeps_and_what_it_breaks(monkeypatch: 
     answer = distnlc("kinds", "--check", "mine.yaml")
     assert answer.code == 2
     assert "broken: gives the same rows when it is resumed" in answer.err
+
+
+@pytest.mark.usefixtures("home")
+def test_a_kind_whose_unit_ids_could_be_numbers_is_told_what_makes_them(tmp_path: Path) -> None:
+    """A spreadsheet reads 12345e7 as a number; the older kinds keep such ids."""
+    ids = "spec.unit_id(part, index)"
+    assert ids in MINE
+    (tmp_path / "my_study.py").write_text(MINE.replace(ids, f"{ids}[1:]"))
+    plugins.use_plugins(["my_study"])
+    trial = Trial(resolve("mine.yaml"), tmp_path)
+    with pytest.raises(BrokenPromise, match=r"must begin with a letter; `spec\.unit_id` makes them"):
+        lists_its_units_alike_every_time(trial)
 
 
 def test_a_plugin_that_cannot_be_used_is_told_so(home: Path) -> None:

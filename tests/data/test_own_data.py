@@ -126,6 +126,20 @@ def test_another_version_or_another_file_of_an_own_source_is_prepared_anew(plug_
         prepare(spec, seed=0)
 
 
+def test_files_that_change_while_they_are_read_are_not_kept_under_their_old_digests(plug_in, cache, tmp_path) -> None:
+    path = tmp_path / "points"
+    path.write_text("1")
+
+    def read(_: Path | None) -> tuple[np.ndarray, np.ndarray]:
+        path.write_text("another")
+        return POINTS
+
+    plug_in(Source(name="mine", read=read, files=lambda _: [path]))
+    with pytest.raises(DataError, match="mine: the files changed while they were read"):
+        prepare(DataSpec(name="mine"), seed=0)
+    assert not list(cache.glob("*"))
+
+
 def test_tensors_and_lists_are_arrays_too(plug_in) -> None:
     plug_in(Source(name="mine", read=OwnSource(torch.from_numpy(POINTS[0]), POINTS[1].tolist()).read))
     assert load(DataSpec(name="mine"), seed=0).shape == (3, 2)

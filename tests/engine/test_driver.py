@@ -212,7 +212,8 @@ def square(unit: Unit, device: str) -> Records:  # noqa: ARG001
     return row(unit, unit.index**2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hanging_up")
 def test_a_signal_abandons_the_unit_in_hand_and_a_second_call_gives_the_same_rows(number: int) -> None:
     def interrupted_at_two(unit: Unit, device: str) -> Records:
         if unit.index == 2:

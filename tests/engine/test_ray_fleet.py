@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from distnlc.engine import ray_fleet
 from distnlc.engine.executor import EngineError
 from distnlc.engine.ray_cluster import lives
-from distnlc.engine.ray_fleet import FAILURES, LONGEST_REST_S, Fleet, Worker
+from distnlc.engine.ray_fleet import FAILURES, LONGEST_REST_S, SLOW_START_S, START_PAUSE_S, Fleet, Worker
+from distnlc.versions import Code, code_of
 from tests.helpers.toys import square
 
 Cluster = Callable[[int], "Ray"]
@@ -29,6 +31,8 @@ class Ray:
         self.living = {OWN: {"CPU": cores}}
         self.exported = 0
         self.options: dict[str, Any] = {}
+        self.other_code: dict[str, Any] = {}
+        """in which the workers' code differs from the driver's"""
 
     def nodes(self) -> list[dict[str, Any]]:
         assert self.head.fileno() >= 0, "without a head this would wait for ever"
@@ -46,7 +50,7 @@ class Ray:
 
         def start(*_: object) -> SimpleNamespace:
             assert self.head.fileno() >= 0, "without a head this would wait for ever"
-            return SimpleNamespace(whereabouts=SimpleNamespace(remote=object))
+            return SimpleNamespace(whereabouts=SimpleNamespace(remote=tuple))
 
         def options(**options: object) -> SimpleNamespace:
             self.options = options
@@ -54,8 +58,8 @@ class Ray:
 
         return SimpleNamespace(options=options)
 
-    def get(self, _: object) -> tuple[str, str]:
-        return OWN, "cpu"
+    def get(self, packages: tuple[str, ...]) -> tuple[str, str, str, list[Code]]:
+        return OWN, "machine", "cpu", [replace(code_of(name), **self.other_code) for name in packages]
 
     def kill(self, _: object) -> None:
         """Nothing comes of it."""
@@ -193,3 +197,58 @@ def test_where_all_goes_wrong_with_everybody_nobody_rests(cluster: Cluster) -> N
     assert rests(fleet, other, 9) == [0.0] * 9
     lonely = fleet_of(cluster(1))
     assert rests(lonely, lonely.workers[0], 9) == [0.0] * 9
+
+
+def test_workers_with_other_code_get_no_unit_and_both_codes_are_named(cluster: Cluster) -> None:
+    ray = cluster(2)
+    ray.other_code = {"digest": "0123456789abcdef", "version": "0.0.9", "place": "/elsewhere/distnlc"}
+    fleet = Fleet(ray, square, None)
+    fleet.follow()
+    one, other = fleet.workers
+    fleet.welcome(one)
+    assert not one.node, "it rests, and the other one is waited for"
+    with pytest.raises(EngineError) as refusal:
+        fleet.welcome(other)
+    said, go_on = str(refusal.value).splitlines()
+    own = code_of("distnlc")
+    there = "distnlc 0.0.9 (0123456789ab) in /elsewhere/distnlc"
+    assert said == f"machine machine has other code: {there}, and the study is run by {own}"
+    assert str(own).endswith(f"({own.digest[:12]}) in {own.place}")
+    assert go_on == "What is done is kept; the same command goes on"
+
+
+def test_the_same_code_in_another_place_is_the_same_code(cluster: Cluster) -> None:
+    ray = cluster(1)
+    ray.other_code = {"place": "/opt/venv/lib/distnlc", "version": ""}
+    (worker,) = fleet_of(ray).workers
+    assert worker.node == OWN
+
+
+def test_a_machine_that_refuses_rests_longer_each_time_and_is_welcome_again_when_it_does_a_unit(
+    cluster: Cluster, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    fleet = fleet_of(cluster(2))
+    bad, good = fleet.workers
+    for rest_s in (START_PAUSE_S, 4 * START_PAUSE_S):
+        fleet.refuse(bad, "machine bad: other data")
+        assert bad.start_at - clock.now == rest_s
+        look(fleet, clock, rest_s + 1)
+        fleet.welcome(bad)
+    assert caplog.messages[0] == "a Ray worker is refused and rests for 60 s: machine bad: other data"
+    assert fleet.rest_s(bad, went_wrong=False) == 0.0
+    fleet.refuse(good, "machine good: other data")
+    assert bad.node, "the other one has done well since"
+
+
+def test_a_worker_for_which_there_is_no_place_is_not_waited_for_when_all_others_are_refused(
+    cluster: Cluster, clock: Clock
+) -> None:
+    fleet = Fleet(cluster(1), square, 2)
+    fleet.follow()
+    only, _ = fleet.workers
+    fleet.welcome(only)
+    fleet.refuse(only, "other data")
+    look(fleet, clock, SLOW_START_S + 1)
+    fleet.welcome(only)
+    with pytest.raises(EngineError, match="other data"):
+        fleet.refuse(only, "other data")

@@ -30,6 +30,8 @@ def forget(*modules: str) -> None:
     """As in a new process."""
     plugins._named.clear()
     plugins._modules.clear()
+    plugins._entries.clear()
+    plugins._folders.clear()
     for name in modules:
         sys.modules.pop(name, None)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distnlc.engine.executor import UnfitError
 from distnlc.plugins import Kind
 from distnlc.progress import Progress
 from distnlc.records import FAILED, OK, Records
@@ -115,6 +116,8 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
             case "memory":  # 4 GB within seconds, if nobody stops it
                 held = [bytearray(b"x") * (100 * 2**20) for _ in range(40) if not time.sleep(0.03)]
                 del held
+            case "unfit":
+                raise UnfitError("on machine m: other data")
             case "unpicklable":
                 return {"toys": [lambda: None, threading.Lock()]}
     return square(unit, device)

@@ -30,6 +30,16 @@ def test_other_data_are_refused_with_both_named(tmp_path: Path) -> None:
     assert read_data_record(place) == FOUND
 
 
+def test_facts_are_compared_as_they_are_kept(tmp_path: Path) -> None:
+    """JSON has no tuples."""
+    place = place_of(tmp_path)
+    found = {"a": {"shape": (1, 8, 8), "missing": float("nan")}}
+    keep_data_record(place, found)
+    keep_data_record(place, found)
+    with pytest.raises(StoreError, match="shape: "):
+        keep_data_record(place, {"a": {"shape": (1, 8, 9)}})
+
+
 @pytest.mark.parametrize("text", ["[]", "nonsense", '{"a": 1}', "[" * 100_000])
 def test_a_record_of_nonsense_is_one_message(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.json").write_text(text)

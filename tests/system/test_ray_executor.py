@@ -114,6 +114,17 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_rest_is_done_once(tm
     assert {attempts(tmp_path, f"u{i}") for i in (0, 2, 3, 4, 5)} == {1}
 
 
+def test_a_unit_that_a_worker_refuses_is_done_by_another_and_where_all_refuse_the_study_ends(tmp_path: Path) -> None:
+    store = MemoryStore()
+    outcome = on_ray(partial(mishap, "unfit", True, tmp_path), units([1, 9, 1, 1]), store)
+    assert (outcome.done, outcome.failed) == (4, 0)
+    assert attempts(tmp_path, "u1") == 2
+    (never := tmp_path / "never").mkdir()
+    with pytest.raises(EngineError, match=r"^on machine m: other data\nWhat is done is kept"):
+        on_ray(partial(mishap, "unfit", False, never), units([1, 9, 1, 1]), MemoryStore())
+    assert attempts(never, "u1") == 2
+
+
 def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
     store = MemoryStore()
     outcome = on_ray(partial(mishap, "spins", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)

@@ -19,7 +19,7 @@ import pytest
 from distnlc.store import read_table
 from tests.helpers.servers import free_port, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NODE = Path(__file__).parents[2] / "cluster" / "node.sh"
 DISTNLC = [sys.executable, "-c", "from distnlc.cli import main; main()"]

@@ -98,7 +98,10 @@ def test_an_installed_package_needs_no_option(home: Path, cache: Path) -> None:
 
 
 def test_workers_find_the_plugins_and_give_the_rows_of_one_process(home: Path, cache: Path) -> None:
-    """Metric and family in one study, both named on the command line, on two Ray workers."""
+    """Metric and family in one study, both named on the command line, on two Ray workers. The folder holds another
+    checkout of the product, which is nobody's business: neither the driver nor its workers import it."""
+    (home / "distnlc").mkdir()
+    (home / "distnlc" / "__init__.py").write_text("raise ImportError('another checkout')")
     small = [f"--set={each}" for each in (*TINY_NLC, "sampling.count=2", "search.smallest_update=0.001")]
     named = ["--plugin", "my_family", "--plugin", "my_metric", "--set", "metrics.extra=[my-agreement]"]
     words = ["run", "my_family.yaml", *small, *named]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from distnlc.analysis import load
+from distnlc.plugins import LIBRARIES
 from tests.helpers.small_studies import TINY_NLC
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,7 @@ CONFINED: dict[str, list[str]] = {
     "torch": ["data", "networks", "metrics", "training", "studies", "measuring", "bench", "engine/executor.py"],
     "numpy": ["data", "networks", "metrics", "training", "studies", "measuring", "bench", "analysis"],
     "PIL": ["data/images.py"],
+    "joblib": ["versions.py"],
     "sklearn": ["data/libsvm.py"],
     "optuna": ["search.py"],
     "pyarrow": ["store", "data/images.py"],
@@ -121,6 +123,10 @@ def test_a_library_stands_only_where_it_is_confined() -> None:
             if not any(inside.endswith(each) if each.startswith("/") else inside.startswith(each) for each in places):
                 wrong.append(f"{file} imports {library}")
     assert wrong == []
+
+
+def test_the_libraries_that_no_plugin_s_folder_may_hide_are_those_that_are_imported() -> None:
+    assert set(LIBRARIES) == CONFINED.keys()
 
 
 def test_no_file_needs_itself_to_be_imported() -> None:

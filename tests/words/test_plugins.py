@@ -14,6 +14,7 @@ from distnlc.plugins import (
     Metric,
     Preparation,
     Source,
+    packages_in_use,
     plugin_named,
     plugin_names,
     plugin_required,
@@ -179,3 +180,41 @@ def test_the_variable_names_modules_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(os.environ, "DISTNLC_PLUGINS", "my_parts")
     use_plugins()
     assert plugin_names(Source) == ["mine"]
+
+
+def test_a_worker_looks_for_modules_in_the_folder_of_the_driver(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "my_parts.py").write_text("raise ValueError('the wrong one')")
+    monkeypatch.chdir(elsewhere)
+    use_plugins(["my_parts"], home)
+    assert packages_in_use() == ["my_parts"]
+    assert sys.modules["my_parts"].__file__ == str(home / "my_parts.py")
+
+
+@pytest.mark.parametrize("name", ["torch/__init__.py", "pandas.py"])
+def test_a_file_beside_a_plugin_that_would_hide_a_library_is_refused_by_its_path(home: Path, name: str) -> None:
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).write_text("")
+    with pytest.raises(SpecError, match=f"plug-in my_parts: {home / name} would hide the installed library"):
+        use_plugins(["my_parts"])
+    assert str(home) not in sys.path
+
+
+def test_a_folder_of_files_hides_nothing_and_helpers_beside_a_plugin_are_found(home: Path) -> None:
+    (home / "ray").mkdir()
+    (home / "my_helper.py").write_text("VALUE = 1")
+    (home / "my_second.py").write_text(f"import my_helper\n{MINE}".replace('"mine"', '"second"'))
+    use_plugins(["my_second"])
+    forget("my_second", "my_helper")
+
+
+def test_an_installed_package_is_in_use_once_its_object_is_asked_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(home, mine="my_parts:METRIC")
+    monkeypatch.syspath_prepend(home)
+    assert packages_in_use() == []
+    assert plugin_named(Metric, "mine")
+    assert packages_in_use() == ["my_parts"]
