@@ -14,7 +14,7 @@ TINY_INITIAL = (
     *("points=250", "metrics.nlc_batches=1", "initializations=1", "parameters=2000"),
     *("parts.depth-49.depths=[9]", "parts.width-check.depths=[9]", "parts.table-2.depths=[2, 5]"),
     *("parts.confounders.architectures=1", "parts.width.architectures=1"),
-    "parts.spheres={depths: [1, 2], pixels: 8}",
+    *("parts.spheres={depths: [1, 2], pixels: 8}", "parts.he-networks.depths=[2]", "parts.precision.architectures=1"),
 )
 SMALL = {
     "nlc": ("quick", TINY_NLC),

@@ -1,20 +1,16 @@
 """Confounders: what changes a metric without changing how well the network learns (the paper's section 6, measured).
 
-In: metrics of a sample of architectures before and after each change. Out: which metrics move, by the median, lowest
-and highest after / before, the numbers beside those of theory, and the paper's example of a metric that stands still
-when the network gets worse.
+In: the movements of all metrics, and the networks with sines. Out: which metrics move, the numbers beside those of
+theory, and the paper's example of a metric that stands still when the network gets worse.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table
+from distnlc.analysis.nlc_initial.movements import CHANGES, COSINES, THEORY, TOLERANCE, Movements, movements
 from distnlc.analysis.nlc_initial.parts import about_parameters, needed
 from distnlc.analysis.tables import Tables
 from distnlc.records import quantities
@@ -22,120 +18,26 @@ from distnlc.studies.nlc_initial.records import METRICS, NetworkRow
 
 TITLE = "Confounders: which metrics move when nothing that matters changes"
 
-COSINES = ("init_input_cosine", "init_output_cosine", "init_cosine_correlation")
-GRADIENT = ("init_gradient_component", "init_gradient_length")
-SLOPES = ("init_jacobian_norm", "init_local_lipschitz")
-CHANGES = {
-    "input_scale": "input × 10",
-    "output_scale": "output × 10",
-    "output_scale_alone": "output × 10, raw loss",
-    "duplicates": "features × 4",
-    "equal_duplicates": "features × 4, tied",
-    "input_constant": "input + 10",
-    "width": "width × 2",
-}
-THEORY: Mapping[str, Mapping[str, float]] = {
-    "input_scale": dict.fromkeys(GRADIENT + SLOPES, 1 / 10),
-    "output_scale": dict.fromkeys(SLOPES, 10),
-    "output_scale_alone": dict.fromkeys(GRADIENT + SLOPES, 10),
-    "duplicates": {"init_gradient_component": 1 / 2},
-    "equal_duplicates": {
-        "init_nlc": 1 / 2,
-        "init_relative_diameter": 2,
-        "init_gradient_component": 1 / 4,
-        "init_gradient_length": 1 / 2,
-        **dict.fromkeys(SLOPES, 1 / 2),
-    },
-    "input_constant": {"init_input_cosine": 10**2 / (10**2 + 1)},
-    "width": {},
-}
-"""after / before, or after - before for cosines, where the change moves the metric"""
-TOLERANCE = 0.01
 SINES = ("init_nlc", "init_gradient_component", "init_jacobian_norm", "output_spread")
 LARGE_NLC = 1e10
 """a network with a larger one shows differences in the last digits of its inputs"""
 
 
-class Summary(NamedTuple):
-    """One metric's movements over the architectures that have a value: after / before, after - before for cosines."""
-
-    median: float
-    lowest: float
-    highest: float
-    architectures: int
-
-
-@dataclass(frozen=True)
-class Movements:
-    """How all metrics moved."""
-
-    summary: Mapping[tuple[str, str], "Summary"]
-    """(change, metric) -> how the metric moved over the architectures"""
-    deviations: Mapping[str, float]
-    """metric -> standard deviation over initializations of a typical (the median) architecture: of the natural
-    logarithm, and of the value itself for cosines"""
-
-    def median(self, change: str, metric: str) -> float:
-        """The movement of the median architecture."""
-        return self.summary[change, metric].median
-
-    def moves(self, change: str, metric: str) -> bool:
-        """Whether the median architecture's metric moves by more than 1 %, or 0.01 for cosines.
-
-        Twice the width needs new weights; there it must move by more than the standard deviation over initializations.
-        """
-        median = self.median(change, metric)
-        return abs(median if metric in COSINES else math.log(median)) > self.limit(change, metric)
-
-    def limit(self, change: str, metric: str) -> float:
-        """How far it may go and still stay; nan for the width where there is one initialization."""
-        return self.deviations[metric] if change == "width" else TOLERANCE
-
-
-def movements(tables: Tables) -> Movements:
-    """Compares the metrics before and after each change. Raises MissingRecordsError."""
-    units = pd.concat(needed(tables, "confounders", "width"))[["unit_id", "architecture"]]
-    rows = tables.movements.merge(units, on="unit_id")
-    deviations: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    for (metric, _), narrow in rows[rows["change"] == "width"].groupby(["metric", "architecture"]):
-        deviations[str(metric)].append(_deviation(str(metric), narrow["before"]))
-    # an architecture with several initializations moves as its medians do
-    medians = rows.groupby(["change", "metric", "architecture"], as_index=False)[["before", "after"]].median()
-    summary = {}
-    for (change, metric), pairs in medians.groupby(["change", "metric"]):
-        moved = _moved(str(metric), pairs["before"], pairs["after"]).dropna()
-        summary[str(change), str(metric)] = Summary(moved.median(), moved.min(), moved.max(), len(moved))
-    return Movements(summary, {metric: float(pd.Series(values).median()) for metric, values in deviations.items()})
-
-
-def _moved(metric: str, before: "pd.Series[float]", after: "pd.Series[float]") -> "pd.Series[float]":
-    """nan where there is no ratio, since a value is 0 or not finite."""
-    if metric in COSINES:
-        return after - before
-    return (after / before).where(before.between(0, math.inf, "neither") & after.between(0, math.inf, "neither"))
-
-
-def _deviation(metric: str, values: "pd.Series[float]") -> float:
-    if metric in COSINES:
-        return float(values.std())
-    return float(np.log(values).std()) if values.between(0, math.inf, "neither").all() else math.nan
-
-
 def shown(moved: Movements) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What moves, rows of METRICS and columns of CHANGES, and the numbers with three rows for each metric."""
+    """What moves, rows of metrics and columns of CHANGES, and the numbers with three rows for each metric."""
     verdicts, numbers = {}, {}
     for change, heading in CHANGES.items():
-        verdicts[heading] = [_verdict(moved, change, metric) for metric in METRICS]
+        verdicts[heading] = [_verdict(moved, change, metric) for metric in moved.metrics]
         numbers[heading] = [
             said
-            for metric in METRICS
+            for metric in moved.metrics
             for said in (
                 _written(metric, moved.median(change, metric)),
-                " to ".join(_written(metric, value) for value in moved.summary[change, metric][1:3]),
-                _written(metric, THEORY[change].get(metric, 0 if metric in COSINES else 1)),
+                " to ".join(_written(metric, value) for value in moved.of(change, metric)[1:3]),
+                _theory(change, metric),
             )
         ]
-    labels = [quantity.label for quantity in METRICS.values()]
+    labels = [METRICS[metric].label for metric in moved.metrics]
     triples = pd.MultiIndex.from_product([labels, ("median", "range", "theory")])
     return pd.DataFrame(verdicts, index=labels), pd.DataFrame(numbers, index=triples)
 
@@ -156,10 +58,15 @@ def _verdict(moved: Movements, change: str, metric: str) -> str:
     return _written(metric, median) if metric in COSINES else f"× {_written(metric, median)}"
 
 
+def _theory(change: str, metric: str) -> str:
+    expected = THEORY[change].get(metric, 0 if metric in COSINES else 1)
+    return "by the data" if math.isnan(expected) else _written(metric, expected)
+
+
 def _written(metric: str, value: float) -> str:
-    if metric in COSINES:
-        return "0" if abs(value) < 0.0005 else f"{value:+.3f}"
-    return text.number(value)
+    if metric not in COSINES or math.isnan(value):
+        return text.number(value)
+    return "0" if abs(value) < 0.0005 else f"{value:+.3f}"
 
 
 def tabulate(tables: Tables) -> Table:
@@ -188,10 +95,11 @@ def tabulate(tables: Tables) -> Table:
         ("After / before, over the architectures", numbers),
         ("A metric that stands still: networks of depth 3 with the activation function 1 + sin(k s) / k", sines(sine)),
     ]
-    return Table(caption, sections, _remarks(moved, drawn))
+    return Table(caption, sections, remarks(moved, drawn, sine))
 
 
-def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
+def remarks(moved: Movements, drawn: pd.DataFrame, sine: pd.DataFrame) -> list[str]:
+    """What the movements mean. `drawn`: rows of the part `confounders`, `sine`: of the part `sines`."""
     said = [
         "Whatever moves cannot tell by its value alone how well a network will learn, for these changes keep "
         f"that, too. In the {drawn['absorbs'].sum()} of {len(drawn)} architectures whose first batch norm undoes scale "
@@ -208,11 +116,20 @@ def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
             "NLC and the relative diameter look in random directions. In the case that the paper describes, weights "
             "divided by the square root of the number of copies, the NLC stays, and with it the relative diameter."
         )
+    copied = moved.of("duplicates", "init_linear_region")
+    if moved.moves("duplicates", "init_linear_region"):
+        said.append(
+            "The linear region is the paper's, without the square root of the number of features: in theory copies of "
+            f"features with weights of their own double it (the median architecture: × {text.number(copied.median)}; "
+            f"{text.number(copied.lowest)} to {text.number(copied.highest)}, each from a few other random directions). "
+            "The relative diameter has that root."
+        )
     if moved.median("output_scale_alone", "init_gradient_length") > 10:
         said.append("With the raw loss the gradient grows by more than 10: the softmax becomes surer of its errors.")
     ranges = (
-        "Ranges can be wider than rounding allows. The relative diameter is found on a grid of steps "
-        "of 26 %, in other random directions where there are more features; where it is 0 or infinite, it has no ratio."
+        "Ranges can be wider than rounding allows. The relative diameter and the linear region are found on a grid of "
+        "steps of 26 %, in other random directions where there are more features; where one is 0, infinite or hidden "
+        "by rounding, it has no ratio."
     )
     if (largest := drawn["init_nlc"].max()) > LARGE_NLC:
         ranges += (
@@ -221,9 +138,44 @@ def _remarks(moved: Movements, drawn: pd.DataFrame) -> list[str]:
         ranges += "last digit."
     return [
         *said,
-        "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
-        "moves the first as far as one likes, and the second not at all.",
+        _of_cosines(moved),
         ranges,
-        "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. The NLC grows with k, as it "
-        "should; the gradient does not notice, since the outputs' spread shrinks as fast as the function folds.",
+        _of_sines(sine),
+        *_left_out(moved),
     ]
+
+
+def _of_sines(sine: pd.DataFrame) -> str:
+    medians = sine.groupby("frequency")[list(SINES)].median()
+    lowest, highest = medians.index.min(), medians.index.max()
+    nlc, gradient, _, spread = (text.number(medians[name][highest] / medians[name][lowest]) for name in SINES)
+    return (
+        "1 + sin(k s) / k: as k grows, outputs have ever less to do with inputs. From "
+        f"k = {lowest:.0f} to {highest:.0f} the NLC grows × {nlc}, the gradient's components × {gradient}, since the "
+        f"outputs' spread shrinks (× {spread}) as the function folds."
+    )
+
+
+def _of_cosines(moved: Movements) -> str:
+    said = (
+        "What correlation preservation compares is the cosine of two inputs with that of their outputs: a constant "
+        "moves the first as far as one likes, and the second not at all."
+    )
+    constant = moved.of("input_constant", "init_cosine_correlation")
+    if constant.architectures:
+        said += (
+            f" The correlation of the two over pairs it moves by more than {TOLERANCE} in {constant.beyond} of "
+            f"{constant.architectures} architectures, by {constant.lowest:+.3f} to {constant.highest:+.3f}: the pairs' "
+            "order changes, one way or the other."
+        )
+    return said
+
+
+def _left_out(moved: Movements) -> list[str]:
+    """Metrics that other studies of this kind have."""
+    said = []
+    if missing := [quantity.label for metric, quantity in METRICS.items() if metric not in moved.metrics]:
+        said.append(f"Without a value in this study, and so left out: {', '.join(missing)}.")
+    if moved.left_out:
+        said.append(f"Measured no more, and so left out: {', '.join(moved.left_out)}.")
+    return said

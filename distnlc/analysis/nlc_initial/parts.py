@@ -10,6 +10,8 @@ PRESETS = ("nlc-initial", "nlc-initial-quick")
 """the studies that have all parts"""
 PAPER_FEATURES = {"cifar10": 810}
 """inputs -> features that the paper states"""
+KEPT = 0.99
+"""share of the inputs' variance that the features hold which the preparation of images keeps"""
 
 
 def part(tables: Tables, name: str) -> pd.DataFrame:

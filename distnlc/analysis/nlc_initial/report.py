@@ -8,7 +8,8 @@ from typing import TypeVar
 from distnlc.analysis import EXAMPLES
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.nlc_initial import confounders, spheres, table1, table2
+from distnlc.analysis.nlc_initial import confounders, he_networks, precision, spheres, table1, table2
+from distnlc.analysis.nlc_initial.movements import CHANGES, movements
 from distnlc.analysis.nlc_initial.parts import PRESETS
 from distnlc.analysis.report import Answers, Figure, PartAnswers, Report, TableOf
 from distnlc.analysis.tables import Tables, load
@@ -19,7 +20,7 @@ Shown = TypeVar("Shown")
 
 
 def answers(tables: Tables) -> Answers:
-    """How near the tables come to the paper's, and which metrics move; of the parts that the study has."""
+    """How near the tables come to the paper's, which metrics move, and each claim's sentence."""
     rows, said = tables.networks, list[str]()
     failed, taken = (rows["status"] == FAILED).sum(), text.duration(rows["seconds"].sum())
     with suppress(MissingRecordsError):
@@ -27,10 +28,13 @@ def answers(tables: Tables) -> Answers:
     with suppress(MissingRecordsError):
         said.append(f"Table 2, measured / paper: {table2.ratios(tables)}.")
     with suppress(MissingRecordsError):
-        moved, changes = confounders.movements(tables), confounders.CHANGES
-        counts = {metric: sum(moved.moves(change, metric) for change in changes) for metric in METRICS}
+        moved, changes = movements(tables), CHANGES
+        counts = {metric: sum(moved.moves(change, metric) for change in changes) for metric in moved.metrics}
         listed = ", ".join(f"{METRICS[metric].label} {count}" for metric, count in counts.items())
         said.append(f"Under how many of {len(changes)} changes that do not matter each metric moves: {listed}.")
+    for answer in (table1.compounding, table1.linear_error, he_networks.answer, precision.answer):
+        with suppress(MissingRecordsError):
+            said.append(answer(tables))
     return Answers(
         work=[f"{len(rows)} units ({failed} failed), {taken} one after the other"],
         parts=[PartAnswers("Networks before training", f"{len(rows)} units", said)] if said else (),
@@ -44,6 +48,8 @@ REPORT = Report(
         TableOf("table1", table1.TITLE, table1.tabulate, PRESETS),
         TableOf("table2", table2.TITLE, table2.tabulate, PRESETS),
         TableOf("confounders", confounders.TITLE, confounders.tabulate, PRESETS),
+        TableOf("he_networks", he_networks.TITLE, he_networks.tabulate, PRESETS),
+        TableOf("precision", precision.TITLE, precision.tabulate, PRESETS),
     ],
 )
 

@@ -3,16 +3,29 @@
 NLC_tau(1) of a function alone (A) predicts the NLC of shallow networks (B); its 48th power (C) compares
 with the NLC of networks of depth 49 (D), where small differences multiply; E is how far the function is
 from linear.
+
+In Hermite coefficients a_n of the function, A^2 = sum n a_n^2 / sum_{n >= 1} a_n^2, and
+E = sum_{n >= 2} a_n^2 / (a_0^2 + a_1^2). So a little of a cubic term alone (a_3) makes E = A - 1, of a quadratic one
+(a_2) E = 2 (A - 1), and a mean a_0 divides E by 1 + (a_0 / a_1)^2 while A does not see it.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
+from scipy import stats
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table, beside, written
-from distnlc.analysis.nlc_initial.parts import about_parameters, by_data, measured_on, needed, part
+from distnlc.analysis.nlc_initial.parts import (
+    KEPT,
+    PAPER_FEATURES,
+    about_parameters,
+    by_data,
+    measured_on,
+    needed,
+    part,
+)
 from distnlc.analysis.tables import Tables
 
 TITLE = "Table 1: the NLC of activation functions and of networks built from them"
@@ -31,6 +44,9 @@ ACTIVATIONS = {
 UNSTABLE = ("square", "odd-square")
 """whose networks of depth 49 have values that depend on a few batches, and on the initialization"""
 
+CLAIMED_CLOSE = ("ReLU", "SELU", "tanh", "sigmoid", "Gaussian")
+"""for which the paper says that the linear approximation error is around NLC_tau(1) - 1"""
+
 LABELS = {
     "A": "A: NLC_tau(1)",
     "B": "B: median NLC of depth-2 batch-norm networks",
@@ -38,6 +54,11 @@ LABELS = {
     "D": "D: median NLC of depth-49 batch-norm networks",
     "E": "E: linear approximation error",
 }
+
+LAYERS = 48
+"""activation functions of a network of depth 49"""
+NEAR = 0.2
+"""how far the linear approximation error may be from A - 1, relative to it, and still be called close"""
 
 STATED = {
     "A": (1.211, 1.035, 1.085, 1.017, 2.335, 1.577, 1.414, 1.155),
@@ -59,7 +80,7 @@ def measured(tables: Tables) -> dict[str, list[float]]:
     alone, shallow, deep = needed(tables, "activations", "depth-2", "depth-49")
     a = medians(alone, "activation_nlc")
     e = medians(alone, "activation_linear_error")
-    return {"A": a, "B": medians(shallow), "C": [value**48 for value in a], "D": medians(deep), "E": e}
+    return {"A": a, "B": medians(shallow), "C": [value**LAYERS for value in a], "D": medians(deep), "E": e}
 
 
 def table1(rows: dict[str, list[float]]) -> pd.DataFrame:
@@ -97,8 +118,74 @@ def tabulate(tables: Tables) -> Table:
         f"at depth 2, {deep['width'].iloc[0]:.0f} at depth 49. {measured_on(shallow)} All columns of a row have the "
         "same initial weights."
     )
-    remarks = [*_shallow(tables, rows), *_deep(tables)]
-    return Table(caption, [("", written(table1(rows)))], remarks)
+    remarks = [*_shallow(tables, rows), *_deep(tables), compounding(tables), linear_error(tables)]
+    sections = [("", written(table1(rows))), ("Linear approximation error against NLC_tau(1) - 1", beyond_linear(rows))]
+    return Table(caption, sections, remarks)
+
+
+def beyond_linear(rows: dict[str, list[float]]) -> pd.DataFrame:
+    """A - 1, E, and E / (A - 1), measured and of the paper's rounded values."""
+    found = {
+        "A - 1": [value - 1 for value in rows["A"]],
+        LABELS["E"]: rows["E"],
+        "E / (A - 1)": _quotients(rows),
+        "E / (A - 1), paper": _quotients(STATED),
+    }
+    return written(pd.DataFrame.from_dict(found, orient="index", columns=list(ACTIVATIONS.values())))
+
+
+def _quotients(rows: Mapping[str, Sequence[float]]) -> list[float]:
+    return [error / (value - 1) for value, error in zip(rows["A"], rows["E"], strict=True)]
+
+
+def linear_error(tables: Tables) -> str:
+    """Whether the linear approximation error is close to NLC_tau(1) - 1, and where not. Raises MissingRecordsError."""
+    (alone,) = needed(tables, "activations")
+    a, e = medians(alone, "activation_nlc"), medians(alone, "activation_linear_error")
+    quotients = _named(_quotients({"A": a, "E": e}))
+    close = [name for name, value in quotients.items() if abs(value - 1) <= NEAR]
+    far = [f"{name} {text.number(value, 2)}" for name, value in quotients.items() if name not in close]
+    papers = _named(_quotients(STATED))
+    order, chance = stats.kendalltau(a, e)
+    said = (
+        f"The linear approximation error is within {100 * NEAR:.0f} % of NLC_tau(1) - 1 for {len(close)} of "
+        f"{len(quotients)} activation functions ({', '.join(close)}); for the others it is so many times as large: "
+        f"{', '.join(far)}. "
+    )
+    claimed = [f"{name} {text.number(papers[name], 2)}" for name in CLAIMED_CLOSE if name not in close]
+    if claimed:
+        said += (
+            f"The paper calls it close for {', '.join(CLAIMED_CLOSE)}; its own values have the quotients "
+            f"{', '.join(claimed)}. "
+        )
+    return f"{said}Kendall's rank correlation of the two is {order:.2f} ({text.p_value(chance)}, n = {len(quotients)})."
+
+
+def compounding(tables: Tables) -> str:
+    """Row C against row D: how well the functions' own NLC, multiplied, gives a deep network's. Raises
+    MissingRecordsError."""
+    (deep,) = needed(tables, "depth-49")
+    rows = measured(tables)
+    quotients = _named([deeper / power for deeper, power in zip(rows["D"], rows["C"], strict=True)])
+    near = {name: value for name, value in quotients.items() if 1 / 2 <= value <= 2}
+    far = [f"{name} {text.number(value, 2)}" for name, value in quotients.items() if name not in near]
+    papers = _named([deeper / power for deeper, power in zip(STATED["D"], STATED["C"], strict=True)])
+    alone = dict(zip(ACTIVATIONS, rows["A"], strict=True))
+    layers = deep["init_nlc"] ** (1 / LAYERS) / deep["activation"].map(alone)
+    layers = layers[deep["activation"].map(ACTIVATIONS).isin(list(near))]
+    said = (
+        f"NLC compounds with depth for {len(near)} of {len(quotients)} activation functions: row D is "
+        f"{span(near.values())} times row C (the paper's {span(papers[name] for name in near)}), so each of the "
+        f"{LAYERS} layers multiplies the NLC by {layers.min():.3f} to {layers.max():.3f} times NLC_tau(1), over all "
+        "initializations."
+    )
+    return f"{said} Not so for {', '.join(far)}." if far else said
+
+
+def _named(values: Sequence[float]) -> dict[str, float]:
+    """By the columns' headings, without those that are nan."""
+    named = zip(ACTIVATIONS.values(), values, strict=True)
+    return {name: value for name, value in named if not math.isnan(value)}
 
 
 def _shallow(tables: Tables, rows: dict[str, list[float]]) -> list[str]:
@@ -117,8 +204,20 @@ def _shallow(tables: Tables, rows: dict[str, list[float]]) -> list[str]:
         f"uneven as that of {linear['directions'].iloc[0]:.0f} equal directions; batch norm raises units that happen "
         f"to see little of it, so that even without an activation function the NLC is {same['init_nlc'].median():.3f} "
         f"with the {len(same)} initializations of row B, and {linear['init_nlc'].median():.3f} with {len(linear)}. Why "
-        "the paper's row B lies nearer to row A is unexplained."
+        "the paper's row B lies nearer to row A is unexplained." + _cut(shallow)
     ]
+
+
+def _cut(shallow: pd.DataFrame) -> str:
+    """Why it is not that the paper kept more features."""
+    first = shallow.iloc[0]
+    if (further := PAPER_FEATURES.get(first["inputs"], first["d_in"]) - first["d_in"]) <= 0:
+        return ""
+    return (
+        f" It is not that the paper kept {further:.0f} more features: all that are cut here hold "
+        f"{100 * (1 - KEPT):.0f} % of the variance, and would change that number of directions by "
+        f"{100 * (1 / KEPT**2 - 1):.0f} % at most."
+    )
 
 
 def _deep(tables: Tables) -> list[str]:
@@ -137,9 +236,8 @@ def _deep(tables: Tables) -> list[str]:
             f"initializations; with {check['batches'].iloc[0]:.0f} batches alone the median would be {widths}"
         )
     return [
-        "Row D of square and odd square says little more than a size (the paper, too, finds that these vary): in such "
-        "networks a few inputs grow with depth while most collapse, and a few batches carry nearly all of the squared "
-        f"Jacobian. {'; '.join(said)}."
-        + " So the number of batches matters, and not the width, which the paper does not state."
-        * by_batches
+        "Row D of square and odd square says little more than a size; the paper, too, finds that these vary, and says "
+        f"that some inputs grow with depth while most collapse. {'; '.join(said)}."
+        + " So a few batches carry nearly all of the squared Jacobian: the number of batches matters, and not the "
+        "width, which the paper does not state." * by_batches
     ]

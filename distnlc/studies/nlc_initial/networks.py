@@ -1,4 +1,4 @@
-"""The networks of tables 1 and 2 and of the sine experiment, and the exact NLC of one without activation function."""
+"""The networks of tables 1 and 2, of He et al. and of the sine experiment; the exact NLC of one without activation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distnlc.networks.activations import make_activation
+from distnlc.networks.activations import make_activation, plain_activation
 from distnlc.networks.architecture import Architecture
-from distnlc.networks.initialization import Parameters
+from distnlc.networks.initialization import Parameters, gaussian
 from distnlc.networks.layered import Layered, uniform_layers
 from distnlc.networks.mlp import MLP
 
@@ -33,6 +33,16 @@ def gaussian_network(*, depth: int, width: int, d_in: int, d_out: int, seed: int
         for fan_out, fan_in, _ in layered.sizes
     ]
     return MLP(layered, Parameters(weights, [torch.zeros(each, dtype=torch.float64) for each in widths], []))
+
+
+def he_network(*, depth: int, width: int, d_in: int, d_out: int, seed: int) -> MLP:
+    """A plain ReLU network as He et al. initialize it: Gaussian weights of variance 2 / fan-in, zero biases.
+
+    The expected squared Frobenius norm of its Jacobian is 2 d_out at every depth and width.
+    """
+    widths = [*[width] * (depth - 1), d_out]
+    layered = Layered(d_in, uniform_layers(widths, activation=plain_activation("relu")))
+    return MLP(layered, gaussian(layered, [2 / fan_in for _, fan_in, _ in layered.sizes], seed))
 
 
 def sine_network(

@@ -7,6 +7,7 @@ from distnlc.metrics import catalog
 from distnlc.records import ATTEMPTS, DEVICE, INDEX, PART, REASON, SECONDS, STATUS, UNIT_ID, Quantity, column
 
 drawn = partial(Quantity, group="drawn")
+measured = partial(Quantity, group="initial", log=True)
 DEPTH = drawn("depth", "count", "linear operations")
 
 
@@ -68,6 +69,30 @@ class NetworkRow:
             "number",
             "(sum of variances)^2 / sum of squared variances: so many equal ones are as uneven as the inputs'",
             group="initial",
+        )
+    )
+    init_bias: float | None = column(catalog.INITIAL_BIAS)
+    init_gradient_length: float | None = column(catalog.GRADIENT_LENGTH)
+    # the same network in float32, and what rounding does to it
+    single_nlc: float | None = column(measured("NLC in 32 bits", "number", "the same weights and inputs in float32"))
+    single_jacobian_norm: float | None = column(
+        measured("Jacobian norm in 32 bits", "output / input", "the same weights, inputs and random vectors in float32")
+    )
+    input_rounding: float | None = column(
+        measured("rounding of the inputs", "number", "quadratic mean of what float32 rounds off, by the inputs' spread")
+    )
+    rounded_inputs_change: float | None = column(
+        measured(
+            "change by rounded inputs",
+            "number",
+            "quadratic mean change of the outputs, by their spread, when the inputs alone are rounded to float32",
+        )
+    )
+    single_change: float | None = column(
+        measured(
+            "change by 32 bits",
+            "number",
+            "quadratic mean change of the outputs, by their spread, when all is computed in float32",
         )
     )
 

@@ -28,12 +28,15 @@ class Spec(StudySpec):
         "width",
         "sines",
         "spheres",
+        "he-networks",
+        "precision",
     ] = "activations"
     """activations: functions alone, by quadrature; orthogonal-networks: with batch norm, initialized as the study's
     (table 1); without-activation: the same of depth 2, had they no activation function; gaussian-networks: batch-norm
     ReLU networks with Gaussian weights (table 2); changes: drawn architectures before and after each confounder; width:
     the same before and after their width is doubled; sines: networks whose activation function is 1 + sin(k s) / k;
-    spheres: pictures of gaussian-networks, depth 1 being the key to their colours"""
+    spheres: pictures of gaussian-networks, depth 1 being the key to their colours; he-networks: ReLU networks without
+    normalization, as He et al. initialize them; precision: drawn architectures in 64 and in 32 bits"""
     inputs: Literal["data", "isotropic", "gaussian"] = "data"
     """data: the training part; isotropic: Gaussian with as many features as the data have; gaussian: Gaussian with as
     many features as the paper's CIFAR10 has, which needs no files"""
@@ -54,7 +57,7 @@ class Spec(StudySpec):
     )
     depths: Annotated[tuple[PositiveInt, ...], Filled] = (2,)
     width_factors: Annotated[tuple[PositiveFloat, ...], Filled] = (1.0,)
-    """times the width that gives so many parameters"""
+    """times the width that gives so many parameters; he-networks: times 100"""
     parameters: Annotated[int, Field(ge=100)] = 1_000_000
     architectures: PositiveInt = 24
     """drawn by the scheme of the NLC study"""
@@ -65,7 +68,7 @@ class Spec(StudySpec):
 
     @model_validator(mode="after")
     def _experiment_can_be_done(self) -> Self:
-        if self.experiment in {"changes", "width", "sines"} and self.inputs != "data":
+        if self.experiment in {"changes", "width", "sines", "he-networks"} and self.inputs != "data":
             raise ValueError(
                 f"the experiment {self.experiment} needs labels, so inputs must be data, not {self.inputs}"
             )

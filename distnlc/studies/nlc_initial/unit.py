@@ -17,7 +17,7 @@ from distnlc.data.dataset import Dataset
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.activation import activation_nlc, linear_approximation_error
 from distnlc.metrics.batches import Network
-from distnlc.metrics.gradients import input_gradients
+from distnlc.metrics.gradients import InputGradients, input_gradients
 from distnlc.metrics.nlc import jacobian_norm, nlc_from
 from distnlc.metrics.spread import input_moments, output_moments
 from distnlc.networks.activations import FUNCTIONS
@@ -28,6 +28,7 @@ from distnlc.spec import Unit
 from distnlc.studies.nlc.measurement import measure_initial
 from distnlc.studies.nlc_initial import networks, spheres
 from distnlc.studies.nlc_initial.changes import CHANGES, Case, absorbs, make_case
+from distnlc.studies.nlc_initial.precision import in_two_precisions
 from distnlc.studies.nlc_initial.records import METRICS, MovementRow, NetworkRow, PixelRow
 from distnlc.studies.nlc_initial.spec import Spec
 from distnlc.studies.nlc_initial.units import (
@@ -110,7 +111,7 @@ def _activation_alone(row: Row) -> Row:
 
 
 def _network(part: Spec, row: Row, device: str) -> Row:
-    """One network of table 1 or 2, without its activation function, or with a sine for one."""
+    """One network of table 1 or 2, without activation function or with a sine for one, of He et al., or drawn."""
     sizes = {name: row[name] for name in ("depth", "width", "d_in", "d_out", "seed")}
     fixing_inputs = (part.inputs, part.data, part.seed, part.points, row["d_in"], device)
     inputs, batches = _inputs(*fixing_inputs), part.metrics.nlc_batches
@@ -119,17 +120,31 @@ def _network(part: Spec, row: Row, device: str) -> Row:
         return _nlc(network, inputs, batches, row["seed"])
     if part.experiment == "gaussian-networks":
         return _nlc(networks.gaussian_network(**sizes).to(device), inputs, batches, row["seed"])
+    if part.experiment == "precision":
+        drawn = sampled(part, {"architecture": row["architecture"]}, row["d_in"], row["d_out"])
+        return in_two_precisions(drawn.build().to(device), inputs, batches, row["seed"])
     if part.experiment == "without-activation":
         network, covariance = networks.orthogonal_network("relu", **sizes).to(device), _covariance(*fixing_inputs)
         return {
             "init_nlc": networks.nlc_without_activation(network, covariance),
             "directions": float(covariance.trace() ** 2 / covariance.square().sum()),
         }
-    sine = networks.sine_network(row["frequency"], **sizes, device=device)
     labels = _dataset(part.data, part.seed, device).train_labels[: part.points]
-    loss = partial(cross_entropy, loss_scale=float(output_moments(sine, inputs).size))
-    gradient = input_gradients(sine, inputs, labels, loss).component_size
+    if part.experiment == "he-networks":
+        he = networks.he_network(**sizes).requires_grad_(False).to(device)
+        component, length = _gradients(he, inputs, labels)
+        gradients = {"init_gradient_component": component, "init_gradient_length": length}
+        bias = {"init_bias": float(output_moments(he, inputs).bias)}
+        return _nlc(he, inputs, batches, row["seed"]) | bias | gradients
+    sine = networks.sine_network(row["frequency"], **sizes, device=device)
+    gradient = _gradients(sine, inputs, labels).component_size
     return _nlc(sine, inputs, batches, row["initialization"]) | {"init_gradient_component": gradient}
+
+
+def _gradients(network: Network, inputs: Tensor, labels: Tensor) -> InputGradients:
+    """Of the study's loss, which divides the outputs by their size."""
+    loss = partial(cross_entropy, loss_scale=float(output_moments(network, inputs).size))
+    return input_gradients(network, inputs, labels, loss)
 
 
 def _nlc(network: Network, inputs: Tensor, batches: int, seed: int) -> Row:

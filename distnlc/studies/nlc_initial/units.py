@@ -17,7 +17,8 @@ from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.studies.nlc_initial.spec import Spec
 
 NARROW = 100
-"""hidden width of table 2's networks and of those with sines; also the features of the sphere pictures' inputs"""
+"""hidden width of table 2's networks, of those with sines and, times the width factor, of those of He et al.; also the
+features of the sphere pictures' inputs"""
 COMBINED = {
     "activations": ("activation",),
     "orthogonal-networks": ("initialization", "activation", "depth", "width_factor"),
@@ -27,6 +28,8 @@ COMBINED = {
     "width": ("initialization", "architecture"),
     "sines": ("initialization", "frequency"),
     "spheres": ("depth",),
+    "he-networks": ("initialization", "depth", "width_factor"),
+    "precision": ("architecture",),
 }
 """experiment -> what its units differ in, the slowest first, so that more initializations come last"""
 SHAPES: Mapping[str, Mapping[str, Any]] = {
@@ -34,6 +37,7 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     "gaussian-networks": {"activation": "relu", "width": NARROW},
     "sines": {"activation": "sine", "depth": 3, "width": NARROW, "normalization": "none"},
     "spheres": {"activation": "relu", "width": NARROW, "d_in": NARROW, "d_out": 3},
+    "he-networks": {"activation": "relu", "normalization": "none"},
 }
 """experiment -> what all of its networks have in common"""
 COLOUR_KEY = {"d_in": 3, "d_out": 3, "seed": 0, "normalization": "none"}
@@ -42,6 +46,8 @@ WITHOUT_INPUTS = {"activations", "spheres"}
 """experiments that need no data"""
 MEASUREMENTS = {"changes": 7, "width": 2}
 """experiment -> how often it measures all metrics of a network"""
+PRECISIONS = 2
+"""in which the experiment of that name measures each network"""
 NEURON = 500
 """parameters whose work takes the time of one neuron's normalization and activation"""
 
@@ -84,16 +90,17 @@ def fixed(part: Spec, cell: Mapping[str, Any], d_in: int, d_out: int) -> dict[st
     if part.experiment == "spheres" and cell["depth"] == 1:
         return {**cell, **COLOUR_KEY}
     row = {"d_in": d_in, "d_out": d_out, "normalization": "batch", **SHAPES.get(part.experiment, {}), **cell}
-    if part.experiment in MEASUREMENTS:
+    if "architecture" in cell:
         drawn = sampled(part, cell, d_in, d_out)
         names = ("activation", "depth", "width", "normalization", "parameters", "seed")
         return row | {name: getattr(drawn, name) for name in names}
-    if part.experiment in {"sines", "spheres"}:
+    if part.experiment in {"sines", "spheres", "he-networks"}:
         row["seed"] = seed_of(part, part.experiment, cell.get("initialization", row["depth"]))
     else:
         row["seed"] = derive_seed("tables", part.seed, cell["initialization"])
     factor = row.pop("width_factor", 1)
-    row.setdefault("width", max(1, int(width_for(part.parameters, row["depth"], d_in, d_out) * factor)))
+    width = NARROW if part.experiment == "he-networks" else width_for(part.parameters, row["depth"], d_in, d_out)
+    row.setdefault("width", max(1, int(width * factor)))
     return row | {"parameters": count_parameters(row["depth"], row["width"], row["d_in"], row["d_out"])}
 
 
@@ -143,4 +150,5 @@ def cost(part: Spec, network: Mapping[str, Any]) -> float:
     passes = points + 3 * 250 * effort.nlc_batches
     if part.experiment in MEASUREMENTS:
         passes += 250 * effort.walk_batches * effort.walk_inputs * (20 + 20 * effort.walk_outputs)
-    return float(MEASUREMENTS.get(part.experiment, 1) * passes * size)
+    times = {**MEASUREMENTS, "precision": PRECISIONS}.get(part.experiment, 1)
+    return float(times * passes * size)

@@ -17,6 +17,7 @@ from distnlc.studies.nlc_initial.units import units
 TINY = (
     *("points=250", "parameters=2000", "metrics.nlc_batches=1", "parts.width-check.metrics.nlc_batches=1"),
     *("parts.confounders.architectures=2", "parts.width.architectures=2", "parts.spheres.pixels=16"),
+    *("parts.precision.architectures=6", "parts.he-networks.depths=[2, 5, 10]"),
     *(
         f"parts.{part}.metrics={{walk_batches: 1, walk_inputs: 1, walk_outputs: 1}}"
         for part in ("confounders", "width")

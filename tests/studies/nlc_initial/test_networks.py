@@ -13,14 +13,16 @@ from statistics import median
 import pytest
 import torch
 
+from distnlc.analysis.nlc_initial.he_networks import infinitely_wide_nlc
 from distnlc.analysis.nlc_initial.table1 import ACTIVATIONS, STATED
 from distnlc.analysis.nlc_initial.table2 import STATED as STATED2
 from distnlc.metrics.activation import activation_nlc
-from distnlc.metrics.nlc import nlc
+from distnlc.metrics.nlc import jacobian_norm, nlc
 from distnlc.networks.activations import FUNCTIONS
 from distnlc.studies.nlc_initial.networks import (
     gaussian_inputs,
     gaussian_network,
+    he_network,
     nlc_without_activation,
     orthogonal_network,
 )
@@ -100,3 +102,34 @@ def test_without_activation_function_the_nlc_is_that_of_a_linear_map(decaying: t
     # as a function of the whole dataset as one batch, whose statistics hardly move with one datapoint
     assert exactly == pytest.approx(nlc(network, decaying, batch_size=len(decaying), batches=20), rel=0.02)
     assert exactly > 1.02
+
+
+@pytest.mark.parametrize(("depth", "width"), [(2, 30), (5, 30), (5, 60)])
+def test_he_networks_keep_the_expected_square_of_their_jacobian_at_every_depth_and_width(
+    depth: int, width: int, isotropic: torch.Tensor
+) -> None:
+    sizes = {"depth": depth, "width": width, "d_in": 100, "d_out": 10}
+    found = [jacobian_norm(he_network(**sizes, seed=seed), isotropic, batches=1, seed=seed) for seed in range(60)]
+    squares = torch.tensor(found, dtype=torch.float64).square()
+    assert float(squares.mean()) == pytest.approx(2 * 10, abs=4 * float(squares.std()) / math.sqrt(len(squares)))
+
+
+def test_a_he_network_is_plain() -> None:
+    network = he_network(depth=4, width=7, d_in=5, d_out=3, seed=1)
+    weights = [value.detach() for value in network.parameters() if value.ndim == 2]
+    signal = inputs = gaussian_inputs(20, 5, seed=2)
+    for weight in weights[:-1]:
+        signal = torch.relu(signal @ weight.T)
+    torch.testing.assert_close(network(inputs), signal @ weights[-1].T)
+    assert not any(value.any() for value in network.parameters() if value.ndim == 1)
+    other = he_network(depth=4, width=7, d_in=5, d_out=3, seed=2)
+    assert not torch.equal(next(other.parameters()), next(network.parameters()))
+
+
+@pytest.mark.parametrize("depth", [2, 6])
+def test_a_wide_he_network_has_the_nlc_of_an_infinitely_wide_one(depth: int, isotropic: torch.Tensor) -> None:
+    def build(seed: int) -> torch.nn.Module:
+        return he_network(depth=depth, width=400, d_in=isotropic.shape[1], d_out=10, seed=seed)
+
+    measured = median_nlc(isotropic[:500], build, initializations=3)
+    assert measured == pytest.approx(infinitely_wide_nlc(depth), rel=0.1)

@@ -1,5 +1,6 @@
 """Units of the kind nlc-initial: which networks they are, what they measure, and what a failed one leaves."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +14,7 @@ from distnlc.data.spec import DataSpec
 from distnlc.engine.failures import failed_records
 from distnlc.metrics.nlc import nlc
 from distnlc.networks.architecture import Architecture, count_parameters
+from distnlc.networks.loss import cross_entropy
 from distnlc.plugins import Work
 from distnlc.records import FAILED
 from distnlc.spec import SpecError, Unit, derive_seed
@@ -21,6 +23,7 @@ from distnlc.studies.nlc.measurement import measure_initial
 from distnlc.studies.nlc.sampling import sample_architecture
 from distnlc.studies.nlc_initial import KIND
 from distnlc.studies.nlc_initial.changes import make_case
+from distnlc.studies.nlc_initial.networks import he_network
 from distnlc.studies.nlc_initial.records import METRICS, MovementRow, NetworkRow
 from distnlc.studies.nlc_initial.spec import Spec
 from distnlc.studies.nlc_initial.unit import prepare, run
@@ -51,7 +54,8 @@ def test_the_full_preset_has_the_effort_of_the_paper() -> None:
     counts = Counter(unit.part for unit in units(spec_of("nlc-initial")))
     assert (counts["depth-2"], counts["depth-49"], counts["table-2"]) == (8 * 10, 8 * 10, 7 * 10)
     assert (counts["confounders"], counts["width"], counts["sines"]) == (24, 24 * 5, 4 * 5)
-    assert sum(counts.values()) == 650
+    assert (counts["he-networks"], counts["precision"]) == (6 * 2 * 10, 200)
+    assert sum(counts.values()) == 650 + 120 + 200
 
 
 def test_both_presets_have_the_same_parts() -> None:
@@ -136,6 +140,7 @@ def test_a_failed_unit_says_which_network_it_was() -> None:
     ("assignment", "complaint"),
     [
         ("parts.sines.inputs=isotropic", "the experiment sines needs labels, so inputs must be data, not isotropic"),
+        ("parts.he-networks.inputs=gaussian", "the experiment he-networks needs labels"),
         ("parts.table-2.depths=[1, 2]", "depths must be at least 2"),
         ("parts.depth-2.activations=[]", "at least 1 item"),
     ],
@@ -143,6 +148,43 @@ def test_a_failed_unit_says_which_network_it_was() -> None:
 def test_an_experiment_that_cannot_be_done_is_refused(assignment: str, complaint: str) -> None:
     with pytest.raises(SpecError, match=complaint):
         spec_of("nlc-initial-quick", assignment)
+
+
+def test_a_he_network_is_measured_on_labelled_data_with_the_loss_of_the_study() -> None:
+    row = measured("he-networks", 1)
+    assert (row.depth, row.width, row.normalization, row.activation) == (5, 100, "none", "relu")
+    dataset = data.load(DataSpec(train=250), 0)
+    network = he_network(depth=5, width=100, d_in=40, d_out=3, seed=derive_seed("he-networks", 0))
+    network.requires_grad_(False)
+    inputs = dataset.train_inputs
+    assert row.init_nlc == nlc(network, inputs, batches=2, seed=row.seed)
+    outputs = network(inputs)
+    assert row.init_bias == pytest.approx(float(outputs.square().mean().sqrt()) / row.output_spread)
+    point = inputs.clone().requires_grad_()
+    scale = float(outputs.square().mean().sqrt())
+    (gradient,) = torch.autograd.grad(
+        cross_entropy(network(point), dataset.train_labels, loss_scale=scale).sum(), point
+    )
+    assert row.init_gradient_length == pytest.approx(float(gradient.square().sum(1).mean().sqrt()))
+    assert row.init_gradient_component == pytest.approx(row.init_gradient_length / math.sqrt(40))
+
+
+def test_the_width_of_he_networks_is_a_multiple_of_100_neurons_whatever_the_depth() -> None:
+    spec = spec_of("nlc-initial")
+    data_record = {"he-networks": {"train": 40_000, "d_in": 621, "classes": 10}}
+    widths = {known(spec, unit, data_record)["width"] for unit in units(spec) if unit.part == "he-networks"}
+    assert widths == {100, 400}
+
+
+def test_precisions_are_measured_of_a_drawn_architecture_with_a_seed_of_its_own() -> None:
+    row = measured("precision", 1)
+    drawn = sample_architecture(1, seed=0, d_in=40, d_out=3, parameters=3000)
+    assert (row.architecture, row.seed, row.activation, row.width) == (1, drawn.seed, drawn.activation, drawn.width)
+    network = drawn.build().requires_grad_(False)
+    inputs = data.load(DataSpec(train=250), 0).train_inputs
+    assert row.init_nlc == pytest.approx(nlc(network, inputs, batches=2, seed=drawn.seed), rel=1e-4)
+    assert row.single_nlc == nlc(network.float(), inputs.float(), batches=2, seed=drawn.seed)
+    assert row.single_nlc == pytest.approx(row.init_nlc, rel=1e-4)
 
 
 def test_sines_and_pictures_have_the_seeds_they_always_had_unless_the_study_has_another() -> None:
