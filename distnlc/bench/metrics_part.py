@@ -12,7 +12,7 @@ from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
 from distnlc.bench.machine import seconds
 from distnlc.bench.variants import population
 from distnlc.engine.executor import one_thread
-from distnlc.metrics.batches import Network
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.nlc import nlc
 from distnlc.training.native_network import fast_network
 
