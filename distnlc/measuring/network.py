@@ -2,9 +2,10 @@
 
 In: a torch module or another callable (batch, d_in...) -> (batch, d_out), inputs (points, d_in...), and labels
 (points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on every departure from the
-network as it was given. A copy in float64 without dropout is measured (metrics/measurable.py says what else is done): the metrics are those of one function, and the
-smallest steps of the relative diameter drown in the rounding of float32. Otherwise the network's mode stays as it is:
-batch norm in training mode is a function of batches, and is measured as that.
+network as it was given. A copy in float64 without dropout is measured (metrics/measurable.py says how it is made): the
+metrics are those of one function, and the smallest steps of the relative diameter drown in the rounding of float32.
+Otherwise the network's mode stays as it is: batch norm in training mode is a function of batches, and is measured as
+that.
 """
 
 from dataclasses import dataclass
