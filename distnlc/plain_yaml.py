@@ -88,7 +88,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _text(loader: yaml.SafeLoader, node: Any) -> str:
+def _text(loader: Any, node: Any) -> str:
     return str(loader.construct_scalar(node))
 
 
