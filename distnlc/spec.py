@@ -14,15 +14,19 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 import pydantic
-import yaml
 from pydantic import Field, field_validator, model_validator
 from pydantic.config import JsonDict
+
+from distnlc import plain_yaml
 
 HOW: JsonDict = {"how": True}
 """`json_schema_extra` of a field that says where or how, and so takes no part in ids."""
 
 MOST_SHOWN = 200
 """characters of a wrong value in a message"""
+
+LISTS = {"tuple_type", "list_type"}
+"""pydantic's errors for what is no list"""
 
 PositiveInt = Annotated[int, Field(gt=0, lt=2**63)]
 NonNegativeInt = Annotated[int, Field(ge=0, lt=2**63)]
@@ -34,9 +38,9 @@ class SpecError(ValueError):
 
 
 class SpecModel(pydantic.BaseModel):
-    """Base of all spec types: frozen, unknown fields refused."""
+    """Base of all spec types: frozen, unknown fields refused; text may look like a number (`name: 2024`)."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True, coerce_numbers_to_str=True)
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any], *, where: str = "spec") -> Self:
@@ -64,8 +68,10 @@ def _explain(model: type[SpecModel], problem: Any) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or "(whole spec)"
     if problem["type"] == "extra_forbidden":
         return f"unknown field '{place}'; known here: {', '.join(_fields_at(model, problem['loc'][:-1]))}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"'{place}': {message}, but got {_shown(problem['input'])}"
+    message, found = problem["msg"].removeprefix("Value error, "), problem["input"]
+    if problem["type"] in LISTS and isinstance(found, str | int | float):
+        message = f"expected a list, such as [{', '.join(str(found).replace(',', ' ').split())[:MOST_SHOWN]}]"
+    return f"'{place}': {message}, but got {_shown(found)}"
 
 
 def _shown(value: object) -> str:
@@ -232,34 +238,14 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def to_yaml(spec: SpecModel) -> str:
     """The resolved spec, every field written out."""
-    text: str = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
-    return text
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Plain data only, and each thing written out: a few lines of aliases of aliases can stand for gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not read", self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-
-def _plain_yaml(text: str) -> Any:
-    """Raises SpecError with the reason alone."""
-    try:
-        return yaml.load(text, _PlainLoader)
-    except RecursionError:
-        raise SpecError("nested too deeply") from None
-    except Exception as error:  # besides YAMLError, a wrong date or number makes it raise what it likes
-        raise SpecError(" ".join(str(error).split())) from None
+    return plain_yaml.write(spec.model_dump(mode="json"))
 
 
 def read_yaml(text: str, *, where: str) -> dict[str, Any]:
     """Plain data of a YAML mapping. Raises SpecError."""
     try:
-        fields = _plain_yaml(text)
-    except SpecError as error:
+        fields = plain_yaml.read(text)
+    except plain_yaml.YamlError as error:
         raise SpecError(f"{where}: not readable as YAML: {error}") from None
     if not isinstance(fields, dict):
         raise SpecError(f"{where}: expected a mapping of fields, but got {type(fields).__name__}")
@@ -281,8 +267,8 @@ def assign(fields: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     if not separator or not path.strip():
         raise SpecError(f"--set {assignment}: expected field=value, such as data.root=/data")
     try:
-        value = _plain_yaml(text)
-    except SpecError as error:
+        value = plain_yaml.read_value(text)
+    except plain_yaml.YamlError as error:
         raise SpecError(f"--set {assignment}: the value is not readable as YAML: {error}") from None
     for name in reversed(path.strip().split(".")):
         value = {name: value}

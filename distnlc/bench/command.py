@@ -1,11 +1,12 @@
 """The command `distnlc bench`: which parts to measure, a table for each, and one JSON file with everything.
 
-A part is one of those below, or a kind of study that says what to measure (`Kind.bench`). The file is written anew
-after every part, so that an interruption costs only the part that it fell into.
+A part is one of those below, or a kind of study that says what to measure (`Kind.bench`). Parts yield what they have
+after each of their steps; the file is written anew then, so that an interruption costs only the step that it fell into,
+and the table of what there is is shown all the same.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from distnlc.engine.executor import best_device
+from distnlc.files import write_whole
 from distnlc.measuring.table import plain_table
 from distnlc.plugins import Ref, kind_of, kinds, loaded, use_plugins
 from distnlc.sinks.console import say, terminal
@@ -38,7 +40,7 @@ def bench(
 
     use_plugins(plugin or ())
     device = best_device()
-    measures: dict[str, Callable[[], dict[str, Any]]] = {
+    measures: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
         "training": partial(training_part.measure, device),
         "networks": partial(networks_part.measure, device),
         "metrics": partial(metrics_part.measure, device),
@@ -56,14 +58,17 @@ def bench(
     minutes = f"; about {sum(MINUTES[part] for part in chosen)} min" if set(chosen) <= set(MINUTES) else ""
     say(f"{', '.join(chosen)}{minutes}; the machine should do nothing else")
     for part in chosen:
-        found[part] = measures[part]()
-        _write(json_file, found)
-        _show(part, found[part]["how"], found[part]["summary"])
+        try:
+            for found[part] in measures[part]():  # noqa: B020 (each is the part so far)
+                _write(json_file, found)
+        finally:
+            if part in found:
+                _show(part, found[part]["how"], found[part]["summary"])
 
 
-def _measure_kind(reference: Callable[[], Mapping[str, Any]] | Ref) -> dict[str, Any]:
+def _measure_kind(reference: Callable[[], Mapping[str, Any]] | Ref) -> Iterator[dict[str, Any]]:
     """A kind's own measurements."""
-    return {"how": "", "summary": {name: {"value": value} for name, value in _flat(loaded(reference)())}}
+    yield {"how": "", "summary": {name: {"value": value} for name, value in _flat(loaded(reference)())}}
 
 
 def _flat(found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -94,6 +99,7 @@ def _write(file: Path | None, found: dict[str, Any]) -> None:
     """Raises typer.BadParameter where nothing can be written: before anything is measured."""
     if file is not None:
         try:
-            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            file.parent.stat()  # it is not made: its name may be a mistake
+            write_whole(file, lambda opened: opened.write(f"{json.dumps(found, indent=1)}\n".encode()))
         except OSError as error:
             raise typer.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint="--json") from None

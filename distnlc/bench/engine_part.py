@@ -10,12 +10,14 @@ cores, also where there is a GPU.
 
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from distnlc.bench.machine import environment, seconds
+from distnlc.bench.steps import so_far
 from distnlc.engine.driver import run_units
 from distnlc.engine.executor import EngineError, study_work
 from distnlc.engine.ray_executor import RayExecutor
@@ -118,19 +120,25 @@ def speedup(one: StudyTimes, two: StudyTimes) -> float:
     return work / (sum(one.later().values()) / one.worker_s())
 
 
-def measure() -> dict[str, Any]:
-    """Measures in a temporary folder."""
+def measure() -> Iterator[dict[str, Any]]:
+    """Measures in a temporary folder, and yields what there is after each repetition."""
     study = resolve("quick", [f"{name}={value}" for name, value in STUDY.items()])
     loaded(kind_of(study.kind).prepare)(study, study.part_names())
-    with environment(CUDA_VISIBLE_DEVICES=""):
-        times = [(run_study(study, workers=1), run_study(study, workers=2)) for _ in range(REPETITIONS)]
-    in_sweep_s = optuna_s()
+    in_sweep_s, times = optuna_s(), list[tuple[StudyTimes, StudyTimes]]()
+    for _ in range(REPETITIONS):
+        with environment(CUDA_VISIBLE_DEVICES=""):
+            times.append((run_study(study, workers=1), run_study(study, workers=2)))
+        yield _told(times, in_sweep_s)
+
+
+def _told(times: list[tuple[StudyTimes, StudyTimes]], in_sweep_s: float) -> dict[str, Any]:
     one_s, two_s = (median(each.overhead_s() for each in runs) + in_sweep_s for runs in zip(*times, strict=True))
     unit_s = median(each for one, _ in times for each in one.units.values())
     how = (
-        f"{len(times[0][0].units)} units of {unit_s:.1f} s (median); overhead per unit of Ray, store, "
-        f"{'tracking ' if 'mlflow' in versions() else '(no MLflow here) '}and Optuna ({in_sweep_s:.3f} s a sweep of 40 "
-        f"rates); throughput beside one worker's; medians of {REPETITIONS} alternating repetitions"
+        f"{so_far(len(times), REPETITIONS)}{len(times[0][0].units)} units of {unit_s:.1f} s (median); overhead per "
+        f"unit of Ray, store, {'tracking ' if 'mlflow' in versions() else '(no MLflow here) '}and Optuna "
+        f"({in_sweep_s:.3f} s a sweep of 40 rates); throughput beside one worker's; "
+        f"medians of {REPETITIONS} alternating repetitions"
     )
     return {
         "how": how,

@@ -4,15 +4,17 @@ Over a dataset's training part are timed: the NLC as a study measures it, the sa
 epoch in a population.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from statistics import median
 from typing import Any
 
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, make_job
 from distnlc.bench.machine import seconds
+from distnlc.bench.steps import so_far, steps
 from distnlc.bench.variants import population
 from distnlc.engine.executor import one_thread
-from distnlc.metrics.batches import Network
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.nlc import nlc
 from distnlc.training.native_network import fast_network
 
@@ -47,13 +49,20 @@ def measure_cell(cell: Cell, device: str) -> dict[str, Any]:
     return {**asdict(cell), "label": architecture.label(), "seconds": times, "nlc_to_epoch": epochs}
 
 
-def measure(device: str) -> dict[str, Any]:
-    """Measures all architectures."""
-    with one_thread():
-        found = [measure_cell(cell, device) for cell in CELLS]
+def measure(device: str) -> Iterator[dict[str, Any]]:
+    """Measures all architectures, and yields what there is after each."""
+    found: list[dict[str, Any]] = []
+    for cell in steps("metrics", CELLS):
+        with one_thread():
+            found.append(measure_cell(cell, device))
+        yield _told(found, device)
+
+
+def _told(found: list[dict[str, Any]], device: str) -> dict[str, Any]:
     shape, where = SHAPES[device], "one GPU" if device == "cuda" else "one process of one thread"
     how = (
-        f"{where}, {shape.dataset}'s shape; NLC: {BATCHES} batches of {BATCH_SIZE} points, as a study measures it; "
+        f"{so_far(len(found), len(CELLS))}{where}, {shape.dataset}'s shape; "
+        f"NLC: {BATCHES} batches of {BATCH_SIZE} points, as a study measures it; "
         f"module: the same of the torch module; epoch: of one run in a population of {shape.population}; "
         f"medians of {REPETITIONS} alternating repetitions"
     )
@@ -64,4 +73,4 @@ def measure(device: str) -> dict[str, Any]:
         }
         for one in found
     }
-    return {"how": how, "summary": rows, "cells": found}
+    return {"how": how, "summary": rows, "cells": list(found)}

@@ -10,7 +10,7 @@ within a repetition, and their medians count. The peak memory is that of the fir
 """
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from distnlc.bench.machine import seconds
+from distnlc.bench.steps import so_far
 from distnlc.bench.team import TARGET_S, team
 from distnlc.networks.activations import plain_activation
 from distnlc.networks.initialization import gaussian
@@ -124,10 +125,10 @@ def peak_mb(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def measure(device: str) -> dict[str, Any]:
-    """Measures all cases. Raises EngineError if a process fails."""
+def measure(device: str) -> Iterator[dict[str, Any]]:
+    """Measures all cases, and yields what there is after each. Raises EngineError if a process fails."""
     processes = cores() if device == "cpu" else 1
-    cells = []
+    cells: list[dict[str, Any]] = []
     for name, make in CASES.items():
         case = make()
         with team(processes) as together:
@@ -143,11 +144,16 @@ def measure(device: str) -> dict[str, Any]:
         cells.append(
             {"name": name, "program": program, "run_epochs_per_second": rates, "ratio": ratio, "peak_mb": memory}
         )
+        yield _told(cells, processes)
+
+
+def _told(cells: list[dict[str, Any]], processes: int) -> dict[str, Any]:
     summary = {
         cell["name"]: {"program": cell["program"], "times the plain loop": cell["ratio"], "peak MB": cell["peak_mb"]}
         for cell in cells
     }
     how = (
-        f"run-epochs per second over those of a plain loop; {processes} processes; medians of {REPETITIONS} repetitions"
+        f"{so_far(len(cells), len(CASES))}run-epochs per second over those of a plain loop; {processes} processes; "
+        f"medians of {REPETITIONS} repetitions"
     )
-    return {"how": how, "summary": summary, "cells": cells}
+    return {"how": how, "summary": summary, "cells": list(cells)}

@@ -42,8 +42,9 @@ class Sample(NamedTuple):
     """resident, of the driver"""
 
 
-def measure(units: int = UNITS, stopped_at: int = STOPPED_AT) -> dict[str, Any]:
-    """Runs the study in a temporary folder. Raises EngineError if it does not end as it should."""
+def measure(units: int = UNITS, stopped_at: int = STOPPED_AT) -> Iterator[dict[str, Any]]:
+    """Runs the study in a temporary folder, and yields what there is after each command. Raises EngineError if it does
+    not end as it should."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent, "study")
         run = ["run", "rehearsal", "--set", f"count={units}", "--set", "seconds=0", "--workers", str(WORKERS)]
@@ -51,21 +52,22 @@ def measure(units: int = UNITS, stopped_at: int = STOPPED_AT) -> dict[str, Any]:
         with _command(parent, *run, ends=130) as first:
             samples = _watch(first, folder, stopped_at)
             first.send_signal(signal.SIGINT)
-        kept = len(read_statuses(folder))
+        kept, values = len(read_statuses(folder)), speed_and_memory(samples)
+        how = f"{units:,} units that do nothing, {WORKERS} workers; interrupted with {kept:,} done, resumed"
+        yield _told(how, values, samples)
         typed = time.monotonic()
         with _command(parent, *run) as second:
             _watch(second, folder, 1)
-            resume_s = time.monotonic() - typed
+            values["resume until the first new unit, s"] = time.monotonic() - typed
+        yield _told(how, values, samples)
         asked = time.monotonic()
         with _command(parent, "status", str(folder)):
             pass
-        status_s = time.monotonic() - asked
-    values = {
-        **speed_and_memory(samples),
-        "resume until the first new unit, s": resume_s,
-        "distnlc status, s": status_s,
-    }
-    how = f"{units:,} units that do nothing, {WORKERS} workers; interrupted with {kept:,} done, resumed"
+        values["distnlc status, s"] = time.monotonic() - asked
+    yield _told(how, values, samples)
+
+
+def _told(how: str, values: dict[str, float], samples: list[Sample]) -> dict[str, Any]:
     return {"how": how, "summary": {name: {"value": value} for name, value in values.items()}, "samples": samples}
 
 

@@ -5,16 +5,14 @@ and the matrix products of an epoch alone take turns; ratios are formed within a
 Short epochs are measured (see `cells.Job`) and scaled to the dataset's whole epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from statistics import geometric_mean, median
 from typing import Any
 
-from rich.progress import track
-
 from distnlc.bench.cells import BATCH_SIZE, SHAPES, Cell, grid
+from distnlc.bench.steps import mixed, so_far, steps
 from distnlc.bench.team import VARIANTS, Team, make_ready, rate, team
-from distnlc.sinks.console import terminal
 from distnlc.versions import cores
 
 REPETITIONS = 5
@@ -44,21 +42,32 @@ def ratios(rates: dict[str, list[float]]) -> dict[str, float]:
     }
 
 
-def measure(device: str, cells: Sequence[Cell] | None = None) -> dict[str, Any]:
-    """Measures all cells of the grid, or these. Raises EngineError if a process fails."""
-    shape, processes = SHAPES[device], cores() if device == "cpu" else 1
+def measure(device: str, cells: Sequence[Cell] | None = None) -> Iterator[dict[str, Any]]:
+    """Measures all cells of the grid, or these, and yields what there is after each. Raises EngineError if a process
+    fails."""
+    processes = cores() if device == "cpu" else 1
+    todo, found = mixed(cells or grid()), list[dict[str, Any]]()
     with team(processes) as together:
-        todo = track(cells or grid(), "training", console=terminal, transient=True, disable=not terminal.is_terminal)
-        found = [measure_cell(cell, device, together) for cell in todo]
+        for cell in steps("training", todo):
+            found = sorted([*found, measure_cell(cell, device, together)], key=lambda each: each["number"])
+            yield {
+                "how": _how(device, processes, done=len(found), of=len(todo)),
+                "summary": summary(found),
+                "cells": found,
+            }
+
+
+def _how(device: str, processes: int, *, done: int, of: int) -> str:
+    shape = SHAPES[device]
     where = f"{processes} process{'es' * (processes > 1)} of one thread" if device == "cpu" else "one GPU"
-    how = (
-        f"the population trainer's run-epochs per second over those of the others: geometric mean (lowest); {where}, "
+    return (
+        f"{so_far(done, of)}the population trainer's run-epochs per second over those of the others: geometric mean "
+        f"(lowest); {where}, "
         f"populations of {shape.population}, float64, minibatches of {BATCH_SIZE} points like {shape.dataset}'s "
         f"({shape.d_in} inputs, {shape.classes} classes); epochs of {shape.train_batches} + "
         f"{shape.validation_batches} minibatches, scaled up from shorter ones; medians of {REPETITIONS} alternating "
         "repetitions"
     )
-    return {"how": how, "summary": summary(found), "cells": found}
 
 
 def summary(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:

@@ -51,7 +51,7 @@ def measure(
         str,
         typer.Option(metavar="DATA", help=f"{', '.join(STATED)}, or a file: .npz (inputs, labels) or .npy (inputs)"),
     ],
-    root: Annotated[str | None, typer.Option(metavar="DIR", help="the folder that holds mnist/ or cifar10/")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="the folder of MNIST's or CIFAR10's files")] = None,
     reference: Annotated[
         str | None, typer.Option(metavar="DIR", help="the study to compare with; default: the example study")
     ] = None,

@@ -2,24 +2,34 @@
 
 In: a torch module or another callable (batch, d_in...) -> (batch, d_out), inputs (points, d_in...), and labels
 (points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on every departure from the
-network as it was given. A copy in float64 without dropout is measured: the metrics are those of one function, and the
-first steps to the ends of linear regions drown in the rounding of float32. Otherwise the network's mode stays as it is:
-batch norm in training mode is a function of batches, and is measured as that.
+network as it was given. A copy in float64 without dropout is measured (metrics/measurable.py says how it is made): the
+metrics are those of one function, and the first steps to the ends of linear regions drown in the rounding of float32.
+Otherwise the network's mode stays as it is: batch norm in training mode is a function of batches, and is measured as
+that.
 """
 
-import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.batches import DROPOUTS, Network, checked_batch_size, without_dropout
+from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
 from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.measurable import (
+    DROPOUTS,
+    Measurable,
+    Network,
+    UnmeasurableError,
+    dtype_name,
+    frozen_copy,
+    measurable,
+    shown,
+    undisturbed,
+)
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
 from distnlc.records import INITIAL, MeasurementRow
@@ -68,12 +78,13 @@ def measure(
     network: (batch, d_in...) -> (batch, d_out); if it is a module, a copy of it goes to the inputs' device, and to
     float64 if it can. inputs: (points, d_in...). labels: (points,), whole numbers in 0 ... d_out - 1; without them the
     gradients of the loss are left out. batch_size: as in training, where batch norm makes the network a function of
-    batches. spec: how much is measured; left out, as much as in a study. Raises ValueError for inputs, labels or
-    outputs that cannot be measured.
+    batches. spec: how much is measured; left out, as much as in a study. Nothing that is given changes. Raises
+    ValueError for a network, inputs or labels that cannot be measured.
     """
     return measure_network(network, inputs, labels, batch_size=batch_size, spec=spec, seed=seed).metrics
 
 
+@undisturbed()
 def measure_network(
     network: Network,
     inputs: Tensor,
@@ -87,12 +98,12 @@ def measure_network(
     spec, notes = spec or MetricsSpec(), list[str]()
     size = checked_batch_size(inputs, batch_size)
     if len(inputs) < 2 or not bool(inputs.isfinite().all()):
-        raise ValueError(f"inputs must be at least 2 points of finite numbers, found {_shape(inputs)}")
+        raise ValueError(f"inputs must be at least 2 points of finite numbers, found {shown(inputs)}")
     try:
-        function = _in_type(network, inputs[:size].double())
+        given, function = _in_type(network, inputs[:size].double())
         inputs = inputs.double()
-    except ValueError as reason:
-        function = _in_type(network, inputs[:size].float())
+    except _TypeRefusedError as reason:
+        given, function = _in_type(network, inputs[:size].float())
         inputs = inputs.float()
         notes.append(f"measured in float32, where rounding hides small changes; in float64 {reason}")
     notes += _differences(network, inputs.dtype)
@@ -109,35 +120,38 @@ def measure_network(
     notes += [f"no {what}: {why}" for name, (what, why) in HIDDEN.items() if math.isnan(metrics.get(name, 0))]
     metrics = {name: value for name, value in metrics.items() if not (name in HIDDEN and math.isnan(value))}
     parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
-    if isinstance(function, nn.Module):
-        function.requires_grad_(True)  # as a study gives a network to metrics of the user's own
-    own = measure_extra(function, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
+    if isinstance(given, nn.Module):
+        given.requires_grad_(True)  # as a study gives a network to metrics of the user's own
+    own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
     return Measurement(metrics, parameters, d_out, inputs.dtype, own, notes)
 
 
-def _in_type(network: Network, batch: Tensor) -> Network:
-    """The network as it is measured, tried on a batch. Raises ValueError if it does not compute in the batch's type."""
+class _TypeRefusedError(ValueError):
+    """A network that does not compute in the type of its inputs."""
+
+
+def _in_type(network: Network, batch: Tensor) -> tuple[Network, Measurable]:
+    """The network in the batch's type and on its device, a copy if it is a module, and the function that it is.
+
+    Raises UnmeasurableError, or _TypeRefusedError if it does not compute in that type.
+    """
+    if isinstance(network, nn.Module):
+        network = frozen_copy(network).to(batch.device)
+        network = network.double() if batch.dtype == torch.float64 else network.float()  # complex numbers stay
+    function = measurable(network)
     try:
-        function = _copy(network, batch) if isinstance(network, nn.Module) else network
         with torch.no_grad():
             outputs = function(batch)
+    except UnmeasurableError:
+        raise
     except Exception as error:  # whatever the user's code raises
-        raise ValueError(
+        raise _TypeRefusedError(
             f"the network does not take a batch of {len(batch)} points of shape {tuple(batch.shape[1:])}, "
-            f"{_name(batch.dtype)}: {brief(error)}"
+            f"{dtype_name(batch.dtype)}: {brief(error)}"
         ) from None
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(batch):
-        raise ValueError(
-            f"the network must map {_shape(batch)} to ({len(batch)}, d_out), but it returned {_shape(outputs)}"
-        )
     if outputs.dtype != batch.dtype:
-        raise ValueError(f"the network maps {_shape(batch)} to {_shape(outputs)}")
-    return function
-
-
-def _copy(network: nn.Module, like: Tensor) -> nn.Module:
-    """A frozen copy without dropout, with that tensor's type and device."""
-    return without_dropout(copy.deepcopy(network).to(like).requires_grad_(False))
+        raise _TypeRefusedError(f"the network maps {shown(batch)} to {shown(outputs)}")
+    return network, function
 
 
 def _differences(network: Network, dtype: torch.dtype) -> list[str]:
@@ -147,31 +161,23 @@ def _differences(network: Network, dtype: torch.dtype) -> list[str]:
     notes = []
     others = {parameter.dtype for parameter in network.parameters()} - {dtype}
     if others:
-        notes.append(f"measured in {_name(dtype)}, converted from {', '.join(sorted(map(_name, others)))}")
+        notes.append(f"measured in {dtype_name(dtype)}, converted from {', '.join(sorted(map(dtype_name, others)))}")
     dropouts = [module for module in network.modules() if isinstance(module, DROPOUTS) and module.training]
     if any(getattr(module, "p", 0) or getattr(module, "dropout", 0) for module in dropouts):
         notes.append("measured without its dropout")
     return notes
 
 
-def _outputs(function: Network, batch: Tensor) -> int:
+def _outputs(function: Measurable, batch: Tensor) -> int:
     """The number of outputs d_out. Raises ValueError if they are not those of a function that can be measured."""
-    points = batch.detach().requires_grad_()
-    with torch.enable_grad():
-        outputs = function(points)
-    if not bool(outputs.isfinite().all()):
-        raise ValueError(f"the network's outputs must be finite, but of {_shape(batch)} it makes nan or infinity")
-    if not outputs.requires_grad:
-        raise ValueError("the network's outputs have no derivative by its inputs (do they leave torch on the way?)")
     with torch.no_grad():
-        again = function(batch)
-    if not torch.allclose(outputs, again):
-        raise ValueError(
-            "the network gives other outputs each time it sees the same inputs, so it is no function to be measured; "
-            "is there dropout? Return it with dropout switched off"
-        )
+        outputs = function(batch)
+    if not bool(outputs.isfinite().all()):
+        raise UnmeasurableError(f"the network's outputs must be finite, but of {shown(batch)} it makes nan or infinity")
+    if why_not := function.why_no_function(batch):
+        raise UnmeasurableError(why_not)
     if not bool((outputs != outputs[0]).any()):
-        raise ValueError(
+        raise UnmeasurableError(
             "the network gives the same outputs for all inputs, so there is no nonlinearity to measure; "
             "does its last layer begin with zeros?"
         )
@@ -181,7 +187,7 @@ def _outputs(function: Network, batch: Tensor) -> int:
 def _checked_labels(labels: Tensor, points: int, d_out: int) -> Tensor:
     expected = f"labels must be whole numbers in 0 ... {d_out - 1} (the network has {d_out} outputs), one per input"
     if labels.is_floating_point() or labels.shape != (points,):
-        raise ValueError(f"{expected}, that is of shape ({points},), found {_shape(labels)}")
+        raise ValueError(f"{expected}, that is of shape ({points},), found {shown(labels)}")
     if int(labels.min()) < 0 or int(labels.max()) >= d_out:
         raise ValueError(f"{expected}, found numbers from {labels.min()} to {labels.max()}")
     return labels.long()
@@ -206,14 +212,3 @@ def brief(error: BaseException) -> str:
     ]
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:MOST_SHOWN]}{where}"
-
-
-def _shape(value: Any) -> str:
-    """Such as 'float64 (250, 40)'."""
-    if isinstance(value, Tensor):
-        return f"{_name(value.dtype)} {tuple(value.shape)}"
-    return type(value).__name__
-
-
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from distnlc.data.images import DataError
 from distnlc.measuring.network import brief
-from distnlc.metrics.batches import Network
+from distnlc.metrics.measurable import Network
 from distnlc.spec import SpecError
 
 ADVICE = "expected MODULE:FUNCTION, such as models:small_net, a function without arguments that returns a torch module"

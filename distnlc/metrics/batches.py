@@ -1,4 +1,4 @@
-"""The common ground of all metrics: the network made safe to measure, its batches, its random numbers.
+"""The common ground of all metrics: batches and random numbers.
 
 In: any torch module or callable (batch, d_in...) -> (batch, d_out) and a tensor of inputs (points,
 d_in...). Out: row numbers of batches, Gaussian tensors, and whether the datapoints of a batch influence
@@ -7,59 +7,18 @@ number comes from a generator on the CPU that the caller seeds, so that a seed m
 every device. A GPU propagates several batches at a time, as a stack, each still by itself.
 """
 
-import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 
 import torch
-from torch import nn
 
-Network = Callable[[torch.Tensor], torch.Tensor]
+from distnlc.metrics.measurable import Network, measurable
 
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-DROPOUTS = (
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
-    *(nn.MultiheadAttention, nn.RNNBase),
-)
-"""in these modules the training mode means dropout and nothing else"""
 STACKING_DEVICES = {"cuda"}
 """these propagate many batches at a time; a CPU takes one after the other, which stays in its cache"""
 STACKED_POINTS = 10_000
 """datapoints that such a device propagates at a time: enough to keep it busy, and a bound on the memory"""
-
-
-def measurable(network: Network) -> Network:
-    """Return the network for measuring: a frozen copy if it is a module, with its output's shape checked.
-
-    The copy keeps the training mode; the module itself is never called, so that neither its parameters
-    nor running statistics can change. Calling the result raises ValueError unless the output is (batch,
-    d_out).
-    """
-    if isinstance(network, nn.Module):
-        network = copy.deepcopy(network).requires_grad_(False)
-        for module in network.modules():
-            if module.training and isinstance(module, BATCH_NORMS):
-                module.track_running_stats = False  # no output depends on them, and `vmap` refuses their update
-
-    def checked(batch: torch.Tensor) -> torch.Tensor:
-        outputs = network(batch)
-        if outputs.ndim != 2 or len(outputs) != len(batch):
-            raise ValueError(
-                f"metrics: the network must map ({len(batch)}, ...) to ({len(batch)}, d_out), "
-                f"but it returned the shape {tuple(outputs.shape)}"
-            )
-        return outputs
-
-    return checked
-
-
-def without_dropout(network: nn.Module) -> nn.Module:
-    """The network itself, made one function: its dropouts are switched off, and nothing else is."""
-    for module in network.modules():
-        if isinstance(module, DROPOUTS):
-            module.eval()
-    return network
 
 
 def ordered_batches(inputs: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:

@@ -6,10 +6,11 @@ In: a network and the inputs of the dataset. Out: Q_{j,x} f(x,j) / Q_j S_x f(x,j
 
 import torch
 
-from distnlc.metrics.batches import Network
+from distnlc.metrics.measurable import Network, undisturbed
 from distnlc.metrics.spread import output_moments
 
 
+@undisturbed()
 def output_bias(network: Network, inputs: torch.Tensor, *, batch_size: int = 250) -> float:
     """Return the output bias, in one exact pass; a ragged last batch is left out as in `nlc`.
 

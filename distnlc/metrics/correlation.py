@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import normalize, pdist
 
-from distnlc.metrics.batches import Network, checked_batch_size, measurable, random_batches
+from distnlc.metrics.batches import checked_batch_size, random_batches
+from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 RESOLVED = 1e3
 """times the spacing of floating-point numbers: directions that differ by less are told apart by rounding alone"""
@@ -29,6 +30,7 @@ class Cosines(NamedTuple):
     """of the one with the other, over pairs; nan where one of them does not vary by more than rounding"""
 
 
+@undisturbed()
 @torch.no_grad()
 def correlation_preservation(
     network: Network, inputs: torch.Tensor, *, batches: int = 4, batch_size: int = 250, seed: int = 0

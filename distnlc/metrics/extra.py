@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from distnlc.metrics.batches import Network
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.networks.seeded import seeded
 from distnlc.plugins import Metric, loaded, plugin_required

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import Network, measurable, ordered_batches
+from distnlc.metrics.batches import ordered_batches
+from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 
 class InputGradients(NamedTuple):
@@ -19,7 +20,7 @@ class InputGradients(NamedTuple):
     length: float
 
 
-@torch.enable_grad()
+@undisturbed()
 def input_gradients(
     network: Network,
     inputs: torch.Tensor,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from distnlc.metrics.batches import Network
+from distnlc.metrics.measurable import Network
 
 LinearMap = Callable[[torch.Tensor], torch.Tensor]
 

@@ -9,20 +9,12 @@ from functools import partial
 
 import torch
 
-from distnlc.metrics.batches import (
-    Network,
-    apart,
-    checked_batch_size,
-    couples,
-    gaussian,
-    measurable,
-    random_batches,
-    stack_size,
-    stacks,
-)
+from distnlc.metrics.batches import apart, checked_batch_size, couples, gaussian, random_batches, stack_size, stacks
 from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 
+@undisturbed()
 @torch.no_grad()
 def local_lipschitz(
     network: Network,

@@ -12,27 +12,32 @@ import math
 import torch
 
 from distnlc.metrics.batches import (
-    Network,
     apart,
+    checked_batch_size,
     example_outputs,
     gaussian,
-    measurable,
     random_batches,
     stack_size,
     stacks,
 )
+from distnlc.metrics.measurable import Network, UnmeasurableError, measurable, undisturbed
 from distnlc.metrics.spread import Moments, input_moments, output_moments
 
 
+@undisturbed()
 def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0) -> float:
     """Return the nonlinearity coefficient; its relative error falls as 1 / sqrt(batches * batch_size).
 
     Networks with batch statistics are measured as functions of whole batches; so the batches should
     have the size that they are trained with. Fewer inputs than `batch_size` make one batch of all;
     otherwise a ragged last batch is left out, since the statistics of a small remainder are another
-    function. inf or nan if the outputs do not vary. Raises ValueError for inputs or outputs of a wrong
-    shape.
+    function. inf or nan if the outputs do not vary. Nothing that is given changes; dropout is left out
+    (see measurable.py). Raises ValueError for inputs or outputs of a wrong shape, and for a network that
+    is no function or has no derivative.
     """
+    network = measurable(network)
+    if why_not := network.why_no_function(inputs[: checked_batch_size(inputs, batch_size)]):
+        raise UnmeasurableError(why_not)
     inside = input_moments(inputs, batch_size=batch_size)
     outside = output_moments(network, inputs, batch_size=batch_size)
     jacobian = jacobian_norm(network, inputs, batch_size=batch_size, batches=batches, seed=seed)

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 import torch
 
-from distnlc.metrics.batches import Network, apart, measurable, random_batches, stack_size, stacks
+from distnlc.metrics.batches import apart, random_batches, stack_size, stacks
+from distnlc.metrics.measurable import Network, measurable, undisturbed
 from distnlc.metrics.walk import MedianOfWalks, Walks, distances, outputs_at, radius, random_direction
 
 
+@undisturbed()
 @torch.no_grad()
 def error_preserving_perturbation(
     network: Network,

@@ -22,17 +22,9 @@ from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import (
-    Network,
-    apart,
-    example_outputs,
-    gaussian,
-    measurable,
-    random_batches,
-    stack_size,
-    stacks,
-)
+from distnlc.metrics.batches import apart, example_outputs, gaussian, random_batches, stack_size, stacks
 from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.measurable import Network, measurable, undisturbed
 from distnlc.metrics.walk import (
     FIRST,
     STEPS_PER_DECADE,
@@ -60,6 +52,7 @@ class RegionSizes(NamedTuple):
     pointwise: float
 
 
+@undisturbed()
 @torch.no_grad()
 def region_sizes(
     network: Network,

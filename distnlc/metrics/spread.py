@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import Network, measurable, ordered_batches
+from distnlc.metrics.batches import ordered_batches
+from distnlc.metrics.measurable import Network, measurable
 
 
 class Moments(NamedTuple):

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from distnlc.metrics.batches import Network
 from distnlc.metrics.correlation import correlation_preservation
 from distnlc.metrics.gradients import input_gradients
 from distnlc.metrics.lipschitz import local_lipschitz
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.nlc import jacobian_norm, nlc_from
 from distnlc.metrics.region import region_sizes
 from distnlc.metrics.spec import MetricsSpec

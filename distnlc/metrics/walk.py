@@ -10,7 +10,8 @@ import math
 
 import torch
 
-from distnlc.metrics.batches import Network, apart, gaussian
+from distnlc.metrics.batches import apart, gaussian
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.spread import input_moments
 
 STEPS_PER_DECADE = 10

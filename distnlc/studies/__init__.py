@@ -46,7 +46,7 @@ def resolve(source: str, assignments: Sequence[str] = (), *, text: str | None = 
     path = Path(source)
     if text is not None:
         fields = read_yaml(text, where=source)
-    elif path.suffix in {".yaml", ".yml"}:
+    elif path.suffix.lower() in {".yaml", ".yml"}:
         try:
             fields = read_yaml(path.read_text(encoding="utf-8"), where=source)
         except OSError as error:

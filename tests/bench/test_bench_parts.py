@@ -16,7 +16,7 @@ def test_the_cost_of_the_nlc_is_told_in_epochs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(metrics_part, "REPETITIONS", 1)
     monkeypatch.setattr(metrics_part, "BATCHES", 5)
     monkeypatch.setattr(metrics_part, "CELLS", [Cell(0, 3, 300, "batch", skips=False)])
-    found = json.loads(json.dumps(metrics_part.measure("cpu")))
+    (found,) = json.loads(json.dumps(list(metrics_part.measure("cpu"))))
     (row,) = found["summary"].values()
     assert list(row) == ["NLC s", "module s", "epoch s", "NLC/epoch"]
     assert min(row.values()) > 0
@@ -37,7 +37,9 @@ def test_throughput_is_weighed_by_units_seconds(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path))
     monkeypatch.setattr(engine_part, "run_study", lambda _, workers: ONE if workers == 1 else TWO)
     monkeypatch.setattr(engine_part, "optuna_s", lambda: 0.25)
-    found = json.loads(json.dumps(engine_part.measure()))
+    first, _, found = json.loads(json.dumps(list(engine_part.measure())))
+    assert len(first["repetitions"]) == 1
+    assert first["how"].startswith("1 of 3 so far; 4 units of ")
     assert found["summary"]["1 worker"] == {"overhead s": pytest.approx(0.5 / 3 + 0.25), "throughput": 1.0}
     assert found["summary"]["2 workers"]["overhead s"] == pytest.approx(0.3 + 0.25)
     assert found["summary"]["2 workers"]["throughput"] == pytest.approx((4.6 / 4.5) / (7.5 / 8))
@@ -52,4 +54,4 @@ def test_speed_and_memory_at_scale_are_read_off_the_samples() -> None:
 def test_a_command_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_part, "COMMAND", "raise SystemExit('no Ray here')")
     with pytest.raises(EngineError, match=r"ended with code 1, expected 130.*\nno Ray here"):
-        scale_part.measure(units=10, stopped_at=5)
+        list(scale_part.measure(units=10, stopped_at=5))

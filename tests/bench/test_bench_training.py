@@ -1,7 +1,8 @@
 """The part `training`: the compared programs do the same work, in processes; how ratios and summaries are formed."""
 
 import json
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from itertools import product
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from distnlc.bench import training_part as training
-from distnlc.bench.cells import Cell, Job, Shape, make_job
+from distnlc.bench.cells import Cell, Job, Shape, grid, make_job
 from distnlc.bench.products import by_torch, epoch
+from distnlc.bench.steps import bar, mixed
 from distnlc.bench.team import VARIANTS, make_ready, team
 from distnlc.bench.variants import plain, population, stacked
 from distnlc.engine.executor import EngineError
@@ -53,7 +55,8 @@ def test_the_products_are_those_that_an_epoch_takes() -> None:
 @pytest.mark.slow
 def test_cells_are_measured_in_processes_by_all_variants_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "REPETITIONS", 2)
-    found = json.loads(json.dumps(training.measure("cpu", [Cell(5, 3, 300, "layer", skips=True)]), allow_nan=False))
+    cells = [Cell(5, 3, 300, "layer", skips=True)]
+    (found,) = json.loads(json.dumps(list(training.measure("cpu", cells)), allow_nan=False))
     (cell,) = found["cells"]
     assert list(cell["run_epochs_per_second"]) == list(VARIANTS)
     for rates in cell["run_epochs_per_second"].values():
@@ -71,6 +74,34 @@ def test_a_process_that_fails_ends_the_measurement_with_one_message() -> None:
         team(2) as together,
     ):
         together(make_ready, Cell(0, 3, 300, "weird", skips=False), "cpu")
+
+
+def test_what_there_is_after_each_cell_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "team", lambda _: nullcontext())
+    ratios = {"ratios": dict.fromkeys(training.OTHERS, 2.0)}
+    monkeypatch.setattr(training, "measure_cell", lambda cell, *_: {**asdict(cell), **ratios})
+    every = list(training.measure("cpu"))
+    assert [len(found["cells"]) for found in every] == list(range(1, 55))
+    assert [found["how"].partition(";")[0] for found in every[:2]] == ["1 of 54 so far", "2 of 54 so far"]
+    assert [cell["number"] for cell in every[-1]["cells"]] == list(range(54)), "in the grid's order"
+    assert every[-1]["how"].startswith("the population trainer's run-epochs")
+    assert list(every[0]["summary"]) == ["all", "depth 3", "20,000 parameters"]
+
+
+def test_the_time_left_is_right_after_a_sixth_and_a_third_of_the_grid() -> None:
+    """Whatever depth and size cost together, and whatever the machine did in the last half minute."""
+    cells = mixed(grid())
+    assert sorted(cell.number for cell in cells) == list(range(54))
+    costs = {kind: 1.5**number for number, kind in enumerate(sorted({(c.depth, c.parameters) for c in cells}))}
+    seconds = [costs[cell.depth, cell.parameters] for cell in cells]
+    assert [sum(seconds[:done]) / done for done in (9, 18, 54)] == pytest.approx([sum(seconds) / 54] * 3)
+    now = [0.0]
+    shown = bar(lambda: now[0])
+    task = shown.add_task("", total=54)
+    for passed in [10.0, *[10.0] * 9, *[30.0] * 9]:
+        now[0] += passed
+        shown.advance(task)
+    assert shown.tasks[task].time_remaining == 35 * 20
 
 
 def test_ratios_are_medians_of_those_in_a_repetition() -> None:

@@ -1,6 +1,7 @@
 """`distnlc bench`: what is chosen, shown and written, and what is refused before anything is measured."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was measured, in order; nothing is, in truth."""
     calls: list[Any] = []
 
-    def record(name: str, *_: str) -> dict[str, Any]:
+    def record(name: str, *_: str) -> Iterator[dict[str, Any]]:
         calls.append(name)
-        return FOUND
+        yield FOUND
 
     for part in engine_part, metrics_part, networks_part, scale_part, training_part:
         monkeypatch.setattr(part, "measure", partial(record, part.__name__.split(".")[-1].removesuffix("_part")))
@@ -40,12 +41,21 @@ def test_without_words_everything_is_measured_and_the_time_is_said_up_front(meas
 
 
 def test_what_was_measured_before_an_interruption_is_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt() -> None:
+    """The parts that are done, and of the one in work the steps that are; all is shown, too."""
+
+    def interrupt() -> Iterator[dict[str, Any]]:
+        yield {"how": "1 of 3 so far", "summary": {"first": {"speed": 1.0}}}
+        yield {"how": "2 of 3 so far", "summary": {"second": {"speed": 2.5}}}
         raise KeyboardInterrupt
 
     monkeypatch.setattr(engine_part, "measure", interrupt)
-    assert distnlc("bench", "metrics", "engine", "--json", "bench.json").code == 130
-    assert json.loads((home / "bench.json").read_text()).keys() == {"machine", "metrics"}
+    answer = distnlc("bench", "metrics", "engine", "scale", "--json", "bench.json")
+    assert answer.code == 130
+    found = json.loads((home / "bench.json").read_text())
+    assert found.keys() == {"machine", "metrics", "engine"}
+    assert found["engine"] == {"how": "2 of 3 so far", "summary": {"second": {"speed": 2.5}}}
+    assert ["second", "2.5"] in [line.split() for line in answer.out.splitlines()]
+    assert "2 of 3 so far" in answer.out
 
 
 MINE = """

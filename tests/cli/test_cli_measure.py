@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def test_an_architecture_of_the_example_study_is_measured_as_the_study_has_it(ho
     expected = fit(rows[columns], rows["test_error"], log_x=True).at(row[columns].to_numpy(dtype=float)[None])
     prediction = [found["prediction"][name] for name in ("error", "low", "high")]
     assert prediction == pytest.approx([float(numbers[0]) for numbers in expected], rel=1e-6)
+
+
+def test_the_user_s_own_package_may_be_called_analysis(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours is `distnlc.analysis`: the user's module finds its own, beside it."""
+    (home / "analysis").mkdir()
+    (home / "analysis" / "__init__.py").write_text("")
+    (home / "analysis" / "util.py").write_text("WIDTH = 7\n")
+    network = "from analysis.util import WIDTH\nfrom torch import nn\n\ndef net():\n    return nn.Sequential("
+    (home / "with_analysis.py").write_text(network + "nn.Linear(40, WIDTH), nn.Tanh(), nn.Linear(WIDTH, 3))\n")
+    for name in ("analysis", "analysis.util", "with_analysis"):
+        monkeypatch.setitem(sys.modules, name, sys)  # so that it is forgotten afterwards
+        del sys.modules[name]
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    found = measured("with_analysis:net", "--data", "inputs.npy")
+    assert found["parameters"] == 40 * 7 + 7 + 7 * 3 + 3
 
 
 def test_the_reference_fixes_points_batch_size_and_effort(finished: Path) -> None:

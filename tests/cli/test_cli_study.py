@@ -78,6 +78,22 @@ def test_a_finished_study_is_not_done_again_but_reported_again(home: Path, finis
     assert_same_rows(rows(home / "study"), rows(finished))
 
 
+@pytest.mark.usefixtures("full_report")
+def test_a_study_among_the_user_s_own_packages_ends_with_its_report(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with PYTHONPATH=. in a folder whose packages have the names of ours, `analysis` the first of them."""
+    for name in ("analysis", "store", "studies", "metrics", "tracking"):
+        (home / name).mkdir()
+        (home / name / "__init__.py").write_text(f"raise RuntimeError('the {name} of somebody else')\n")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(home)
+    answer = distnlc(*RUN)
+    assert (answer.code, answer.err) == (0, "")
+    assert "study/report/index.html" in answer.out
+    assert (home / "study" / "report" / "index.html").is_file()
+
+
 def test_after_ctrl_c_the_command_that_is_shown_goes_on(
     home: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import tarfile
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -13,7 +14,7 @@ from distnlc.data.dataset import Dataset, load, prepare, record
 from distnlc.data.folders import DataError
 from distnlc.data.sources import dimensions
 from distnlc.data.spec import DataSpec
-from tests.helpers.data_files import idx, random_images, sizes, write_mnist
+from tests.helpers.data_files import idx, random_images, sizes, write_batch, write_mnist
 
 pytestmark = pytest.mark.usefixtures("cache")
 SMALL = DataSpec(train=60, validation=30, test=20)
@@ -53,6 +54,22 @@ def test_the_record_has_digests_counts_and_dimensions(mnist, tmp_path) -> None:
     assert found == {"name": "mnist", "train": 20, "validation": 10, "test": 10, "d_in": d_in, "classes": 10}
     generated = {"name": "waveform-noise", "files": {}, "train": 60, "validation": 30, "test": 20}
     assert record(SMALL, seed=0) == generated | {"d_in": 40, "classes": 3}
+
+
+def test_the_record_names_the_archive_that_was_read_and_another_one_is_other_data(tmp_path) -> None:
+    archive, digests = tmp_path / "cifar-10-python.tar", set()
+    for seed in (1, 2):
+        images, labels = random_images(60, 3072, seed=seed)
+        with tarfile.open(archive, "w") as packed:
+            for number, name in enumerate(("test_batch", *(f"data_batch_{i}" for i in range(1, 6)))):
+                rows = slice(10 * number, 10 * number + 10)
+                write_batch(tmp_path / "batch", images[rows], labels[rows])
+                packed.add(tmp_path / "batch", f"cifar-10-batches-py/{name}")
+        spec = DataSpec(name="cifar10", train=30, validation=10, test=10, root=str(tmp_path), preparation="raw")
+        found = record(spec, seed=0)
+        assert list(found["files"]) == ["cifar-10-python.tar"]
+        digests.add((found["files"]["cifar-10-python.tar"], load(spec, seed=0).train_inputs.sum().item()))
+    assert len(digests) == 2
 
 
 def test_the_files_of_several_datasets_in_turn_are_digested_once(tmp_path, monkeypatch) -> None:

@@ -38,9 +38,9 @@ def write_mnist(folder: Path, *, train: int = 30, test: int = 10, zipped: bool =
                 (folder / name).write_bytes(idx(values))
 
 
-def png(row: np.ndarray) -> bytes:
-    file = BytesIO()
-    Image.fromarray(row.reshape(3, 32, 32).transpose(1, 2, 0)).save(file, "PNG")
+def png(row: np.ndarray, *, shape: tuple[int, int, int] = (3, 32, 32)) -> bytes:
+    file, pixels = BytesIO(), row.reshape(shape).transpose(1, 2, 0)
+    Image.fromarray(pixels[..., 0] if shape[0] == 1 else pixels).save(file, "PNG")
     return file.getvalue()
 
 

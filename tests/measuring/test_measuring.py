@@ -155,7 +155,7 @@ def test_inputs_that_are_no_data_are_refused(points: Tensor) -> None:
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (lambda batch: batch.sum(1), r"must map float32 \(20, 6\) to \(20, d_out\), but it returned float32 \(20,\)"),
+        (lambda batch: batch.sum(1), r"must map float64 \(20, 6\) to \(20, d_out\), but it returned float64 \(20,\)"),
         (lambda batch: batch / 0, "outputs must be finite"),
         (lambda batch: 0 * batch, "the same outputs for all inputs"),
         (nn.functional.dropout, "gives other outputs each time it sees the same inputs"),

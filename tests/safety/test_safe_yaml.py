@@ -60,7 +60,13 @@ def test_a_hostile_study_file_is_one_short_message_soon(
 
 @pytest.mark.parametrize(
     "value",
-    ["!!python/object/apply:os.system ['touch witness']", "[&a [1], *a]", "[" * 100_000, "2020-99-99", "!!int x"],
+    [
+        "!!python/object/apply:os.system ['touch witness']",
+        "[&a [1], *a]",
+        "[" * 100_000,
+        "!!timestamp 2020-99-99",
+        "!!int x",
+    ],
     ids=lambda value: value[:30],
 )
 def test_a_hostile_assignment_is_one_message(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

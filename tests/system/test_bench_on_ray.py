@@ -41,7 +41,8 @@ console.PROGRESS_FILE_S, console.WRITING_SHARE = 0.05, 1
 def test_a_study_is_stopped_resumed_and_finished_by_the_command_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale_part, "POLL_S", 0.02)
     monkeypatch.setattr(scale_part, "COMMAND", PRELUDE + scale_part.COMMAND)
-    found = json.loads(json.dumps(scale_part.measure(units=1_800, stopped_at=600)))
+    *before, found = json.loads(json.dumps(list(scale_part.measure(units=1_800, stopped_at=600))))
+    assert [len(each["summary"]) for each in before] == [2, 3], "what was known after each command"
     speed, _, resume_s, status_s = (row["value"] for row in found["summary"].values())
     assert speed > 0
     assert 0 < status_s < resume_s < 200

@@ -31,8 +31,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder outside the repository with a copy of the examples."""
+    """A folder outside the repository with a copy of the examples, and a package that has a name of ours."""
     shutil.copytree(YOURS, tmp_path / "mine")
+    (tmp_path / "mine" / "analysis").mkdir()
+    (tmp_path / "mine" / "analysis" / "__init__.py").write_text("raise RuntimeError('the analysis of somebody else')\n")
     return tmp_path / "mine"
 
 
@@ -49,7 +51,7 @@ def typed(home: Path, cache: Path, *words: str, **environment: str) -> str:
 
 def test_the_metric_is_measured_on_every_architecture_and_ranked(home: Path, cache: Path) -> None:
     named = ["--plugin", "my_metric", "--set", "metrics.extra=[my-agreement]"]
-    typed(home, cache, "run", "quick", *TINY, *named, *SERIAL, "--out", "study")
+    typed(home, cache, "run", "quick", *TINY, *named, *SERIAL, "--out", "study", PYTHONPATH=".")
     measured = load(home / "study").measurements
     assert len(measured) == 2 * 9
     assert measured["value"].between(0, 1).all()

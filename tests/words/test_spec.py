@@ -1,6 +1,9 @@
 """Specs check themselves, say what is wrong, and are read and changed as YAML."""
 
+import copy
 import math
+import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from distnlc.spec import (
     spec_id,
     to_yaml,
 )
-from distnlc.studies import from_fields
+from distnlc.studies import from_fields, resolve
 from distnlc.studies.nlc.spec import SamplingSpec, Spec
 from tests.helpers.spec_fields import CHANGED, TOGETHER, changed
 
@@ -115,14 +118,84 @@ def test_depths_must_be_odd_and_ordered(fields: dict[str, int]) -> None:
         (" seed = 3", {"seed": 3}),
         ("data.train=", {"data": {"train": None}}),
         ("parts={a: {data: {name: mnist}}}", {"parts": {"a": {"data": {"name": "mnist"}}}}),
+        ("data=name: mnist", {"data": {"name": "mnist"}}),
+        ("search.rungs=[5, 20]", {"search": {"rungs": [5, 20]}}),
+        ("name=a #b", {"name": "a #b"}),
+        ("name=#1: first", {"name": "#1: first"}),
+        ("name='1'", {"name": "1"}),
+        ("data.root=C:", {"data": {"root": "C:"}}),
+        ("data.root=@here", {"data": {"root": "@here"}}),
     ],
 )
 def test_set_reads_its_value_as_yaml(assignment: str, expected: dict[str, Any]) -> None:
     assert assign({}, assignment) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["1", "010", "1e-3", "0o17", "2024-05-01", "1:30", "a #b", "yes", "off", "1_000", "=", "<<", "a: b c"]
+)
+def test_a_name_is_what_was_typed_whatever_it_looks_like(name: str) -> None:
+    assert resolve("quick", [f"name={name!r}" if ": " in name else f"name={name}"]).name == name
+    again = from_fields(read_yaml(to_yaml(Spec(name=name)), where="text"), where="text")
+    assert (again.name, again) == (name, Spec(name=name))
+
+
+def test_parts_may_be_named_by_numbers_and_keep_their_spelling_in_every_process() -> None:
+    text = "kind: nlc\nparts:\n  010: {dtype: float32}\n  1e-3: {training: {patience: 0o17}}\n"
+    spec = from_fields(read_yaml(text, where="text"), where="text")
+    assert list(spec.parts) == ["010", "1e-3"]
+    assert spec.part("1e-3").training.patience == 15
+    for again in (
+        pickle.loads(pickle.dumps(spec)),
+        copy.deepcopy(spec),
+        from_fields(read_yaml(to_yaml(spec), where="text"), where="text"),
+    ):
+        assert (again, spec_id(again)) == (spec, spec_id(spec))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10),
+        ("08", 8),
+        ("+5", 5),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1e-3", 0.001),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("-.inf", -math.inf),
+        ("true", True),
+        ("~", None),
+        *((word, word) for word in ("1:30", "2024-05-01", "1_000", "0b1", "yes", "no", "on", "off", "NaN", "<<", "=")),
+    ],
+)
+def test_numbers_and_words_are_those_of_yaml_1_2(text: str, value: Any) -> None:
+    for found in (read_yaml(f"a: {text}", where="text")["a"], assign({}, f"a={text}")["a"]):
+        assert found == value
+        assert isinstance(found, type(value))
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2", "b: {a: 1, a: 1}", "1: x\n'1': y", "8: x\n08: y", "- {? a, ? a}"])
+def test_a_key_that_stands_there_twice_is_refused(text: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"^here.yaml: not readable as YAML: the key '(a|1|08)' stands there twice .*line"
+    ):
+        read_yaml(text, where="here.yaml")
+
+
+@pytest.mark.parametrize(("text", "found"), [("5,20", r"\[5, 20\], but got '5,20'"), ("5", r"\[5\], but got 5")])
+def test_a_list_without_brackets_is_told_what_to_write(text: str, found: str) -> None:
+    with pytest.raises(SpecError, match=rf"'search.rungs': expected a list, such as {found}"):
+        resolve("quick", [f"search.rungs={text}"])
+
+
+def test_a_study_file_may_end_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "MINE.YAML").write_text("kind: nlc\nname: 1\n")
+    assert resolve(str(tmp_path / "MINE.YAML")).name == "1"
+
+
 def test_set_reads_small_numbers_in_every_spelling() -> None:
-    """YAML 1.1 reads 1e-8 as a string; the field's type makes the number of it."""
     for text in ("1e-8", "1.0e-8", "1E-8", "0.00000001"):
         assert Spec.parse(assign({}, f"search.smallest_update={text}")) == Spec()
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from distnlc.analysis.statistics.correlations import Correlation
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def number(value: float, digits: int = 3) -> str:
     """Significant digits: 0.0024, 1.21, 9793, 4.76e+17; an en dash for what there is not."""
@@ -66,3 +68,8 @@ def duration(seconds: float) -> str:
         if seconds < limit:
             return f"{number(seconds / unit, 2 if unit > 1 else 3)} {name}"
     return f"{seconds / 86400:.1f} days"
+
+
+def power_of_ten(value: float) -> str:
+    """Such as 10⁻³: an axis's number, written without a formula."""
+    return "10" + str(round(math.log10(value))).translate(SUPERSCRIPTS)

@@ -107,10 +107,11 @@ def write_page(folder: str | Path, tables: Tables, report: Report, out: str | Pa
 
 
 def _show(figure: Figure, drawn: Drawing) -> ShownFigure:
-    png = drawing.encoded(drawn, "png")
+    pixels = drawing.pixels(drawn)
     drawn.figure.set_layout_engine("none")  # all has its place now; to find it again takes as long as the drawing
     svg = drawing.encoded(drawn, "svg")
-    kind, data = ("svg+xml", svg) if len(svg) <= LARGE_SVG else ("webp", drawing.encoded(drawn, "webp"))
+    kind, data = ("svg+xml", svg) if len(svg) <= LARGE_SVG else ("webp", drawing.image(pixels, "webp"))
+    png = drawing.image(pixels, "png")
     return ShownFigure(figure, drawn, png, svg, f"data:image/{kind};base64,{base64.b64encode(data).decode()}")
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from distnlc.data.dataset import Dataset
 from distnlc.metrics.activation import activation_nlc, linear_approximation_error
-from distnlc.metrics.batches import Network
 from distnlc.metrics.bias import output_bias
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.nlc import nlc
 from distnlc.metrics.perturbation import error_preserving_perturbation
 from distnlc.metrics.spec import MetricsSpec

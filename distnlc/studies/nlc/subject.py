@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from distnlc.data.dataset import Dataset
-from distnlc.metrics.batches import Network, without_dropout
+from distnlc.metrics.measurable import Network, without_dropout
 from distnlc.networks.architecture import Architecture
 from distnlc.records import PropertyRow
 from distnlc.spec import Unit

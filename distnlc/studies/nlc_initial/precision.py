@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distnlc.metrics.batches import Network, measurable, ordered_batches
+from distnlc.metrics.batches import ordered_batches
+from distnlc.metrics.measurable import Network, measurable
 from distnlc.metrics.nlc import jacobian_norm, nlc_from
 from distnlc.metrics.spread import input_moments, output_moments
 from distnlc.networks.mlp import MLP

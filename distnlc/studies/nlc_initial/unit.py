@@ -16,8 +16,8 @@ from distnlc.data import dataset as data
 from distnlc.data.dataset import Dataset
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.activation import activation_nlc, linear_approximation_error
-from distnlc.metrics.batches import Network
 from distnlc.metrics.gradients import InputGradients, input_gradients
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.nlc import jacobian_norm, nlc_from
 from distnlc.metrics.spread import input_moments, output_moments
 from distnlc.networks.activations import FUNCTIONS

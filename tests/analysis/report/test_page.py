@@ -64,8 +64,10 @@ def page(two_datasets: Path, tables: Tables) -> Page:
 
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For reports whose pictures nobody looks at: figures are drawn, but writing their files takes too long."""
+    """For reports whose pictures nobody looks at: figures are made, but painting them takes too long."""
     monkeypatch.setattr(drawing, "encoded", lambda drawn, kind: f"<{kind}: {drawn.caption}>".encode())
+    monkeypatch.setattr(drawing, "pixels", lambda drawn: drawn.caption)
+    monkeypatch.setattr(drawing, "image", lambda drawn, kind: f"<{kind}: {drawn}>".encode())
 
 
 def test_needs_no_network(page: Page) -> None:
