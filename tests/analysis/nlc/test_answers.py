@@ -1,5 +1,7 @@
 """The answers of a study count and correlate the right rows, and say so in sentences."""
 
+from dataclasses import replace
+
 from distnlc.analysis.nlc.answers import answers, overview, sentences, summarize
 from distnlc.analysis.nlc.paper import Stated
 from distnlc.analysis.tables import Tables
@@ -62,8 +64,21 @@ def test_the_answers_of_several_parts_are_of_the_test_error_alone(paper: Tables)
     training = next(part for part in found if part.error == "training error")
     assert training.good_range is None
     assert not any("best 10%" in sentence for sentence in sentences(training))
-    first, second, third = overview(found)
+    first, second = overview(found)
     assert training.title not in first
     assert all(part.title in first for part in found if part is not training)
     assert second.startswith("Of the 12 architectures")  # 4 parts of 25
-    assert third.startswith("X")
+    assert "of all 99, " in second
+
+
+def test_the_answers_say_how_the_learning_rate_was_searched(paper: Tables) -> None:
+    assert sentences(summarize(paper)[0])[1].startswith(
+        "Search: all 40 starting rates were tried for every architecture"
+    )
+    runs = paper.runs.assign(status=paper.runs["status"].mask(paper.runs["run"] < 30, "pruned"))
+    found = summarize(replace(paper, frames=paper.frames | {"runs": runs}))
+    assert sentences(found[0])[1] == (
+        "Search: 40 of the 40 starting rates were tried for each architecture, and 250 of 1,000 runs trained to their "
+        "end (the paper: all of both)."
+    )
+    assert "were stopped early" in overview(found)[2]
