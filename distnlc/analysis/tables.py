@@ -7,7 +7,7 @@ finished cannot show in any result.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Tables:
 
     kind: str
     frames: dict[str, pd.DataFrame]
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """the fields of study.yaml"""
 
     @property
     def first(self) -> pd.DataFrame:
@@ -52,7 +54,8 @@ def load(folder: str | Path) -> Tables:
 
     Raises store.StoreError if it is no study, or not one of the kind that it says it is.
     """
-    name = str(store.read_spec_fields(folder).get("kind"))  # says best what is wrong with a folder that is no study
+    spec = store.read_spec_fields(folder)  # says best what is wrong with a folder that is no study
+    name = str(spec.get("kind"))
     held, rows = store.read_columns(folder), store.read_tables(folder)
     row_types = row_types_of(name)
     if row_types and next(iter(row_types)) not in held:
@@ -70,7 +73,7 @@ def load(folder: str | Path) -> Tables:
         frame = frame.astype({column: "boolean" for column, kind in columns.items() if kind == "bool?"})
         order = _leading_keys(columns) if number else _unit_keys(columns, row_type)
         frames[table] = frame.sort_values(order, ignore_index=True)
-    return Tables(name, frames)
+    return Tables(name, frames, spec)
 
 
 def row_types_of(kind: str) -> Mapping[str, type]:

@@ -63,6 +63,7 @@ def architecture_row(index: int = 0, **changes: Any) -> ArchitectureRow:
         "skip_strength": 0.0,
         "status": OK,
         "seconds": 12.5,
+        "init_lipschitz": None,
         "activation_nlc": None,
         "activation_linear_error": None,
         "runs": 3,

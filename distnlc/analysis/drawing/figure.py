@@ -33,8 +33,7 @@ class Panel:
 
     title: str
     correlation: Correlation
-    stated: tuple[float, ...] = ()
-    """none if the paper states no value; two if it is lost which of them is this panel's"""
+    stated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,4 +108,4 @@ def lines(drawing: Drawing) -> list[str]:
 
 def stated(panel: Panel) -> str:
     """The paper's value for people."""
-    return " or ".join(f"{value:.2f}" for value in panel.stated) or "no value stated"
+    return "no value stated" if panel.stated is None else f"{panel.stated:.2f}"

@@ -69,7 +69,7 @@ class Cloud:
     rows: pd.DataFrame
     excluded: Mapping[str, ArrayLike] = field(default_factory=dict)
     """reason -> (n,) true for the rows that are left out for it"""
-    stated: tuple[float, ...] = ()
+    stated: float | None = None
     """the paper's correlation, as in `Panel`"""
     line: Line | None = None
 

@@ -1,23 +1,21 @@
 """The answers of a study in a few sentences: what ran, and does the initial NLC predict the error?
 
-"Best 10%" are the architectures with the lowest
-error of their part (ties: lower index), rounded up to at least one. "Better than guessing" is an error below the
-thresholds of the paper's section B.1; only such architectures say something about the range of learning
-rates (section 4's check).
+What the paper says in words is checked in claims.py.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.nlc.claims import Claim, GoodRange, claims, good_range
 from distnlc.analysis.nlc.comparison import compared
-from distnlc.analysis.nlc.paper import GOOD_NLC, STATED_NLC
+from distnlc.analysis.nlc.paper import GOOD_NLC, STATED_NLC, Stated
 from distnlc.analysis.nlc.parts import Part, parts_of
+from distnlc.analysis.nlc.sweeps import Sweep, cut_short, described, sweep_of
 from distnlc.analysis.report import Answers, PartAnswers
-from distnlc.analysis.statistics.correlations import Correlation, correlate, usable_rows
+from distnlc.analysis.statistics.correlations import Correlation, correlate
 from distnlc.analysis.tables import Tables
 from distnlc.records import DIVERGED, FAILED, PRUNED, SKIPPED
 
@@ -37,31 +35,25 @@ class PartSummary:
     runs: int
     diverged_runs: int
     pruned_runs: int
+    sweep: Sweep
     seconds: float
     """time of all units, one after the other"""
     parameters: float
     """median over the architectures"""
-    better_than_guessing: int
-    best_at_edge: int
-    """how many of those have their best run among the first or last rates"""
     error: str
     """what the NLC is correlated with, as people call it"""
     by_test_error: bool
     """whether that is the test error"""
     correlation: Correlation
     """of log initial NLC with the error"""
-    stated: tuple[float, ...]
+    stated: Stated | None
     """the paper's value of it, if it states one"""
     compared: str
     """how it compares with that value; empty if there is nothing to compare"""
-    best_nlc: tuple[float, ...]
-    """initial NLC of the best 10%, the best first; none where runs were chosen by training error, which many
-    architectures bring to 0, and of which the paper states no range"""
-
-    @property
-    def best_in_range(self) -> int:
-        """How many of the best 10% have an initial NLC in GOOD_NLC."""
-        return sum(GOOD_NLC[0] <= nlc <= GOOD_NLC[1] for nlc in self.best_nlc)
+    good_range: GoodRange | None
+    """none where runs were chosen by training error, which many architectures bring to 0, and of which the paper
+    states no range"""
+    claims: list[Claim]
 
 
 def answers(tables: Tables) -> Answers:
@@ -111,11 +103,7 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
     nlc, errors = rows["init_nlc"].to_numpy(dtype=float), rows[part.error].to_numpy(dtype=float)
     excluded = part.left_out("init_nlc", part.error)
     correlation = correlate(nlc, errors, log_x=True, excluded=excluded, names=("initial NLC", error))
-    kept, _ = usable_rows(nlc, errors, log_x=True, log_y=False, excluded=excluded)
-    by_test_error = part.error == "test_error"
-    best = rows[kept & by_test_error].sort_values(part.error, kind="stable").head(math.ceil(0.1 * kept.sum()))
-    better = rows[rows[part.error].notna() & ~part.guessing]
-    stated = (STATED_NLC[part.key],) if part.key in STATED_NLC else ()
+    stated = STATED_NLC.get(part.key)
     own_runs = tables.runs[tables.runs["unit_id"].isin(units["unit_id"])]
     return PartSummary(
         title=part.title,
@@ -126,16 +114,16 @@ def _summarize_part(part: Part, tables: Tables) -> PartSummary:
         runs=len(own_runs),
         diverged_runs=int((own_runs["status"] == DIVERGED).sum()),
         pruned_runs=int((own_runs["status"] == PRUNED).sum()),
+        sweep=sweep_of(own_runs),
         seconds=float(units["seconds"].sum()),
         parameters=float(rows["parameters"].median()),
-        better_than_guessing=len(better),
-        best_at_edge=int(better["best_at_edge"].fillna(False).sum()),
         error=error,
-        by_test_error=by_test_error,
+        by_test_error=part.error == "test_error",
         correlation=correlation,
         stated=stated,
         compared=compared(part, correlation, stated) if stated and correlation.undefined is None else "",
-        best_nlc=tuple(best["init_nlc"]),
+        good_range=good_range(part),
+        claims=claims(part, tables.runs),
     )
 
 
@@ -151,6 +139,8 @@ def sentences(part: PartSummary) -> list[str]:
         f"{part.runs:,} training runs, {part.diverged_runs:,} of them diverged"
         f"{f', {part.pruned_runs:,} pruned' if part.pruned_runs else ''}."
     ]
+    if part.sweep.runs:
+        said.append(described(part.sweep))
     if c.undefined is not None:
         said.append(f"No correlation of log initial NLC with {part.error}: {c.undefined}.")
     else:
@@ -160,19 +150,7 @@ def sentences(part: PartSummary) -> list[str]:
         )
         if part.compared:
             said.append(part.compared[0].upper() + part.compared[1:])
-    if part.best_nlc:
-        low, high = min(part.best_nlc), max(part.best_nlc)
-        said.append(
-            f"Of the best 10% ({_many(len(part.best_nlc), 'architecture')}), {part.best_in_range} "
-            f"{'has' if part.best_in_range == 1 else 'have'} an initial NLC between {GOOD_NLC[0]:g} and "
-            f"{GOOD_NLC[1]:g}; theirs range from {text.number(low)} to {text.number(high)}."
-        )
-    if part.better_than_guessing:
-        said.append(
-            f"The best starting rate lies at the edge of the range for {part.best_at_edge} of the "
-            f"{_many(part.better_than_guessing, 'architecture')} that are better than guessing."
-        )
-    return said
+    return said + [claim.sentence for claim in part.claims]
 
 
 def overview(parts: Sequence[PartSummary]) -> list[str]:
@@ -182,16 +160,20 @@ def overview(parts: Sequence[PartSummary]) -> list[str]:
         return []
     each = [
         f"{part.correlation.pearson:.2f} [{part.correlation.low:.2f}, {part.correlation.high:.2f}] on {part.title}"
-        + (f" (the paper's: {part.stated[0]:.2f})" if part.stated else "")
+        + (f" (the paper's: {part.stated.r:.2f})" if part.stated else "")
         for part in known
     ]
     listed = ", ".join(each[:-1]) + " and " * (len(each) > 1) + each[-1]
-    best, inside = sum(len(part.best_nlc) for part in known), sum(part.best_in_range for part in known)
+    good = [part.good_range for part in known if part.good_range is not None]
+    best, best_inside = sum(len(each.best) for each in good), sum(each.best_in_range for each in good)
+    every, inside = sum(each.architectures for each in good), sum(each.in_range for each in good)
+    cut = cut_short({part.title: part.sweep for part in known})
     return [
         "How well does the nonlinearity coefficient (NLC) of a network before training tell its test error after "
         f"training? The correlation of log initial NLC with the test error is {listed}.",
-        f"Of the {best} architectures that are among the best 10% of their part, {inside} have an initial NLC between "
-        f"{GOOD_NLC[0]:g} and {GOOD_NLC[1]:g}.",
+        f"Of the {best} architectures that are among the best 10% of their part, {best_inside} have an initial NLC "
+        f"between {GOOD_NLC[0]:g} and {GOOD_NLC[1]:g}; of all {every}, {inside} have.",
+        *([f"The search for the learning rate was cheaper than the paper's: {cut}."] if cut else []),
     ]
 
 

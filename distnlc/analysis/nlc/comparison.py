@@ -8,6 +8,7 @@ import math
 from scipy import stats
 
 from distnlc.analysis.nlc import paper
+from distnlc.analysis.nlc.paper import Stated
 from distnlc.analysis.nlc.parts import DATASETS, Part
 from distnlc.analysis.statistics.correlations import LEVEL, Correlation
 
@@ -15,25 +16,23 @@ NEAR = 0.05
 """numbers that differ by less than this share are the same for this purpose"""
 
 
-def outside(correlation: Correlation, stated: tuple[float, ...]) -> bool:
-    """Whether the paper states a value and none that it states lies in the interval of the correlation."""
+def outside(correlation: Correlation, stated: Stated | None) -> bool:
+    """Whether the paper states a value and it does not lie in the interval of the correlation."""
     c = correlation
-    return bool(stated) and c.undefined is None and not any(c.low <= value <= c.high for value in stated)
+    return stated is not None and c.undefined is None and not c.low <= stated.r <= c.high
 
 
-def compared(part: Part, correlation: Correlation, stated: tuple[float, ...]) -> str:
+def compared(part: Part, correlation: Correlation, stated: Stated) -> str:
     """`the paper's 0.81 lies outside the interval 0.40 to 0.70: ...`, and how the two studies differ."""
     c = correlation
-    values = " or ".join(f"{value:.2f}" for value in stated)
     place = "outside" if outside(c, stated) else "inside"
     differing = differences(part)
-    nearest = min(stated, key=lambda value: abs(value - c.pearson))
-    low, high = paper_interval(part, nearest)
+    low, high = paper_interval(part, stated)
     # A few extreme architectures make the one or the other too narrow: the interval by resampling, or the normal p.
     overlap = low <= c.high and c.low <= high
-    chance = place == "outside" and (overlap or difference_p(part, c, nearest) > 1 - LEVEL)
+    chance = place == "outside" and (overlap or difference_p(part, c, stated) > 1 - LEVEL)
     return (
-        f"the paper's {values} lies {place} the interval {c.low:.2f} to {c.high:.2f}; "
+        f"the paper's {stated.r:.2f} lies {place} the interval {c.low:.2f} to {c.high:.2f}; "
         + (f"this study has {', '.join(differing)}" if differing else "in size the two studies agree")
         + (f". The paper's value has an interval too, {low:.2f} to {high:.2f}: chance may suffice" if chance else "")
         + "."
@@ -72,17 +71,17 @@ def differences(part: Part) -> list[str]:
     return found
 
 
-def difference_p(part: Part, correlation: Correlation, stated: float) -> float:
+def difference_p(part: Part, correlation: Correlation, stated: Stated) -> float:
     """Two-sided p-value of the difference to a correlation of the paper, by Fisher's transformation."""
     if correlation.n < 4:
         return 1.0
     if abs(correlation.pearson) >= 1:
         return 0.0
-    error = math.sqrt(1 / (correlation.n - 3) + 1 / (paper.architectures(part.key) - 3))
-    return float(2 * stats.norm.sf(abs(math.atanh(correlation.pearson) - math.atanh(stated)) / error))
+    error = math.sqrt(1 / (correlation.n - 3) + 1 / (paper.points(stated, part.key) - 3))
+    return float(2 * stats.norm.sf(abs(math.atanh(correlation.pearson) - math.atanh(stated.r)) / error))
 
 
-def paper_interval(part: Part, stated: float) -> tuple[float, float]:
+def paper_interval(part: Part, stated: Stated) -> tuple[float, float]:
     """The 95% interval of a correlation of the paper, by Fisher's transformation."""
-    middle, reach = math.atanh(stated), 1.96 / math.sqrt(paper.architectures(part.key) - 3)
+    middle, reach = math.atanh(stated.r), 1.96 / math.sqrt(paper.points(stated, part.key) - 3)
     return math.tanh(middle - reach), math.tanh(middle + reach)

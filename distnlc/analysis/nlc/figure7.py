@@ -2,7 +2,8 @@
 
 Panel A is about the runs chosen by validation error (the paper shows CIFAR10), B about those chosen by training error.
 Architectures that are not better than guessing are left out: their rate was not chosen meaningfully. If the ends of
-the range, shaded, are empty, the range was wide enough (sections B.1 and 4).
+the range, shaded, are empty, the range was wide enough (sections B.1 and E.2). That can be told only where every rate
+was tried and every run trained to its end; of sweeps that were cut short the figure says so.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.nlc.paper import ENDS, VALIDATION
 from distnlc.analysis.nlc.parts import Part, parts_of
+from distnlc.analysis.nlc.sweeps import Sweep, sweep_of, unchecked
 from distnlc.analysis.report import Figure
 from distnlc.analysis.statistics.correlations import usable_rows
 from distnlc.analysis.tables import Tables
@@ -31,15 +33,14 @@ class Chosen:
     criterion: str
     indices: "pd.Series[int]"
     """one per architecture that is better than guessing; 1 = the smallest rate"""
-    rates: int
-    """how many starting rates the range has"""
+    sweep: Sweep
     n_in: int
     left_out: str
 
     @property
     def at_ends(self) -> int:
         """How many architectures have their best rate in the first or last ENDS."""
-        return int(((self.indices <= ENDS) | (self.indices > self.rates - ENDS)).sum())
+        return int(((self.indices <= ENDS) | (self.indices > self.sweep.rates - ENDS)).sum())
 
 
 def draw(tables: Tables) -> Drawing:
@@ -59,6 +60,7 @@ def draw(tables: Tables) -> Drawing:
         for one in found
         if one.at_ends
     ]
+    remarks += unchecked({one.title: one.sweep for one in found})
     caption = (
         "How many architectures have their best run at each index of the range of starting rates, 1 being the smallest "
         f"rate. Shaded: the first and last {ENDS}. Only architectures that are better than guessing."
@@ -80,23 +82,22 @@ def chosen(part: Part, runs: pd.DataFrame) -> Chosen:
         excluded=part.learned_only().left_out("best_run", part.error),
         names=("chosen run", "error"),
     )
-    tried = runs.loc[runs["unit_id"].isin(part.rows["unit_id"]), "run"]
     return Chosen(
         title=part.title,
         criterion=part.key[2],
         indices=pd.Series(run[kept].astype(int) + 1),
-        rates=0 if tried.empty else int(tried.max()) + 1,
+        sweep=sweep_of(runs[runs["unit_id"].isin(part.rows["unit_id"])]),
         n_in=len(run),
         left_out=text.reasons(left_out),
     )
 
 
 def _draw_panel(axes: Axes, one: Chosen) -> None:
-    for low, high in ((0.5, ENDS + 0.5), (one.rates - ENDS + 0.5, one.rates + 0.5)):
+    for low, high in ((0.5, ENDS + 0.5), (one.sweep.rates - ENDS + 0.5, one.sweep.rates + 0.5)):
         axes.axvspan(low, high, color="0.9", linewidth=0)
     index, count = np.unique(one.indices, return_counts=True)
     axes.bar(index, count, width=1, color="#0072b2", edgecolor="white", linewidth=0.4)
-    axes.set_xlim(0.5, max(one.rates, 1) + 0.5)
+    axes.set_xlim(0.5, max(one.sweep.rates, 1) + 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"index of the chosen run ({one.criterion.replace('-', ' ')})")
     axes.set_ylabel("architectures")
@@ -105,7 +106,9 @@ def _draw_panel(axes: Axes, one: Chosen) -> None:
 def _table(found: list[Chosen]) -> pd.DataFrame:
     rows = {
         one.title: {
-            "starting rates": str(one.rates),
+            "starting rates": str(one.sweep.rates),
+            "tried": str(one.sweep.tried),
+            "runs stopped early": f"{one.sweep.pruned} of {one.sweep.runs}",
             "lowest index": str(one.indices.min()) if len(one.indices) else "–",
             "highest index": str(one.indices.max()) if len(one.indices) else "–",
             f"first or last {ENDS}": str(one.at_ends),

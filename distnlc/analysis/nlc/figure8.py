@@ -18,6 +18,7 @@ from distnlc.analysis.nlc import paper
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.nlc.scatters import Scatter
+from distnlc.analysis.nlc.sweeps import sweep_of, unchecked
 from distnlc.analysis.tables import Tables
 from distnlc.studies.nlc.records import ArchitectureRow
 
@@ -50,12 +51,13 @@ def draw(tables: Tables) -> Drawing:
     fits = [(part, fit) for part in parts if (fit := fitted(part)) is not None]
     drawing = SCATTER.of(parts, {part.title: _line(part, fit) for part, fit in fits})
     remarks = [
-        f"{part.title}: the slope is {fit.slope:.2f} ± {fit.error:.2f}, the paper's about {paper.SLOPE:.0f}. It shows "
-        f"at high NLCs, and {_high(part)}: perhaps these networks are too small, or too few."
+        f"{part.title}: the slope is {fit.slope:.2f} ± {fit.error:.2f}, the paper's about {paper.SLOPE:.0f}; why is "
+        f"unexplained. It shows at high NLCs, and {_high(part)}."
         for part, fit in fits
         if part.key[2] == TRAINING and abs(fit.slope - paper.SLOPE) > 2 * fit.error
     ]
-    return replace(drawing, remarks=drawing.remarks + remarks)
+    sweeps = {part.title: sweep_of(tables.runs[tables.runs["unit_id"].isin(part.rows["unit_id"])]) for part in parts}
+    return replace(drawing, remarks=drawing.remarks + remarks + unchecked(sweeps))
 
 
 FIGURE = replace(SCATTER.figure, draw=draw)

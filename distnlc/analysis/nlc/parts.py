@@ -21,6 +21,8 @@ CRITERIA = {VALIDATION: "", TRAINING: ", chosen by training error"}
 BETTER_ELSEWHERE = 0.85
 """where the paper states no threshold (BETTER_THAN_GUESSING), the share of the error of guessing: between those of its
 two, 0.75 of it with 3 classes and 0.89 with 10"""
+DIAMETER, ROUNDED_OFF = "init_relative_diameter", "diameter_rounded_off"
+"""the column, and the one that `parts_of` adds: true where an earlier version wrote 0 for what rounding hid"""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Part:
         return self.rows["status"] == SKIPPED
 
     @property
+    def rounded_off(self) -> "pd.Series[bool]":
+        """True for the rows of an earlier version whose relative diameter rounding hid, and which is missing here."""
+        return self.rows[ROUNDED_OFF]
+
+    @property
     def guessing(self) -> "pd.Series[bool]":
         """True for the trained architectures that are not better than guessing, in the error of the part."""
         classes = self.rows["d_out"]
@@ -75,6 +82,7 @@ class Part:
         return {
             "unit failed": self.failed,
             "not trained: skipped by train_if": self.skipped & unmeasured,
+            **({"relative diameter hidden by rounding": self.rounded_off} if DIAMETER in columns else {}),
             **self.excluded,
         }
 
@@ -87,9 +95,13 @@ def parts_of(architectures: pd.DataFrame, *, criterion: str | None = None, optim
     """The parts in the paper's order, only those of one criterion or optimizer if given; rows in index order.
 
     Of an architecture that was trained from several initial weights only the first row is kept: rows are then
-    independent of each other, as in the paper. Raises StoreError.
+    independent of each other, as in the paper. Rows of earlier versions are known by their `init_lipschitz`, which is
+    measured no more: where f(X + kU) - f(X) was lost in rounding from the first k on, they have a relative diameter of
+    0, as if the network was most nonlinear. It is missing here, and ROUNDED_OFF marks it. Raises StoreError.
     """
     first = architectures[architectures["initialization"] == 0]
+    rounded_off = first["init_lipschitz"].notna() & first[DIAMETER].eq(0)
+    first = first.assign(**{DIAMETER: first[DIAMETER].mask(rounded_off), ROUNDED_OFF: rounded_off})
     named = {str(name): rows.sort_values("index") for name, rows in first.groupby("part")}
     keys = {name: _key(rows) for name, rows in named.items()}
     parts = []
@@ -115,7 +127,7 @@ def of_own_networks(parts: Sequence[Part]) -> list[Part]:
 
 
 def pooled(parts: Sequence[Part]) -> Part:
-    """All parts as one, its dataset `all`; they must be of one optimizer and criterion."""
+    """All parts as one, its dataset `all`, its optimizer and criterion those of the first."""
     _, optimizer, criterion = parts[0].key
     title = f"all datasets ({OPTIMIZERS[optimizer]}{CRITERIA[criterion]})"
     return Part(title, (EVERY, optimizer, criterion), pd.concat([part.rows for part in parts], ignore_index=True))

@@ -1,6 +1,6 @@
 """The report of an NLC study: its answers, figures, tables and explorer."""
 
-from distnlc.analysis.nlc import best_metric, figure5, figure7, figure8, saving
+from distnlc.analysis.nlc import best_metric, figure1, figure5, figure7, figure8, saving
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
@@ -32,7 +32,7 @@ POINTS = Points(
     described_by=("depth", "width", "activation", "normalization", "skip_strength"),
     pairs=(
         ("Figure 2", "init_nlc", "test_error"),
-        ("Figure 1", "init_nlc", "init_relative_diameter"),
+        ("Figure 1", "init_nlc", "init_linear_region"),
         ("Figure 3A", "init_bias", "test_error"),
         ("Figure 3B", "init_nlc", "trained_nlc"),
         ("Figure 3C", "trained_nlc", "test_error"),
@@ -60,9 +60,10 @@ POINTS = Points(
     ),
 )
 
-BEFORE_FIGURE_5 = 9
-"""scatter figures: 1, 2, 3A to 3F, 4"""
+BEFORE_FIGURE_5 = 8
+"""scatter figures: 2, 3A to 3F, 4"""
 NUMBERED = (
+    figure1.FIGURE,
     *(scatter.figure for scatter in SCATTERS[:BEFORE_FIGURE_5]),
     *(figure5.FIGURE, figure7.FIGURE, figure8.FIGURE),
     *(scatter.figure for scatter in SCATTERS[BEFORE_FIGURE_5:]),

@@ -102,29 +102,30 @@ def study_of(part: Part) -> Study:
 
 def elsewhere(study: Study) -> Elsewhere:
     """The same for resampled architectures, as if another study had drawn them; fixed seed."""
-    generator = np.random.default_rng(SEED)
-    shape = (RESAMPLES, SHARES.size)
-    by_nlc, at_random, ranges = np.empty(shape), np.empty(shape), np.empty((RESAMPLES, len(RANGES)))
-    inside = np.array([study.inside(*bounds) for bounds in RANGES])
-    for resample in range(RESAMPLES):
-        rows = generator.integers(study.nlc.size, size=study.nlc.size)
-        at_random[resample] = lost_at_shares(study.error[rows], study.epochs[rows])
-        rows.sort()  # the study is in the order of the NLC
-        by_nlc[resample] = lost_at_shares(study.error[rows], study.epochs[rows])
-        lowest = np.where(inside[:, rows], study.error[rows], np.inf).min(axis=1)
-        ranges[resample] = 100 * (np.where(np.isfinite(lowest), lowest, np.nan) - study.error[rows].min())
-    return Elsewhere(by_nlc, at_random, ranges)
+    rows = np.random.default_rng(SEED).integers(study.nlc.size, size=(RESAMPLES, study.nlc.size))
+    at_random = lost_at_shares(study.error[rows], study.epochs[rows])
+    rows.sort(axis=1)  # the study is in the order of the NLC
+    error = study.error[rows]
+    ranges = np.empty((RESAMPLES, len(RANGES)))
+    for place, bounds in enumerate(RANGES):
+        lowest = np.where(study.inside(*bounds)[rows], error, np.inf).min(axis=1)
+        ranges[:, place] = 100 * (np.where(np.isfinite(lowest), lowest, np.nan) - error.min(axis=1))
+    return Elsewhere(lost_at_shares(error, study.epochs[rows]), at_random, ranges)
 
 
 def lost_at_shares(error: Floats, epochs: Floats) -> Floats:
-    """Percentage points lost at each of SHARES if training stops at the last architecture that still fits in.
+    """(..., SHARES) percentage points lost at each share if training stops at the last architecture that still fits in.
 
-    error, epochs: (n,) in the order of training. The first is always trained.
+    error, epochs: (..., n) in the order of training. The first is always trained.
     """
-    trained = np.cumsum(epochs) / epochs.sum()
-    last = np.searchsorted(trained, 1 - SHARES + 1e-12, side="right") - 1
-    best = np.minimum.accumulate(error)
-    return 100 * (best[np.maximum(last, 0)] - best[-1])
+    trained = np.cumsum(epochs, axis=-1) / epochs.sum(axis=-1, keepdims=True)
+    best, ascending = np.minimum.accumulate(error, axis=-1), (1 - SHARES + 1e-12)[::-1]
+    # From which share of the training on there is room for each architecture, and so how many each share has room for.
+    first = np.searchsorted(ascending, trained).reshape(-1, error.shape[-1])
+    flat = first + (SHARES.size + 1) * np.arange(len(first))[:, None]
+    counts = np.bincount(flat.ravel(), minlength=len(first) * (SHARES.size + 1)).reshape(len(first), -1)
+    fitting = counts.cumsum(axis=1)[:, -2::-1].reshape(*error.shape[:-1], SHARES.size)
+    return 100 * (np.take_along_axis(best, np.maximum(fitting - 1, 0), axis=-1) - best[..., -1:])
 
 
 def draw(tables: Tables) -> Drawing:

@@ -1,4 +1,4 @@
-"""The paper's scatter figures, declared: 1, 2, 3A to 3F, 4, 9A to 9C and 10. Points are architectures, panels parts.
+"""The paper's scatter figures, declared: 2, 3A to 3F, 4, 9A to 9C and 10. Points are architectures, panels parts.
 
 The paper shows most of them for CIFAR10 only; here every dataset of the study has its panel.
 """
@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
-from distnlc.analysis.drawing.scatter import Axis, Cloud, Group, Line, axis, plotted, scatter
+from distnlc.analysis.drawing.scatter import Cloud, Group, Line, axis, scatter
 from distnlc.analysis.nlc import paper
 from distnlc.analysis.nlc.comparison import compared, outside
 from distnlc.analysis.nlc.paper import EVERY, TRAINING, VALIDATION
@@ -27,9 +26,6 @@ GROUPS = (
     Group(f"high bias (initial output bias > {paper.HIGH_BIAS:.0f})", "#d5311e", "^"),
 )
 """as in the paper, in drawing order, the rarest on top"""
-
-NEAR = 10.0
-"""figure 1: the factor within which points are near the line"""
 
 
 def group_of(rows: pd.DataFrame) -> NDArray[np.int64]:
@@ -58,7 +54,6 @@ class Scatter:
     line: Line | None = None
     """through every panel"""
     caption: str = ""
-    table: Callable[[Sequence[Cloud], Axis, Axis], pd.DataFrame] | None = None
 
     @property
     def figure(self) -> Figure:
@@ -78,7 +73,7 @@ class Scatter:
                 part.title,
                 part.rows,
                 part.left_out(self.x, self.y),
-                stated.get(part.key, ()),
+                stated[part.key].r if part.key in stated else None,
                 lines.get(part.title, self.line),
             )
             for part in parts
@@ -92,20 +87,13 @@ class Scatter:
             noun="architecture",
             inset=paper.INSET if self.zoomed else None,
         )
-        values = [panel.stated for panel in drawing.panels]
-        captions = [
-            drawing.caption,
-            paper.SIZE if any(values) else "",
-            "It is lost which of its two values is this figure's." if any(len(each) > 1 for each in values) else "",
-            self.caption,
-        ]
+        captions = [drawing.caption, paper.SIZE if any(part.key in stated for part in parts) else "", self.caption]
         remarks = [
-            f"{part.title}: {compared(part, panel.correlation, panel.stated)}"
+            f"{part.title}: {compared(part, panel.correlation, value)}"
             for part, panel in zip(parts, drawing.panels, strict=True)
-            if outside(panel.correlation, panel.stated)
+            if (value := stated.get(part.key)) is not None and outside(panel.correlation, value)
         ]
-        table = self.table(clouds, x, y) if self.table else None
-        return replace(drawing, caption=" ".join(filter(None, captions)), remarks=remarks, table=table)
+        return replace(drawing, caption=" ".join(filter(None, captions)), remarks=remarks)
 
 
 def pooled_first(parts: Sequence[Part]) -> list[Part]:
@@ -126,39 +114,11 @@ def halves(parts: Sequence[Part]) -> list[Part]:
     return split
 
 
-def products(clouds: Sequence[Cloud], x: Axis, y: Axis) -> pd.DataFrame:
-    """Median and middle 80% of k * NLC per part, and how many architectures lie within a factor NEAR of the line."""
-    rows = {}
-    for cloud in clouds:
-        points = plotted(cloud, x, y)
-        values = points[x.column] * points[y.column]
-        low, high = values.quantile([0.1, 0.9])
-        rows[cloud.title] = {
-            "median of k · NLC": text.number(float(values.median())),
-            "middle 80%": f"{text.number(float(low))} to {text.number(float(high))}",
-            f"within a factor {NEAR:g} of 1": f"{values.between(1 / NEAR, NEAR).sum()} of {len(values)}",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
 UNCHANGED = Line("unchanged by training", slope=1)
 CIFAR10 = ("paper-small", "cifar10", "paper")
 """presets that give figures of which the paper shows CIFAR10"""
 
 SCATTERS = (
-    Scatter(
-        name="figure1",
-        title="Figure 1: initial NLC and the diameter of linearly approximable regions",
-        x="init_nlc",
-        y="init_relative_diameter",
-        criterion=None,
-        panels=of_own_networks,
-        line=Line("k = 1 / NLC", slope=-1),
-        caption="The paper states no number; its points lie close to the dashed line over nine decades. A relative "
-        "diameter k is not positive where even 1e-9 is too far for the linear approximation, and not finite where 1e9 "
-        "is not (section E.1).",
-        table=products,
-    ),
     Scatter(
         name="figure2",
         title="Figure 2: initial NLC and test error",

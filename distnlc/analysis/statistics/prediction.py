@@ -16,14 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from scipy.optimize import isotonic_regression
 
+from distnlc.analysis.statistics import resampling
 from distnlc.analysis.statistics.correlations import SEED, Floats, usable_rows
 
 FOLDS = 10
 REPEATS = 5
 COVERAGE = 0.90
+FAR = 0.1
+"""of an error, a fraction: a prediction that is off by more is called far off"""
 
 Curve = Callable[[Floats], Floats]
 """columns (m, p) -> predicted errors (m,)"""
@@ -40,6 +42,10 @@ class Prediction:
     """(n,) every row's error as predicted without it, mean over the repeats"""
     mean_absolute_error: float
     """out of fold; a fraction, as the errors are"""
+    far_off: float
+    """share of the predictions out of fold that are off by more than FAR"""
+    farthest_off: float
+    """by which the worst of them is off"""
     absolute_removed: float
     """share of the mean absolute error of always predicting the median, the constant with the lowest one, that the
     curve removes; below 0 if worse"""
@@ -51,6 +57,8 @@ class Prediction:
     """(n,) the fold of each row in the first repeat"""
     residuals: Floats
     """(n,) |error - prediction of the curve without the row's fold|"""
+    fitted: Floats
+    """(n, p) what the curve was fitted to"""
 
     @property
     def n(self) -> int:
@@ -67,7 +75,15 @@ class Prediction:
         is about as wide at a good NLC as at a bad one. Clipped to [0, 1], where every error lies; fewer than 9 rows
         tell nothing, and the interval is [0, 1].
         """
-        columns = _columns(np.atleast_1d(np.asarray(values, dtype=np.float64)), self.log_x)
+        return self._at(_columns(np.atleast_1d(np.asarray(values, dtype=np.float64)), self.log_x))
+
+    @property
+    def width(self) -> float:
+        """The median width of that interval over the architectures themselves."""
+        _, low, high = self._at(self.fitted)
+        return float(np.median(high - low))
+
+    def _at(self, columns: Floats) -> tuple[Floats, Floats, Floats]:
         without = np.array([curve(columns) for curve in self.fold_curves])[self.fold_of]  # (n, m)
         low = np.sort(without - self.residuals[:, None], axis=0)
         high = np.sort(without + self.residuals[:, None], axis=0)
@@ -98,27 +114,29 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
     columns, errors = _columns(given[kept], log_x), errors[kept]
     n = errors.size
 
+    owned = np.array([fold_of == fold for fold_of in folds(n) for fold in range(fold_of.max() + 1)])
+    *fold_curves, curve = _curves(columns, errors, np.vstack([~owned, np.ones((1, n), dtype=bool)]))
     guesses, medians = np.empty((REPEATS, n)), np.empty((REPEATS, n))
-    fold_curves: list[Curve] = []
-    for repeat, fold_of in enumerate(folds(n)):
-        for fold in range(fold_of.max() + 1):
-            own = fold_of == fold
-            curve = fit_curve(columns[~own], errors[~own])
-            guesses[repeat, own], medians[repeat, own] = curve(columns[own]), np.median(errors[~own])
-            if repeat == 0:
-                fold_curves.append(curve)
+    rising, count = np.argsort(errors, kind="stable"), len(owned) // REPEATS
+    for place, (own, fold_curve) in enumerate(zip(owned, fold_curves, strict=True)):
+        others = errors[rising[~own[rising]]]  # in order, so that their median costs nothing
+        guesses[place // count, own] = fold_curve(columns[own])
+        medians[place // count, own] = (others[(others.size - 1) // 2] + others[others.size // 2]) / 2
     off, off_median = np.abs(guesses - errors), np.abs(medians - errors)
     return Prediction(
         n_in=given.shape[0],
         left_out=left_out,
         out_of_fold=guesses.mean(axis=0),
         mean_absolute_error=float(off.mean()),
+        far_off=float((off > FAR).mean()),
+        farthest_off=float(off.max()),
         absolute_removed=float(1 - off.mean() / off_median.mean()) if off_median.any() else float("nan"),
         log_x=log_x,
-        curve=fit_curve(columns, errors),
-        fold_curves=fold_curves,
+        curve=curve,
+        fold_curves=fold_curves[:count],
         fold_of=next(folds(n)),
         residuals=off[0],
+        fitted=columns,
     )
 
 
@@ -135,21 +153,28 @@ def join(columns: Floats, y: Floats) -> Curve:
     return lambda new: _with_constant(new) @ slopes
 
 
-def fit_curve(columns: Floats, y: Floats) -> Curve:
-    """Isotonic regression of y (n,) on the one column, rising or falling as their rank correlation; several
-    columns (n, p) are joined by least squares first."""
-    score = join(columns, y) if columns.shape[1] > 1 else _directed(columns[:, 0], y)
+def _curves(columns: Floats, y: Floats, parts: NDArray[np.bool_]) -> list[Curve]:
+    """For each part (k, n) of the rows the isotonic regression of y (n,) on the one column, rising or falling as their
+    rank correlation; several columns (n, p) are joined by least squares first."""
+    if columns.shape[1] > 1:
+        return [_isotonic(join(columns[part], y[part]), columns[part], y[part]) for part in parts]
+    directions, *_ = resampling.spearman(parts.astype(np.float32), columns.T, y)
+    scores: tuple[Curve, Curve] = (lambda new: new[:, 0]), (lambda new: -new[:, 0])
+    return [
+        _isotonic(scores[int(direction < 0)], columns[part], y[part])
+        for part, direction in zip(parts, directions[0], strict=True)
+    ]
+
+
+def _isotonic(score: Curve, columns: Floats, y: Floats) -> Curve:
+    scores = score(columns)
+    order = np.argsort(scores, kind="stable")
+    places, errors = scores[order], y[order]
     # Equal values of the metric get one prediction, the mean of their errors.
-    places, row, counts = np.unique(score(columns), return_inverse=True, return_counts=True)
-    levels = isotonic_regression(np.bincount(row, y) / counts, weights=counts).x
+    starts = np.flatnonzero(np.concatenate([[True], places[1:] > places[:-1]]))
+    counts = np.diff(starts, append=y.size)
+    places, levels = places[starts], isotonic_regression(np.add.reduceat(errors, starts) / counts, weights=counts).x
     return lambda new: np.interp(score(new), places, levels)
-
-
-def _directed(x: Floats, y: Floats) -> Curve:
-    """The one column itself, or its negative if x (n,) and y (n,) are negatively rank-correlated."""
-    ranks = stats.rankdata(x)
-    sign = 1.0 if np.dot(ranks - ranks.mean(), stats.rankdata(y)) >= 0 else -1.0
-    return lambda new: sign * new[:, 0]
 
 
 def _columns(values: Floats, log_x: bool) -> Floats:

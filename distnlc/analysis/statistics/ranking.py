@@ -1,9 +1,10 @@
 """Which of several metrics goes best with an error? All of them on the same rows.
 
 In: rows with the metrics' columns and an error. Out: a `Ranking`, one `Ranked` per metric and per combination of
-metrics. A value of 0 or infinity is not left out, which would drop the very rows that its metric says most about: it
-counts as the smallest or largest finite value of its metric. A row that lacks a metric is left out for all of them, so
-that all are compared on the same rows; a metric that half of the rows lack is not ranked.
+metrics. A row that lacks a metric is left out for all of them, so that all are compared on the same rows, and is
+counted under that metric's name; a metric that more than a fifth of the rows lack is not ranked. A value of 0 or
+infinity is a measurement, of less or more than could be told: it counts as the smallest or largest finite value of its
+metric. A value that is missing is never taken for such an end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from distnlc.analysis.statistics import resampling
+from distnlc.analysis.statistics.coefficients import Coefficients, firsts_of, lead, of_combination, of_metrics
 from distnlc.analysis.statistics.correlations import Floats, TooFewRowsError
-from distnlc.analysis.statistics.prediction import REPEATS, Prediction, fit, folds, join
+from distnlc.analysis.statistics.prediction import Prediction, fit
+from distnlc.analysis.statistics.resampling import resamples
 
 ENOUGH = 8
 """rows; with fewer nothing is ranked"""
+MEASURED = 0.8
+"""share of the rows that must have a metric that is ranked"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +46,8 @@ class Metric:
     """columns of the time that it takes; none: it takes none"""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A coefficient with its interval, two-sided p-value, and q: p controlled for the number of metrics ranked."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-    q: float
-
-
 @dataclass(frozen=True, kw_only=True)
-class Ranked:
+class Ranked(Coefficients):
     """One metric, over the rows that all metrics share."""
 
     metric: Metric
@@ -63,16 +56,9 @@ class Ranked:
     cost: float
     """median over the rows of the time to measure it, as a share of the unit's time for all but metrics; nan if it was
     not recorded"""
-    pearson: Estimate
-    spearman: Estimate
-    kendall: Estimate
-    partial: Estimate
-    """Pearson given the controls, those that are the metric itself left out"""
     behind: tuple[float, float, float]
     """|Spearman| of the metric that all are compared with minus |Spearman| of this one, with its interval"""
     prediction: Prediction
-    values: Floats
-    """(n,) in the scale in which they were correlated"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +70,14 @@ class Ranking:
     """the rows that were used"""
     left_out: dict[str, int]
     """reason -> rows"""
+    lacking: int
+    """rows among these that are left out because they lack a metric that others have"""
+    with_lacking: tuple[int, float]
+    """rows, and |Spearman| of the metric that all are compared with, if these are not left out for it"""
     unranked: dict[str, str]
     """metric -> why it could not be ranked"""
+    repeated: dict[str, str]
+    """metric -> the earlier one that it follows exactly, so that both are one test"""
 
     @property
     def single(self) -> list[Ranked]:
@@ -114,48 +106,62 @@ def rank(
     correlation; one that is the same in all rows is left out. excluded: reason -> (n,) rows to leave out. Raises
     TooFewRowsError if fewer than ENOUGH rows have error and `against`, or all have the same.
     """
-    used, scaled, at_ends, left_out, unranked = _shared_rows(rows, error, metrics, combinations, excluded)
+    shared = _shared_rows(rows, error, metrics, combinations, excluded)
+    used, scaled = shared.used, shared.scaled
     y = used[error].to_numpy(dtype=np.float64)
     if y.size < ENOUGH or against.columns[0] not in scaled or np.ptp(y) == 0:
         raise TooFewRowsError(
             f"{y.size} rows with {against.name} and {error.replace('_', ' ')}, at least {ENOUGH} that differ in both "
             "are needed to rank metrics"
         )
-    ranked = [metric for metric in (*metrics, *combinations) if set(metric.columns) <= set(scaled)]
-    xs = np.array([_one_value(scaled[list(metric.columns)].to_numpy(), y) for metric in ranked])
-    weights = resampling.resamples(y.size)
-
-    def resampled(moments: resampling.Moments) -> Floats:
-        return resampling.coefficients(resampling.resampled(moments, weights, xs, y))
-
-    ranks = resampled(resampling.spearman)
-    pearson = _estimates([tuple(stats.pearsonr(x, y)) for x in xs], resampled(resampling.pearson))
-    spearman = _estimates([tuple(stats.spearmanr(x, y)) for x in xs], ranks)
-    kendall = _estimates([tuple(stats.kendalltau(x, y)) for x in xs], resampled(resampling.kendall))
+    single = [metric for metric in metrics if metric.columns[0] in scaled]
+    joined = [metric for metric in combinations if set(metric.columns) <= set(scaled)]
+    xs = scaled[[metric.columns[0] for metric in single]].to_numpy().T.copy()
+    weights, firsts = resamples(y.size), firsts_of(xs)
     varied = {name: _control(used[name], log) for name, log in controls.items() if used[name].nunique() > 1}
-    partial = _partials(ranked, varied, weights, xs, y)
-    strengths = ranks * np.sign([[estimate.value] for estimate in spearman])  # |Spearman| of all rows, resampled
-    behind = strengths[ranked.index(against)] - strengths
-    size = abs(spearman[ranked.index(against)].value)
+    coefficients = of_metrics([metric.columns[0] for metric in single], firsts, varied, weights, xs, y)
+    coefficients += [of_combination(scaled[list(metric.columns)].to_numpy(), y, weights) for metric in joined]
+    reference = coefficients[single.index(against)]
     timed = sorted({column for metric in metrics for column in metric.cost})
     measuring = [column for column in timed if used[column].notna().any()]  # a metric may be switched off
+    seconds = used[timed].to_numpy(np.float64)
+    training = used["seconds"].to_numpy(np.float64) - seconds[:, [each in measuring for each in timed]].sum(axis=1)
     found = [
         Ranked(
+            **vars(one),
             metric=metric,
-            at_ends=sum(at_ends.get(column, 0) for column in metric.columns),
-            cost=_cost(used, metric, measuring),
-            pearson=pearson[i],
-            spearman=spearman[i],
-            kendall=kendall[i],
-            partial=partial[i],
-            behind=(size - abs(spearman[i].value), *resampling.interval(behind[i])),
+            at_ends=sum(shared.at_ends.get(column, 0) for column in metric.columns),
+            cost=_cost(seconds[:, [each in metric.cost for each in timed]], training),
+            behind=lead(reference, one),
             prediction=fit(scaled[list(metric.columns)], y, log_x=False),
-            values=xs[i],
         )
-        for i, metric in enumerate(ranked)
+        for metric, one in zip([*single, *joined], coefficients, strict=True)
     ]
     found.sort(key=lambda row: -abs(row.spearman.value))
-    return Ranking(rows=found, used=used, left_out=left_out, unranked=unranked)
+    names = [metric.name for metric in single]
+    return Ranking(
+        rows=found,
+        used=used,
+        left_out=shared.left_out,
+        lacking=len(shared.finished) - len(used),
+        with_lacking=_with_lacking(shared.finished, error, against),
+        unranked=shared.unranked,
+        repeated={names[i]: names[first] for i, first in enumerate(firsts) if first != i},
+    )
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """The rows that all metrics have."""
+
+    finished: pd.DataFrame
+    """rows that have the error, whatever metrics they lack"""
+    used: pd.DataFrame
+    scaled: pd.DataFrame
+    """metrics of the rows used in the scale of the correlations, without those that cannot be ranked"""
+    at_ends: dict[str, int]
+    left_out: dict[str, int]
+    unranked: dict[str, str]
 
 
 def _shared_rows(
@@ -164,23 +170,23 @@ def _shared_rows(
     metrics: Sequence[Metric],
     combinations: Sequence[Metric],
     excluded: Mapping[str, ArrayLike],
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int], dict[str, int], dict[str, str]]:
-    """The rows used; their metrics in the scale of the correlations, without those that cannot be ranked; column ->
-    values that were 0 or infinite; reason -> rows left out; metric -> why it is not ranked."""
+) -> _Shared:
     kept, left_out = np.ones(len(rows), dtype=bool), dict[str, int]()
     for reason, wrong in {**excluded, "the error not measured": rows[error].isna()}.items():
         left_out[reason] = int((kept & np.asarray(wrong, dtype=bool)).sum())
         kept &= ~np.asarray(wrong, dtype=bool)
     finished, unranked = rows[kept], dict[str, str]()
     named = dict.fromkeys(column for metric in (*metrics, *combinations) for column in metric.columns)
-    values = finished[list(named)].astype(np.float64)
+    values, whole = finished[list(named)].astype(np.float64), np.ones(len(finished), dtype=bool)
     for metric in metrics:
-        measured = int(values[metric.columns[0]].notna().sum())
-        if 2 * measured <= len(values):
-            values = values.drop(columns=metric.columns[0])
-            unranked[metric.name] = f"measured in {measured} of {len(finished)}"
-    whole = values.notna().all(axis=1)
-    left_out["a metric not measured"] = int((~whole).sum())
+        column = metric.columns[0]
+        lacks = values[column].isna().to_numpy()
+        if (~lacks).sum() < MEASURED * len(values):
+            values = values.drop(columns=column)
+            unranked[metric.name] = f"measured in {(~lacks).sum()} of {len(finished)}"
+            continue
+        left_out[f"{metric.name} missing"] = int((whole & lacks).sum())
+        whole &= ~lacks
     scaled, at_ends = values[whole].copy(), dict[str, int]()
     for metric in metrics:
         column = metric.columns[0]
@@ -189,7 +195,8 @@ def _shared_rows(
             if np.ptp(scaled[column]) == 0:
                 scaled = scaled.drop(columns=column)
                 unranked[metric.name] = f"the same in all {whole.sum()}"
-    return finished[whole], scaled, at_ends, {reason: count for reason, count in left_out.items() if count}, unranked
+    counts = {reason: count for reason, count in left_out.items() if count}
+    return _Shared(finished, finished[whole], scaled, at_ends, counts, unranked)
 
 
 def _scaled(values: Floats, log: bool) -> tuple[Floats, int]:
@@ -201,29 +208,9 @@ def _scaled(values: Floats, log: bool) -> tuple[Floats, int]:
     return np.log(held) if log else held, int((~inside).sum())
 
 
-def _one_value(columns: Floats, y: Floats) -> Floats:
-    """(n,) the metric (n, 1) itself, or of columns (n, p) the least-squares prediction of y without the row's fold."""
-    if columns.shape[1] == 1:
-        return columns[:, 0]
-    predicted = np.zeros(y.size)
-    for fold_of in folds(y.size):
-        for fold in range(fold_of.max() + 1):
-            own = fold_of == fold
-            predicted[own] += join(columns[~own], y[~own])(columns[own]) / REPEATS
-    return predicted
-
-
-def _estimates(found: list[tuple[float, float]], resampled: Floats) -> list[Estimate]:
-    """Estimates from (coefficient, p) of each metric and its coefficients in all resamples, (m, resamples)."""
-    p = np.array([p for _, p in found])
-    q, known = np.full(p.size, np.nan), ~np.isnan(p)
-    if known.any():
-        # Benjamini and Hochberg: of the metrics with q below 0.05, at most 5% are expected to be there by chance.
-        q[known] = stats.false_discovery_control(p[known])
-    return [
-        Estimate(float(value), *resampling.interval(values), float(p), float(one_q))
-        for (value, p), values, one_q in zip(found, resampled, q, strict=True)
-    ]
+def _with_lacking(finished: pd.DataFrame, error: str, against: Metric) -> tuple[int, float]:
+    rows = finished[finished[against.columns[0]].notna()]
+    return len(rows), abs(float(stats.spearmanr(rows[against.columns[0]], rows[error]).statistic))
 
 
 def _control(values: "pd.Series[float]", log: bool) -> Floats:
@@ -231,37 +218,8 @@ def _control(values: "pd.Series[float]", log: bool) -> Floats:
     return np.log(plain) if log else plain
 
 
-def _partials(
-    ranked: Sequence[Metric], controls: Mapping[str, Floats], weights: resampling.Counts, xs: Floats, y: Floats
-) -> list[Estimate]:
-    """Pearson given the controls; a metric that is one of them, given the others."""
-    found, resampled = [], np.empty((len(ranked), len(weights)))
-    for i, metric in enumerate(ranked):
-        others = np.reshape([each for name, each in controls.items() if metric.columns != (name,)], (-1, y.size))
-        found.append(partial_correlation(xs[i], y, others))
-        moments = resampling.partial_on(others)
-        resampled[i] = resampling.coefficients(resampling.resampled(moments, weights, xs[i : i + 1], y))[0]
-    return _estimates(found, resampled)
-
-
-def partial_correlation(x: Floats, y: Floats, controls: Floats) -> tuple[float, float]:
-    """Pearson of what remains of x and y (n,) after least squares on controls (k, n) and a constant, and its p.
-
-    The two-sided p is that of Student's t with n - 2 - (independent controls) degrees of freedom (Fisher 1924). Both
-    are nan if nothing remains of x or y.
-    """
-    everything = np.ones((1, y.size), dtype=np.float32)
-    value = float(resampling.coefficients(resampling.partial_on(controls)(everything, x[None], y))[0, 0])
-    centred = controls - controls.mean(axis=1, keepdims=True)
-    freedom = y.size - 2 - np.linalg.matrix_rank(centred) if len(controls) else y.size - 2
-    if np.isnan(value) or freedom < 1:
-        return float("nan"), float("nan")
-    t = value * np.sqrt(freedom / max(1 - value**2, np.finfo(float).tiny))
-    return value, float(2 * stats.t.sf(abs(t), freedom))
-
-
-def _cost(used: pd.DataFrame, metric: Metric, measuring: Sequence[str]) -> float:
-    if not metric.cost:
-        return 0.0
-    own, all_metrics = (used[list(columns)].sum(axis=1, skipna=False) for columns in (metric.cost, measuring))
-    return float((own / (used["seconds"] - all_metrics)).median())
+def _cost(measuring: Floats, training: Floats) -> float:
+    """The median share of seconds (n, columns), none for a metric without cost, in those of all but metrics (n,)."""
+    shares = measuring.sum(axis=1) / training
+    known = shares[~np.isnan(shares)]
+    return float(np.median(known)) if known.size else float("nan")

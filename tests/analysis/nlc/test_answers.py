@@ -1,6 +1,9 @@
 """The answers of a study count and correlate the right rows, and say so in sentences."""
 
+from dataclasses import replace
+
 from distnlc.analysis.nlc.answers import answers, overview, sentences, summarize
+from distnlc.analysis.nlc.paper import Stated
 from distnlc.analysis.tables import Tables
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, tables_of
 
@@ -14,11 +17,9 @@ def test_summary_counts() -> None:
     (part,) = summarize(tables)
     assert (part.architectures, part.failed, part.runs, part.diverged_runs) == (31, 1, 90, 30)
     assert part.seconds == 100
-    assert part.best_nlc == (1, 2, 3)
-    assert part.best_in_range == 3
-    # errors reach 0.5, the threshold for three classes, with architecture 20
-    assert (part.better_than_guessing, part.best_at_edge) == (20, 1)
-    assert (part.stated, part.correlation.n) == ((0.67,), 30)
+    assert part.good_range is not None
+    assert part.good_range.best == (1, 2, 3)
+    assert (part.stated, part.correlation.n) == (Stated(0.67, 1.82e-33), 30)
     assert [value for value, _ in answers(tables).facts] == ["31", "90", "100 s"]
     assert answers(tables).work == [
         "31 architectures (1 failed), 90 training runs, 30 of them diverged; 90 epochs.",
@@ -61,9 +62,23 @@ def test_skipped_architectures_are_counted() -> None:
 def test_the_answers_of_several_parts_are_of_the_test_error_alone(paper: Tables) -> None:
     found = summarize(paper)
     training = next(part for part in found if part.error == "training error")
-    assert training.best_nlc == ()
+    assert training.good_range is None
     assert not any("best 10%" in sentence for sentence in sentences(training))
     first, second = overview(found)
     assert training.title not in first
     assert all(part.title in first for part in found if part is not training)
     assert second.startswith("Of the 12 architectures")  # 4 parts of 25
+    assert "of all 99, " in second
+
+
+def test_the_answers_say_how_the_learning_rate_was_searched(paper: Tables) -> None:
+    assert sentences(summarize(paper)[0])[1].startswith(
+        "Search: all 40 starting rates were tried for every architecture"
+    )
+    runs = paper.runs.assign(status=paper.runs["status"].mask(paper.runs["run"] < 30, "pruned"))
+    found = summarize(replace(paper, frames=paper.frames | {"runs": runs}))
+    assert sentences(found[0])[1] == (
+        "Search: 40 of the 40 starting rates were tried for each architecture, and 250 of 1,000 runs trained to their "
+        "end (the paper: all of both)."
+    )
+    assert "were stopped early" in overview(found)[2]

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
 from distnlc.analysis.drawing.figure import Drawing, encoded
-from distnlc.analysis.nlc import figure7
-from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.nlc import figure1, figure7, figure8
+from distnlc.analysis.nlc.parts import DIAMETER, parts_of
 from distnlc.analysis.nlc.scatters import SCATTERS
 from distnlc.analysis.statistics.correlations import correlate
 from distnlc.analysis.tables import Tables
@@ -70,21 +70,20 @@ def of(*rows: dict[str, object]) -> Tables:
 @pytest.mark.parametrize(
     ("name", "x", "y", "titles", "first_stated"),
     [
-        ("figure1", "init_nlc", "init_relative_diameter", SGD, ()),
-        ("figure2", "init_nlc", "test_error", SGD, (0.81,)),
-        ("figure3a", "init_bias", "test_error", (*SGD, ADAM), (0.42,)),
-        ("figure3b", "init_nlc", "trained_nlc", (*SGD, ADAM), (0.83,)),
-        ("figure3c", "trained_nlc", "test_error", (*SGD, ADAM), (0.55,)),
-        ("figure3d", "init_nlc", "train_error", (TRAINING,), (0.25,)),
-        ("figure3f", "init_nlc", "test_error", (ADAM,), (0.75,)),
-        ("figure4", "depth", "test_error", (*SGD, ADAM), (0.38,)),
-        ("figure9a", "init_bias", "trained_bias", (*SGD, ADAM), (0.72, 0.38)),
-        ("figure9b", "trained_bias", "test_error", (*SGD, ADAM), (0.72, 0.38)),
-        ("figure9c", "init_bias", "init_nlc", SGD, (0.05,)),
+        ("figure2", "init_nlc", "test_error", SGD, 0.81),
+        ("figure3a", "init_bias", "test_error", (*SGD, ADAM), 0.42),
+        ("figure3b", "init_nlc", "trained_nlc", (*SGD, ADAM), 0.83),
+        ("figure3c", "trained_nlc", "test_error", (*SGD, ADAM), 0.55),
+        ("figure3d", "init_nlc", "train_error", (TRAINING,), 0.25),
+        ("figure3f", "init_nlc", "test_error", (ADAM,), 0.75),
+        ("figure4", "depth", "test_error", (*SGD, ADAM), 0.38),
+        ("figure9a", "init_bias", "trained_bias", (*SGD, ADAM), 0.72),
+        ("figure9b", "trained_bias", "test_error", (*SGD, ADAM), 0.38),
+        ("figure9c", "init_bias", "init_nlc", SGD, 0.05),
     ],
 )
 def test_a_scatter_shows_its_quantities_of_its_parts(
-    paper: Tables, drawn: Drawn, name: str, x: str, y: str, titles: tuple[str, ...], first_stated: tuple[float, ...]
+    paper: Tables, drawn: Drawn, name: str, x: str, y: str, titles: tuple[str, ...], first_stated: float
 ) -> None:
     figure = drawn(name)
     assert tuple(panel.title for panel in figure.panels) == titles
@@ -102,38 +101,59 @@ def test_a_scatter_shows_its_quantities_of_its_parts(
             panel.title,
             f"r = {c.pearson:.2f} [{c.low:.2f}, {c.high:.2f}]",
             f"n = {c.n} of 25",
-            f"paper: {panel.stated[0] if panel.stated else 'no value stated'}",
+            f"paper: {panel.stated or 'no value stated'}",
             f"left out: {failed} (unit failed)" if failed else "none left out",
         ):
             assert said in words(axes)
 
 
-def test_figure_1_says_how_near_the_line_the_points_lie(paper: Tables, drawn: Drawn) -> None:
+def test_figure_1_pools_the_datasets_and_shows_both_diameters_beside_the_line(paper: Tables, drawn: Drawn) -> None:
     figure = drawn("figure1")
+    rows = pd.concat([of_part(paper, title) for title in SGD])
+    columns = {"linear region, the paper's condition": "init_linear_region", "relative diameter": DIAMETER}
+    assert [panel.title for panel in figure.panels] == [f"all datasets: {name}" for name in columns]
     assert figure.table is not None
-    for title, axes in zip(SGD, figure.figure.axes, strict=True):
-        rows = of_part(paper, title)
-        product = np.median(rows["init_nlc"] * rows["init_relative_diameter"])
-        assert figure.table.loc[title, "median of k · NLC"] == f"{product:.3g}"
+    for (name, column), panel, axes in zip(columns.items(), figure.panels, figure.figure.axes, strict=True):
+        assert points(axes) == pytest.approx(ordered(rows[["init_nlc", column]].to_numpy(dtype=float)))
+        expected = correlate(rows["init_nlc"], rows[column], log_x=True, log_y=True)
+        assert panel.correlation.pearson == pytest.approx(expected.pearson)
         (line,) = axes.get_lines()
         assert line.get_xdata() * line.get_ydata() == pytest.approx([1, 1])
+        for title in SGD:
+            product = np.median(of_part(paper, title)["init_nlc"] * of_part(paper, title)[column])
+            assert figure.table.loc[f"{title}: {name}", "median of k · NLC"] == f"{product:.3g}"
+    assert "both are readings" in figure.caption
 
 
-def test_networks_that_only_adam_has_are_shown_too(paper: Tables) -> None:
+def test_figure_1_of_one_part_has_its_name(paper: Tables) -> None:
     alone = paper.architectures[paper.architectures["part"] == PARTS[ADAM]]
-    assert [panel.title for panel in SCATTER["figure1"].draw(only(paper, alone)).panels] == [ADAM]
+    titles = [panel.title for panel in figure1.draw(only(paper, alone)).panels]
+    assert [title.partition(": ")[0] for title in titles] == [ADAM, ADAM]
+
+
+def test_figure_1_leaves_out_what_rounding_hid_and_takes_a_zero_of_today_for_a_measurement() -> None:
+    earlier: dict[str, object] = {"init_lipschitz": 1.0, "init_linear_region": None}
+    nlcs = (2.0, 3.0, 4.0, 5.0)
+    rows = [{"init_nlc": nlc, DIAMETER: 0.5 / nlc, **earlier} for nlc in nlcs] + [{DIAMETER: 0.0, **earlier}]
+    figure = figure1.draw(of(*rows))
+    (panel,) = figure.panels
+    assert panel.correlation.left_out == {"relative diameter hidden by rounding": 1}
+    assert figure.remarks == ["linear region, the paper's condition: not measured in this study."]
+    today = figure1.draw(of(*({**row, "init_lipschitz": None} for row in rows)))
+    (reason,) = today.panels[0].correlation.left_out
+    assert reason.endswith("not positive, so without a logarithm")
 
 
 def test_figure_3e_first_shows_all_datasets_together(paper: Tables, drawn: Drawn) -> None:
     panels = drawn("figure3e").panels
     assert [panel.title for panel in panels] == ["all datasets (SGD)", *SGD, ADAM]
-    assert [panel.stated for panel in panels] == [(-0.83,), (), (), (), ()]
+    assert [panel.stated for panel in panels] == [-0.83, None, None, None, None]
     rows = pd.concat([of_part(paper, title) for title in SGD])
     expected = correlate(rows["trained_nlc_test"], rows["trained_perturbation"], log_x=True, log_y=True)
     assert panels[0].correlation.pearson == pytest.approx(expected.pearson)
     mnist = only(paper, paper.architectures[paper.architectures["dataset"] == "mnist"])
     (panel,) = SCATTER["figure3e"].draw(mnist).panels
-    assert (panel.title, panel.stated) == ("MNIST (SGD)", (-0.83,))
+    assert (panel.title, panel.stated) == ("MNIST (SGD)", -0.83)
 
 
 def test_figure_7_counts_the_chosen_runs_of_architectures_better_than_guessing(paper: Tables, drawn: Drawn) -> None:
@@ -157,11 +177,24 @@ def test_figure_7_says_where_the_range_was_too_narrow() -> None:
     assert figure.table is not None
     assert figure.table.loc["waveform-noise (SGD)", "first or last 5"] == "4"
     assert figure.remarks[0].startswith("waveform-noise (SGD): the best rate of 4 of 6 architectures")
+    assert len(figure.remarks) == 1  # every rate was tried, every run trained to its end
+
+
+def test_figures_7_and_8_say_which_sweeps_were_cut_short() -> None:
+    whole = of(*({"runs": 40, "best_run": run, "init_nlc": run} for run in (5, 14, 20, 24)))
+    pruned = whole.runs.assign(status=whole.runs["status"].mask(whole.runs["run"] % 2 == 0, "pruned"))
+    skipped = whole.runs[whole.runs["run"] % 10 != 3]
+    for draw in (figure7.draw, figure8.draw):
+        assert draw(whole).remarks == []
+        for runs, said in ((pruned, "50% of the runs were stopped early"), (skipped, "36 of the 40 rates were tried")):
+            (remark,) = draw(replace(whole, frames=whole.frames | {"runs": runs})).remarks
+            assert remark.endswith(f"waveform-noise (SGD): {said}.")
+            assert "is not checked by sweeps that were cut short" in remark
 
 
 def test_figure_8_fits_the_rates_of_architectures_better_than_guessing(paper: Tables, drawn: Drawn) -> None:
     figure = drawn("figure8")
-    assert [panel.stated for panel in figure.panels] == [(-0.48,), (), (), (), (-0.92,)]
+    assert [panel.stated for panel in figure.panels] == [-0.48, None, None, None, -0.92]
     for panel, axes in zip(figure.panels, figure.figure.axes, strict=True):
         rows = of_part(paper, panel.title)
         kept = better(rows, "train_error" if panel.title == TRAINING else "test_error")

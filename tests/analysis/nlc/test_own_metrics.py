@@ -54,7 +54,7 @@ def test_it_stands_in_the_table_and_in_its_remarks() -> None:
     assert frame.loc["my metric", "high error"] == "not said, log"
     assert frame.loc["my metric", "data used"] == "inputs and labels"
     assert any(
-        "of 10 metrics, my metric has the largest |Spearman| with test error" in each for each in table.all_remarks
+        "of 11 metrics, my metric has the largest |Spearman| with test error" in each for each in table.all_remarks
     )
 
 
@@ -85,7 +85,7 @@ def test_architectures_of_a_family_are_ranked_though_they_have_no_depth_and_widt
     assert part.title == "waveform-noise, mine (SGD)"
     ranking = rank_metrics(part, tables.measurements)
     assert ranking.unranked["depth"] == "the same in all 30"
-    for row in ranking.rows:
+    for row in ranking.single:
         assert row.partial.value == pytest.approx(row.pearson.value)
     table = best_metric.tabulate(tables)
     assert table.sections[0][0].startswith("waveform-noise, mine (SGD): 30 of 30 architectures")

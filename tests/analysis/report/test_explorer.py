@@ -30,8 +30,9 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
     found = explorer.explorer(example, POINTS)
     assert found is not None
     columns, details = found.data["columns"], found.data["details"]
-    rows = {(row.part, row.index): row for row in example.architectures.itertuples() if row.initialization == 0}
-    titles = {parts_of(example.architectures)[i].rows["part"].iloc[0]: i for i in range(len(found.data["parts"]))}
+    parts = parts_of(example.architectures)
+    rows = {(row.part, row.index): row for part in parts for row in part.rows.itertuples()}
+    titles = {part.name: place for place, part in enumerate(parts)}
     assert len(details) == len(columns["index"]) == len(rows)
     for (part, index), row in list(rows.items())[::7]:
         place = [*zip(found.data["part"], columns["index"], strict=True)].index((titles[part], index))

@@ -10,10 +10,11 @@ from scipy import stats
 
 from distnlc.analysis.nlc.metrics import BIAS, COMBINATIONS, DEPTH, DIAMETER, NLC, rank_metrics
 from distnlc.analysis.nlc.parts import Part, parts_of
+from distnlc.analysis.statistics.coefficients import partial_correlation
 from distnlc.analysis.statistics.correlations import TooFewRowsError
-from distnlc.analysis.statistics.ranking import Metric, Ranking, partial_correlation
+from distnlc.analysis.statistics.ranking import Ranking
+from distnlc.analysis.statistics.refitting import permutation_p, prediction_matrix
 from distnlc.analysis.statistics.resampling import resamples
-from distnlc.analysis.statistics.strata import strata
 from distnlc.records import SKIPPED
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import architecture_row, failed_row
@@ -33,9 +34,9 @@ def drawn(count: int = 60, seed: int = 0) -> list[ArchitectureRow]:
             "init_jacobian_norm": 10 ** (level + 2 * generator.normal()),
             "init_gradient_component": 10 ** generator.normal(),
             "init_gradient_length": 10 ** generator.normal(),
-            "init_lipschitz": 10 ** generator.normal(),
-            "init_input_cosine": 0.01 * generator.normal(),
-            "init_output_cosine": generator.uniform(0, 1),
+            "init_local_lipschitz": 10 ** generator.normal(),
+            "init_cosine_correlation": generator.uniform(-1, 1),
+            "init_linear_region": 10 ** -(level + generator.normal()),
             "activation_nlc": 1.5 if index < 5 else None,
             "activation_linear_error": generator.uniform(0.1, 1),
             "depth": int(generator.integers(1, 25)) * 2 + 1,
@@ -77,7 +78,7 @@ def test_the_largest_rank_correlation_comes_first(ranking: Ranking) -> None:
 
 def test_p_values_are_controlled_for_the_number_of_metrics(ranking: Ranking) -> None:
     for kind in ("pearson", "spearman", "kendall", "partial"):
-        found = sorted((getattr(row, kind).p, getattr(row, kind).q) for row in ranking.rows)
+        found = sorted((getattr(row, kind).p, getattr(row, kind).q) for row in ranking.single)
         count = len(found)
         for place, (_, q) in enumerate(found):
             # Benjamini and Hochberg: the smallest p * m / rank of this p or a larger one.
@@ -139,20 +140,72 @@ def test_depth_is_controlled_for_width_alone(ranking: Ranking) -> None:
 
 def test_all_metrics_are_compared_on_the_same_rows_and_the_others_are_counted() -> None:
     rows = drawn()
-    rows[3] = replace(rows[3], init_lipschitz=None)
+    rows[2] = replace(rows[2], init_cosine_correlation=None)
+    rows[3] = replace(rows[3], init_local_lipschitz=None, init_cosine_correlation=None)
     rows[4] = replace(rows[4], test_error=None)
     rows[5] = replace(rows[5], status=SKIPPED, test_error=None)
     rows.append(failed_row(60))
     found = rank_metrics(part_of(rows))
-    assert len(found.used) == 57
+    assert len(found.used) == 56
     assert found.left_out == {
         "unit failed": 1,
         "not trained: skipped by train_if": 1,
         "test error not measured": 1,
-        "a metric not measured": 1,
+        "local Lipschitz estimate missing": 1,
+        "correlation preservation missing": 1,
     }
-    assert {row.values.size for row in found.rows} == {row.prediction.n for row in found.rows} == {57}
+    assert {row.values.size for row in found.rows} == {row.prediction.n for row in found.rows} == {56}
     assert found.unranked == {"NLC of the activation function": "measured in 4 of 58"}
+    measured = [row for row in rows if row.test_error is not None]
+    everywhere = stats.spearmanr([row.init_nlc for row in measured], [row.test_error for row in measured]).statistic
+    assert found.lacking == 2
+    assert found.with_lacking == (58, pytest.approx(everywhere))
+
+
+def test_a_metric_that_many_architectures_lack_is_not_ranked_and_takes_none_from_the_others() -> None:
+    for count, ranked in ((12, True), (13, False)):
+        rows = [replace(row, init_local_lipschitz=None) if row.index < count else row for row in drawn()]
+        found = rank_metrics(part_of(rows))
+        assert ("local Lipschitz estimate" in found.unranked) != ranked
+        assert len(found.used) == (60 - count if ranked else 60)
+
+
+def test_a_missing_diameter_is_never_taken_for_the_smallest() -> None:
+    rows = drawn()
+    rows[0] = replace(rows[0], init_relative_diameter=None)
+    found = rank_metrics(part_of(rows))
+    assert 0 not in found.used["index"].to_list()
+    assert found.of(DIAMETER).at_ends == 0
+    # Rows of an earlier version say 0 where rounding hid the diameter.
+    earlier = [replace(row, init_lipschitz=1.0) for row in drawn()]
+    earlier[0] = replace(earlier[0], init_relative_diameter=0.0)
+    again = rank_metrics(part_of(earlier))
+    assert again.left_out == {"relative diameter missing": 1}
+    assert again.of(DIAMETER).spearman == found.of(DIAMETER).spearman
+
+
+def test_metrics_that_follow_each_other_are_one_test() -> None:
+    rows = [replace(row, init_gradient_length=6.3 * (row.init_gradient_component or 0)) for row in drawn()]
+    found = rank_metrics(part_of(rows))
+    assert found.repeated == {"gradient length": "gradient component size"}
+    different = [row for row in found.single if row.metric.name not in found.repeated]
+    p = np.array([row.spearman.p for row in different])
+    assert [row.spearman.q for row in different] == pytest.approx(stats.false_discovery_control(p))
+    of = {row.metric.name: row for row in found.rows}
+    assert of["gradient length"].spearman.q == of["gradient component size"].spearman.q
+
+
+def test_combinations_have_a_p_with_refitting_and_are_not_among_the_metrics_that_q_counts(ranking: Ranking) -> None:
+    for metric in COMBINATIONS:
+        row = ranking.of(metric)
+        columns = np.log(ranking.used[["init_nlc", "init_bias"]].to_numpy())
+        if "skips" in metric.columns:
+            columns = np.column_stack([columns, ranking.used["skips"]])
+        y = ranking.used["test_error"].to_numpy()
+        p = permutation_p(prediction_matrix(columns), y)
+        assert (row.pearson.p, row.spearman.p) == p == (0.001, 0.001)
+        assert np.isnan([row.pearson.q, row.spearman.q, row.kendall.value, row.partial.value]).all()
+        assert row.pearson.low < row.pearson.value < row.pearson.high
 
 
 def test_values_without_a_logarithm_count_as_the_ends_of_the_others() -> None:
@@ -166,7 +219,7 @@ def test_values_without_a_logarithm_count_as_the_ends_of_the_others() -> None:
 
 
 def test_a_metric_that_does_not_vary_is_not_ranked() -> None:
-    found = rank_metrics(part_of([replace(row, init_lipschitz=0.0, depth=9) for row in drawn()]))
+    found = rank_metrics(part_of([replace(row, init_local_lipschitz=0.0, depth=9) for row in drawn()]))
     assert found.unranked["local Lipschitz estimate"] == "the same in all 60"
     assert found.unranked["depth"] == "the same in all 60"
 
@@ -197,61 +250,3 @@ def test_too_few_architectures_are_said() -> None:
     for rows in (drawn(7), [replace(row, test_error=0.5) for row in drawn()], [failed_row(0)]):
         with pytest.raises(TooFewRowsError, match="needed to rank metrics"):
             rank_metrics(part_of(rows))
-
-
-def within(rows: list[ArchitectureRow], kind: str, metric: Metric = NLC) -> dict[str, tuple[int, float, float]]:
-    """Stratum -> n, Spearman, Pearson."""
-    ranking = rank_metrics(part_of(rows))
-    xs = np.array([ranking.of(each).values for each in (BIAS, metric)])
-    found = strata(xs, ranking.used["test_error"].to_numpy(), {kind: ranking.used[kind]})[kind]
-    return {one.name: (one.n, one.metrics[1].spearman[0], one.metrics[1].pearson[0]) for one in found}
-
-
-def test_strata_agree_with_scipy_and_pool_like_least_squares() -> None:
-    rows = drawn()
-    frame = pd.DataFrame(rows)
-    frame["x"] = np.log(frame["init_nlc"])
-    found = within(rows, "normalization")
-    for name, own in frame.groupby("normalization"):
-        n, spearman, pearson = found[str(name)]
-        assert n == len(own)
-        assert spearman == pytest.approx(stats.spearmanr(own["x"], own["test_error"]).statistic)
-        assert pearson == pytest.approx(stats.pearsonr(own["x"], own["test_error"]).statistic)
-    dummies = pd.get_dummies(frame["normalization"]).to_numpy(dtype=float).T[1:]
-    pooled = partial_correlation(frame["x"].to_numpy(), frame["test_error"].to_numpy(), dummies)[0]
-    assert found["pooled over all"][2] == pytest.approx(pooled)
-    assert list(found) == ["batch", "layer", "none", "pooled over all"]
-
-
-def test_small_strata_are_pooled() -> None:
-    rows = [
-        replace(row, activation="relu" if row.index >= 12 else "tanh" if row.index % 2 else "selu") for row in drawn()
-    ]
-    found = within(rows, "activation")
-    assert list(found) == ["relu", "selu, tanh (fewer than 8 each), pooled", "pooled over all"]
-    assert [n for n, _, _ in found.values()] == [48, 12, 60]
-
-
-def test_a_metric_that_only_tells_the_strata_apart_does_not_correlate_within_them() -> None:
-    generator = np.random.default_rng(5)
-    rows = []
-    for row in drawn(240):
-        level = ("none", "batch", "layer").index(row.normalization)
-        nlc, error = 10 ** (3 * level + generator.normal()), 0.2 + 0.2 * level + 0.02 * generator.normal()
-        rows.append(replace(row, init_nlc=float(nlc), test_error=float(error)))
-    assert rank_metrics(part_of(rows)).of(NLC).spearman.value > 0.8
-    _, spearman, pearson = within(rows, "normalization")["pooled over all"]
-    assert abs(spearman) < 0.2
-    assert abs(pearson) < 0.2
-
-
-def test_strata_are_resampled_independently_of_each_other() -> None:
-    # Twice the same architectures: pooled, chance averages out; with shared draws the interval would stay as wide.
-    half = [replace(row, normalization="batch", depth=9) for row in drawn(40)]
-    twin = [replace(row, unit_id=f"{row.unit_id}-twin", index=row.index + 40, normalization="layer") for row in half]
-    used = pd.DataFrame(half + twin)
-    kinds = strata(np.log([used["init_nlc"]]), used["test_error"].to_numpy(), {"kind": used["normalization"]})["kind"]
-    found = {row.name: row.metrics[0] for row in kinds}
-    for kind in ("pearson", "spearman"):
-        (_, low, high), (_, pooled_low, pooled_high) = (getattr(found[n], kind) for n in ("batch", "pooled over all"))
-        assert pooled_high - pooled_low == pytest.approx((high - low) / np.sqrt(2), rel=0.15)
