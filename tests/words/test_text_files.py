@@ -14,8 +14,8 @@ FILES = [*ROOT.glob("distnlc/**/*.py"), *ROOT.glob("analysis/**/*.py"), *ROOT.gl
 ENCODING_AT = {"read_text": 0, "write_text": 1}
 """method -> position of its argument `encoding`"""
 OPEN = {"open", "fdopen"}
-BINARY = {"os.open", "gzip.open", "bz2.open", "lzma.open", "Image.open"}
-"""functions named `open` that give bytes, or a file's number"""
+BINARY = {"os.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.open", "Image.open"}
+"""functions named `open` that give bytes, an archive, an image or a file's number"""
 PROCESSES = {"subprocess.run", "subprocess.Popen", "subprocess.check_output"}
 
 
