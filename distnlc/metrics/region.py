@@ -38,7 +38,7 @@ from distnlc.metrics.walk import (
 
 ROUNDING = 1e3
 """times the spacing of floating-point numbers of the outputs' size: changes from there on are told from rounding"""
-DECADES_BELOW, DECADES_ABOVE = 3, 6
+DECADES_BELOW, DECADES_ABOVE = 5, 6
 """around the first, in which a walk that fails in it is followed; it must hold at two neighbouring ones"""
 
 
