@@ -1,7 +1,11 @@
 """Tests with real Ray, servers, a browser or kills are slow; `make check` leaves the slow ones out."""
 
+import os
+
 import pytest
 
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")
+"""before Ray gives up a node that it starts: by itself after 30 s, which a busy machine may take"""
 WAITING = {"system", "chaos"}
 
 

@@ -30,8 +30,8 @@ NO_HOME = "/proc/no-home"
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's, without what it says of Ray."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    """This process's, without what it says of Ray but for the time that a start may take."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or "start_wait" in name}
     path = os.pathsep.join([ROOT, *filter(None, [own.get("PYTHONPATH")])])
     return own | {"PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"} | changes
 

@@ -62,7 +62,7 @@ def _kill(machine: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: Ray puts sockets there, and makes the token in its home
-    usual = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or "start_wait" in name}
     path = f"{Path(sys.executable).parent}{os.pathsep}{usual['PATH']}"
     environment = usual | {"HOME": str(folder), "RAY_TMPDIR": str(folder), "PATH": path, "OMP_NUM_THREADS": "1"}
     port = str(free_port())
