@@ -109,6 +109,7 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
     attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
     (folder / f"{unit.unit_id}-{attempts}").write_text(str(os.getpid()))
     if kind == "held":
+        time.sleep(0.15)  # so that no long queue is made of them
         while unit.index >= FREE and not (folder / "released").exists():
             time.sleep(0.02)
     elif unit.index == 1 and not (once and attempts):
