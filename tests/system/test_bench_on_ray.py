@@ -58,7 +58,6 @@ run.study_work = lambda study, checkpoints: Held(**vars(study_work(study, checkp
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_study_is_stopped_resumed_and_finished_by_the_command_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

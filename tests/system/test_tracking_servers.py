@@ -25,7 +25,7 @@ from tests.helpers.servers import LONG_S, MlflowServer, PostgreSQL, Proxy, wait_
 
 FULL = os.environ.get("CHAOS") == "full"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 HAS_POSTGRES = shutil.which("postgres") is not None
 
 
