@@ -5,7 +5,8 @@ import os
 import pytest
 
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # the developer's own server is no place for the tests' studies
-
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "200")
+"""before Ray gives up a node that it starts: by itself after 30 s, which a busy machine may take"""
 WAITING = {"system", "chaos"}
 
 

@@ -27,8 +27,8 @@ from tests.helpers.typed import assert_same_rows
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT_S)]
 
 LIMIT_HOURS, LIMIT_S = "0.001", 3.6
-SLACK_S = 5.0
-"""the driver looks twice a second, and the machine may be busy"""
+SLACK_S = 60.0
+"""generous: the driver looks twice a second, and the machine may be busy"""
 SECONDS = 0.02
 RETRIED = 2
 """attempts at a unit that fails without killing its worker"""

@@ -10,6 +10,7 @@ import pytest
 from distnlc.store import read_statuses
 from distnlc.training import checkpoint
 from distnlc.training.trainer import PopulationTrainer
+from tests.helpers.servers import LONG_S
 from tests.helpers.typed import assert_same_rows, distnlc, rows
 
 KILLED_IN_THE_SECOND_POPULATION_OF_A_UNIT = """
@@ -70,7 +71,7 @@ def test_a_unit_that_was_killed_goes_on_from_its_checkpoint_to_the_same_rows(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=LONG_S,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     (folder,) = (home / "study" / "checkpoints").iterdir()

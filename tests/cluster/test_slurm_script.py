@@ -6,17 +6,18 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.servers import wait_for
+
 SCRIPT = Path(__file__).parents[2] / "cluster" / "slurm.sbatch"
 WRITE_DOWN = 'printf "%s\\n" "$@" > "$CALLS/$(basename "$0")"; env > "$CALLS/environment"\n'
 STANDINS = {
     "srun": 'while [[ $1 == -* ]]; do shift; done; exec "$@"\n',
-    "ray": WRITE_DOWN + 'touch "$CALLS/begun"; sleep "${LASTS:-0}"; exit "${CODE:-0}"\n',
+    "ray": WRITE_DOWN + 'touch "$CALLS/begun"; while [[ -e $CALLS/lasts ]]; do sleep 0.02; done; exit "${CODE:-0}"\n',
     "scontrol": WRITE_DOWN,
     "hostname": "echo 10.0.0.7 172.17.0.1\n",
 }
@@ -77,11 +78,12 @@ def test_other_machines_write_beside_the_jobs_log(job: dict[str, str]) -> None:
 
 
 def test_the_signal_before_the_time_is_up_puts_the_job_back_in_the_queue(job: dict[str, str]) -> None:
-    script = subprocess.Popen(["bash", SCRIPT, *TYPED], env=job | {"LASTS": "5"}, cwd=job["CALLS"])
-    deadline = time.monotonic() + 20
-    while not (Path(job["CALLS"]) / "begun").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    script.send_signal(signal.SIGUSR1)
-    script.wait()
+    (lasts := Path(job["CALLS"]) / "lasts").touch()
+    script = subprocess.Popen(["bash", SCRIPT, *TYPED], env=job, cwd=job["CALLS"])
+    try:
+        wait_for((Path(job["CALLS"]) / "begun").exists, "study")
+        script.send_signal(signal.SIGUSR1)
+        script.wait()
+    finally:
+        lasts.unlink()
     assert _call(job, "scontrol") == ["requeue", job["SLURM_JOB_ID"]]

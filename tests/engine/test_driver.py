@@ -15,6 +15,7 @@ from distnlc.engine.executor import EngineError, Finished, Loss, SerialExecutor
 from distnlc.records import Records
 from distnlc.spec import Unit
 from tests.helpers.scripted import DIED, ScriptedExecutor, drive, good
+from tests.helpers.servers import LONG_S
 from tests.helpers.toys import KIND, SPEC, MemoryStore, Watcher, row, units
 
 
@@ -274,7 +275,8 @@ def test_the_stop_event_ends_a_study_that_runs_in_another_thread() -> None:
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.append(serially(stop_at_two, units([1] * 5), store, stop=stop)))
     thread.start()
-    thread.join(timeout=30)
+    thread.join(LONG_S)
+    assert outcomes, "it has not ended"
     assert outcomes[0].interrupted
     assert set(store.rows) == {"u0", "u1", "u2"}
 

@@ -14,6 +14,7 @@ from distnlc.engine.executor import REASON_CHARACTERS, SerialExecutor, attempt, 
 from distnlc.plugins import Work
 from distnlc.records import Records
 from distnlc.spec import StudySpec, Unit
+from tests.helpers.servers import LONG_S
 from tests.helpers.toys import KIND, row, units
 
 (UNIT,) = units([1])
@@ -82,6 +83,6 @@ def test_the_serial_engine_works_where_ray_and_mlflow_are_not_installed() -> Non
         "try:\n    RayExecutor(print)\n"
         "except EngineError as error:\n    print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG_S, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "Ray is not installed here: install it, or use the serial executor"

@@ -11,12 +11,13 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-START_S = 100.0
-"""the longest that a start may take on a busy machine"""
+LONG_S = 200.0
+"""that nothing takes, on the slowest and busiest machine: it only ends what hangs"""
 
 
 def free_port() -> int:
@@ -25,13 +26,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(
-    condition: Callable[[], object], what: str, timeout_s: float = START_S, log: Callable[[], str] = str
-) -> None:
-    """Waits until the condition holds; if it does not in time, fails with what the log says."""
-    deadline = time.monotonic() + timeout_s
+def wait_for(condition: Callable[[], object], what: str, log: Callable[[], str] = str) -> None:
+    """Waits until the condition holds; if that takes too long, fails with what the log says."""
+    deadline = time.monotonic() + LONG_S
     while not condition():
-        assert time.monotonic() < deadline, f"no {what} within {timeout_s} s\n{log()}"
+        assert time.monotonic() < deadline, f"no {what} within {LONG_S} s\n{log()}"
         time.sleep(0.05)
 
 
@@ -116,15 +115,20 @@ class PostgreSQL:
         shutil.rmtree(self.folder)
 
 
+OPEN = threading.Event()
+OPEN.set()
+
+
 class Proxy:
     """Stands between the mirror and a server.
 
-    `delay_s`: before a request is handed on, even if the client has given it up by then. `failing`: answers 500, and
-    counts that in `failures`. `before`: called with the path of each request before it is handed on.
+    `failing`: answers 500, and counts that in `failures`. `before`: called with the path of each request before it is
+    handed on. `held`: the paths of the requests that wait, see `holding`.
     """
 
     def __init__(self, port: int) -> None:
-        self.delay_s, self.failing, self.failures = 0.0, False, 0
+        self.failing, self.failures, self.held = False, 0, list[str]()
+        self.gate = OPEN
         self.before: Callable[[str], None] = lambda _: None
         proxy = self
 
@@ -133,7 +137,9 @@ class Proxy:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                time.sleep(proxy.delay_s)
+                proxy.held.append(self.path)
+                proxy.gate.wait()
+                proxy.held.remove(self.path)
                 proxy.before(self.path)
                 status, content = 500, b"out of order"
                 proxy.failures += proxy.failing
@@ -166,6 +172,16 @@ class Proxy:
         self.server.daemon_threads = True
         self.uri = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @contextmanager
+    def holding(self) -> Iterator[threading.Event]:
+        """Requests that come meanwhile wait until the event that this gives is set, and are then handed on, even if
+        the client has given them up by then; those that come later pass."""
+        self.gate = threading.Event()
+        try:
+            yield self.gate
+        finally:
+            self.gate = OPEN
 
     def stop(self) -> None:
         self.server.shutdown()

@@ -97,12 +97,22 @@ def naps(seconds: float, unit: Unit, device: str) -> Records:
     return square(unit, device)
 
 
+FREE = 3
+"""units that are done before those that are held"""
+
+
 def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Records:
-    """Squares, but unit 1 meets with a mishap: the first time or every time. Leaves a file with the pid per attempt."""
+    """Squares, but unit 1 meets with a mishap: the first time or every time. Leaves a file with the pid per attempt.
+
+    Kind `held`: all but the first units wait until the folder has a file `released`, so that the study cannot be over
+    before the test has seen what it waits for.
+    """
     attempts = len(list(folder.glob(f"{unit.unit_id}-*")))
     (folder / f"{unit.unit_id}-{attempts}").write_text(str(os.getpid()))
-    if kind == "slow":
-        time.sleep(0.3)
+    if kind == "held":
+        time.sleep(0.15)  # so that no long queue is made of them
+        while unit.index >= FREE and not (folder / "released").exists():
+            time.sleep(0.02)
     elif unit.index == 1 and not (once and attempts):
         match kind:
             case "killed":
@@ -115,6 +125,7 @@ def mishap(kind: str, once: bool, folder: Path, unit: Unit, device: str) -> Reco
                 re.match("(a+)+$", "a" * 100 + "b")
             case "memory":  # 4 GB within seconds, if nobody stops it
                 held = [bytearray(b"x") * (100 * 2**20) for _ in range(40) if not time.sleep(0.03)]
+                time.sleep(600)  # it may take some time to be noticed
                 del held
             case "unfit":
                 raise UnfitError("on machine m: other data")

@@ -16,6 +16,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from distnlc.cli.contract import Trial, gives_the_same_rows_on_two_workers
+from distnlc.engine import ray_executor
 from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
 from distnlc.engine.executor import EngineError, Finished, UnitWork, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
@@ -26,7 +27,7 @@ from distnlc.studies.nlc.unit import run
 from distnlc.studies.nlc.units import units as nlc_units
 from distnlc.training.checkpoint import Checkpoints
 from tests.helpers.listening import descendants
-from tests.helpers.servers import wait_for
+from tests.helpers.servers import LONG_S, wait_for
 from tests.helpers.small_studies import SMALL, small_study
 from tests.helpers.toys import (
     KIND,
@@ -73,7 +74,7 @@ def runs(pid: str) -> bool:
 
 
 def until_gone(pid: str) -> None:
-    wait_for(lambda: not runs(pid), f"end of process {pid}", 20)
+    wait_for(lambda: not runs(pid), f"end of process {pid}")
 
 
 def finish(executor: RayExecutor, count: int) -> list[Finished]:
@@ -126,10 +127,11 @@ def test_a_unit_that_a_worker_refuses_is_done_by_another_and_where_all_refuse_th
 
 
 def test_a_hanging_unit_is_stopped_at_its_time_limit_and_its_worker_replaced(tmp_path: Path) -> None:
+    """Retries are for units that a busy machine does not do within the limit."""
     store = MemoryStore()
-    outcome = on_ray(partial(mishap, "spins", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=1)
-    assert (outcome.done, outcome.failed) == (4, 0)
-    assert attempts(tmp_path, "u1") == 2
+    outcome = on_ray(partial(mishap, "spins", True, tmp_path), units([1, 9, 1, 1]), store, time_limit_s=1.0, retries=20)
+    assert (outcome.done, outcome.failed) == (4, 0), store.failed()
+    assert attempts(tmp_path, "u1") >= 2
     until_gone((tmp_path / "u1-0").read_text())
 
 
@@ -153,13 +155,14 @@ def test_the_unit_queued_behind_a_killer_comes_back_unblamed(tmp_path: Path) -> 
     executor.close()
 
 
-def test_very_short_units_wait_in_longer_queues_and_long_ones_do_not() -> None:
+def test_very_short_units_wait_in_longer_queues_and_long_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_executor, "QUEUE_S", 1.0)
     executor = RayExecutor(partial(naps, 0.02), workers=1)
     until_capacity(executor, IN_FLIGHT)
     short, long = units([1, 1])
     executor.submit(short)
-    finish(executor, 1)
-    assert IN_FLIGHT < executor.capacity <= 10, "0.2 seconds of work"
+    (done,) = finish(executor, 1)
+    assert executor.capacity == max(IN_FLIGHT, int(1.0 / done.seconds)), "a second of work, by what a unit took"
     executor.submit(replace(long, cost=50.0))
     finish(executor, 1)
     assert executor.capacity == IN_FLIGHT
@@ -257,11 +260,11 @@ def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster:
 
 
 def test_a_study_whose_cluster_has_lost_its_head_ends_with_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
-    with study_at_work("slow", tmp_path) as process:
+    with study_at_work("held", tmp_path) as process:
         started = descendants(process.pid)
         (head,) = [pid for pid in started if Path("/proc", str(pid), "comm").read_text().strip() == "gcs_server"]
         os.kill(head, signal.SIGKILL)
-        assert process.wait(timeout=50) == 0, "Ray itself ends the process after 60 s, with code 1"
+        assert process.wait(LONG_S) == 0, "Ray itself ends the process after 60 s, with code 1"
         said = process.stdout.readline()  # no further: Ray's agents hold the other end for a minute
     assert said.startswith("the head of the Ray cluster has not answered for 1 s. What is done is kept;")
     until_gone((tmp_path / "u1-0").read_text())

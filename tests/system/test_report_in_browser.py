@@ -19,6 +19,8 @@ from tests.helpers.synthetic import architecture_row, failed_row, write_study
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome on this machine")
+PATIENCE_MS = 100_000
+"""generous: a busy machine may take long to draw"""
 
 EVIL = "<a href='https://elsewhere'><img src=x onerror=alert(1)></a>"  # plotly knows links
 ROWS = [
@@ -71,6 +73,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as running:
+        playwright.expect.set_options(timeout=PATIENCE_MS)
         browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -87,6 +90,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 def page_of_all(browser: Any, address: str) -> Opened:
     """Opened once: the browser takes a second or two to read plotly."""
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     opened = Opened(page)
     page.on("pageerror", lambda error: opened.complaints.append(str(error)))
     page.on("console", lambda said: opened.complaints.append(said.text) if said.type in {"error", "warning"} else None)

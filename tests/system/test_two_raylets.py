@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NODE = Path(__file__).parents[2] / "cluster" / "node.sh"
 DISTNLC = [sys.executable, "-c", "from distnlc.cli import main; main()"]
-UNITS = 400
+UNITS, SECONDS = 400, 1.0
+"""of a study that is not over before the longest that is waited for"""
 SMALL = ["--num-cpus", "1", "--object-store-memory", "100000000"]
 
 
@@ -61,7 +62,7 @@ def _kill(machine: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: Ray puts sockets there, and makes the token in its home
-    usual = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or "start_wait" in name}
     path = f"{Path(sys.executable).parent}{os.pathsep}{usual['PATH']}"
     environment = usual | {"HOME": str(folder), "RAY_TMPDIR": str(folder), "PATH": path, "OMP_NUM_THREADS": "1"}
     port = str(free_port())
@@ -89,16 +90,16 @@ def test_machines_join_and_die_during_a_study_and_each_shows_the_token(cluster: 
                 count += os.getsid(int(attempt.name.split("-")[-2])) == machine.pid
         return count
 
-    study = cluster.start(*command, "--set", "seconds=0.2", log="study")
+    study = cluster.start(*command, "--set", f"seconds={SECONDS}", log="study")
     try:
         wait_for(lambda: begun_on(cluster.head) > 0, "work on the head", log=lambda: cluster.words("study"))
         second = cluster.start(NODE, "join", cluster.address, *SMALL, log="second")
         try:
-            wait_for(lambda: begun_on(second) > 2, "work on the second machine", log=lambda: cluster.words("second"))
+            wait_for(lambda: begun_on(second) > 1, "work on the second machine", log=lambda: cluster.words("second"))
         finally:
             _kill(second)
         before = begun_on(cluster.head)
-        wait_for(lambda: begun_on(cluster.head) > before + 5, "work after a death", log=lambda: cluster.words("study"))
+        wait_for(lambda: begun_on(cluster.head) > before + 1, "work after a death", log=lambda: cluster.words("study"))
     finally:
         study.send_signal(signal.SIGINT)
         study.wait()

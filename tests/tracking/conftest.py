@@ -6,6 +6,7 @@ import pytest
 
 from distnlc.tracking import default_uri
 from tests.helpers.mirrored import Study
+from tests.helpers.servers import LONG_S
 
 ODD = "a study's 100%25 #1? übung;$(x)"
 """a folder's name with what means something to a shell or in an address"""
@@ -17,7 +18,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("shared") / ODD
     folder.mkdir()
     tracker = Study(folder, default_uri(folder), seed=0).tracker()
-    assert tracker.close(60)
+    assert tracker.close(LONG_S)
     return tracker.uri
 
 
