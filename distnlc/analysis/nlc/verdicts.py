@@ -61,8 +61,11 @@ def _lacking(part: Part, ranking: Ranking) -> list[str]:
     if not ranking.lacking:
         return []
     (count, strength), rounded = ranking.with_lacking, int(part.rounded_off.sum())
+    subject = "1 architecture is left out for all metrics since it lacks one"
+    if ranking.lacking > 1:
+        subject = f"{ranking.lacking} architectures are left out for all metrics since they lack one"
     return [
-        f"{ranking.lacking} architectures are left out for all metrics since they lack one"
+        subject
         + (f" (of {rounded} of the part, rounding hid the relative diameter)" if rounded else "")
         + f"; over all {count} the NLC has a |Spearman| of {strength:.2f}."
     ]
