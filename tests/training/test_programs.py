@@ -225,7 +225,7 @@ def test_processors_of_a_cluster_are_told_apart_by_their_instruction_sets(
     told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On x86 and on ARM: code for one that another found compiled would end its process."""
-    monkeypatch.setattr(Path, "read_text", lambda _, encoding: f"processor\t: 0\n{told}\nprocessor\t: 1\n{told}")
+    monkeypatch.setattr(Path, "read_text", lambda _, **_how: f"processor\t: 0\n{told}\nprocessor\t: 1\n{told}")
     assert native_library._processor_flags() == set(told.partition(":")[2].split())
 
 
