@@ -35,7 +35,7 @@ def normalize_features(train: np.ndarray, *others: np.ndarray, seed: int = 0) ->
 
 
 def onto_sphere(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:
-    """Each datapoint to mean 0 and variance 1 over all its d entries, so that ||x|| = sqrt(d) (spec 3, section 1).
+    """Each datapoint to mean 0 and variance 1 over all its d entries, so that ||x|| = sqrt(d) (the sensitivity paper).
 
     Raises PointError for a point whose entries are all equal.
     """

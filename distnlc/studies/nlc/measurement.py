@@ -26,7 +26,7 @@ def measure_initial(
     loss_scale: float,
     training: TrainingSpec,
 ) -> dict[str, Any]:
-    """All quantities of section 3 at initialization, on the training part, and the wall time of each."""
+    """All initial metrics of a network, on the training part, and the wall time of each."""
     function = fast_network(network, batch_size=training.batch_size)
     measured = measure_untrained(function, architecture.seed, data, spec, loss_scale, training)
     return measured | activation_metrics(architecture)
