@@ -164,7 +164,7 @@ def test_other_quantities_and_the_list_do_as_a_click_does(opened: Opened) -> Non
     page = opened.page
     page.get_by_label("Across (x)").select_option(label="depth")
     assert page.get_by_label("As in the paper").input_value() == "depth test_error"
-    page.get_by_label("As in the paper").select_option(label="Figure 1: initial NLC, relative diameter")
+    page.get_by_label("As in the paper").select_option(label="Figure 1: initial NLC, linear region")
     assert page.get_by_label("Across (x)").input_value() == "init_nlc"
     assert opened.points() == len(ROWS) + 1  # the untrained one was measured
     page.locator("#explorer-chosen").select_option(value=page.locator("option", has_text="90: ").get_attribute("value"))
