@@ -101,6 +101,7 @@ def test_a_failing_disk_changes_nothing_and_the_commit_can_be_repeated(
     assert boundary > 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lasting", [False, True])
 def test_a_disk_that_is_full_at_any_moment_of_merging_and_compacting(
     folder: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool

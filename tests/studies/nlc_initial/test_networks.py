@@ -70,6 +70,7 @@ def test_one_hidden_layer_contributes_the_nlc_of_its_activation(name: str, isotr
     assert measured == pytest.approx(stated("B")[name], rel=0.03 if name in STABLE else 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STABLE)
 def test_depth_49_comes_near_row_d(name: str, decaying: torch.Tensor) -> None:
     measured = median_study_nlc(decaying, name, 49, 100, initializations=3)
