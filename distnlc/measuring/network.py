@@ -121,7 +121,8 @@ def measure_network(
     metrics = {name: value for name, value in metrics.items() if not (name in HIDDEN and math.isnan(value))}
     parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
     if isinstance(given, nn.Module):
-        given.requires_grad_(True)  # as a study gives a network to metrics of the user's own
+        for parameter in given.parameters():
+            parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
     return Measurement(metrics, parameters, d_out, inputs.dtype, own, notes)
 

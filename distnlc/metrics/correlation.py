@@ -15,6 +15,8 @@ from torch.nn.functional import normalize, pdist
 from distnlc.metrics.batches import checked_batch_size, random_batches
 from distnlc.metrics.measurable import Network, measurable, undisturbed
 
+MOST_POINTS = 1_000
+"""of a batch, whose pairs are compared: their number is the square of this"""
 RESOLVED = 1e3
 """times the spacing of floating-point numbers: directions that differ by less are told apart by rounding alone"""
 
@@ -47,9 +49,9 @@ def correlation_preservation(
     generator = torch.Generator().manual_seed(seed)
     before, after = [], []
     for rows in random_batches(inputs, batch_size, batches, generator):
-        before.append(_distances(inputs[rows].flatten(1)))
         outputs = network(inputs[rows])
-        after.append(_distances(outputs))
+        before.append(_distances(inputs[rows][:MOST_POINTS].flatten(1)))
+        after.append(_distances(outputs[:MOST_POINTS]))
     spacing = torch.finfo(outputs.dtype).eps
     return _cosines(torch.cat(before), torch.cat(after), spacing)
 
@@ -57,6 +59,7 @@ def correlation_preservation(
 def _distances(vectors: torch.Tensor) -> torch.Tensor:
     """|u - v|^2 = 2 (1 - cos) of the directions u, v of all pairs of rows; small angles keep all their digits."""
     vectors = vectors.double()
+    vectors = vectors / vectors.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
     zero = (vectors == 0).all(1)
     distances = pdist(normalize(vectors, dim=1, eps=torch.finfo(torch.float64).tiny)).square()
     first, second = torch.triu_indices(len(vectors), len(vectors), 1, device=vectors.device)

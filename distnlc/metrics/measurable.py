@@ -114,16 +114,18 @@ def frozen_copy(module: nn.Module) -> nn.Module:
     try:
         with _Detaching():
             copied = copy.deepcopy(module)
+        for parameter in copied.parameters():
+            parameter.requires_grad_(False)
+        for each in copied.modules():
+            if each.training and isinstance(each, BATCH_NORMS):
+                each.track_running_stats = False  # no output depends on them, and `vmap` refuses their update
+        return without_dropout(copied)
     except Exception as error:  # whatever the attributes' own code raises
         raise UnmeasurableError(
             "a copy of the network is measured, so that nothing about it changes, and it cannot be copied "
             f"({type(error).__name__}: {' '.join(str(error).split())}); remove what it holds besides tensors and "
             "modules, or measure lambda batch: network(batch), which is called as it is"
         ) from None
-    for each in copied.modules():
-        if each.training and isinstance(each, BATCH_NORMS):
-            each.track_running_stats = False  # no output depends on them, and `vmap` refuses their update
-    return without_dropout(copied.requires_grad_(False))
 
 
 class _Detaching(TorchFunctionMode):

@@ -78,12 +78,13 @@ class Walks:
         failed, unbegun = ~self._alive & ~self._largest.isnan(), self._alive & self._largest.isnan()
         fewest = (failed | self._alive & ~unbegun).sum(1)  # points that have a value in the end
         most = fewest + unbegun.sum(1)
-        low, high = (fewest - 1).clamp(min=0) // 2, (most - 1).clamp(min=0) // 2
+        high = (most - 1).clamp(min=0) // 2  # the median's place if all that have not begun lie above
+        low = high - unbegun.sum(1)  # and if all will be HIDDEN, below
         without = 2 * most < points
-        if not bool((without | (high < failed.sum(1))).all()):
+        if not bool((without | (low >= 0) & (high < failed.sum(1))).all()):
             return False
         values = self._largest.masked_fill(~failed, math.inf).sort(dim=1).values
-        lowest, highest = (values.gather(1, place[:, None])[:, 0] for place in (low, high))
+        lowest, highest = (values.gather(1, place.clamp(min=0)[:, None])[:, 0] for place in (low, high))
         return bool((without | (lowest == highest) & (2 * fewest >= points)).all())
 
     def medians(self) -> torch.Tensor:

@@ -100,9 +100,10 @@ def test_cosines_are_those_of_all_pairs_and_their_correlation(mlp, normal):
 def test_a_rotation_preserves_cosines_and_scale_does_not_matter(normal):
     inputs = normal(300, 6, seed=0) + 0.5
     rotation = torch.linalg.qr(normal(6, 6, seed=1)).Q
-    found = correlation_preservation(lambda x: 1e-100 * (x @ rotation), inputs)
-    assert found.outputs == pytest.approx(found.inputs, rel=1e-9)
-    assert found.correlation == pytest.approx(1, abs=1e-9)
+    for scale in (1e-200, 1, 1e200):
+        found = correlation_preservation(lambda x, scale=scale: scale * (x @ rotation), inputs)
+        assert found.outputs == pytest.approx(found.inputs, rel=1e-9)
+        assert found.correlation == pytest.approx(1, abs=1e-9)
     assert 0.05 < found.inputs < 0.6
 
 

@@ -33,13 +33,13 @@ def test_a_step_of_1_has_the_radius_of_the_inputs(normal):
     assert direction.flatten(1).norm(dim=1).numpy() == pytest.approx(length, rel=1e-12)
 
 
-def walked(holds, begin):
+def walked(holds, begin, to_the_end=False):
     """Medians of walks that are asked `holds(k)`, and how many steps they took."""
     walks, steps = Walks(begin), 0
     for k in distances():
         walks.step(k, holds(k))
         steps += 1
-        if walks.settled:
+        if walks.settled and not to_the_end:
             break
     return walks.medians(), steps
 
@@ -84,6 +84,17 @@ def test_points_that_begin_late_have_the_value_of_a_walk_to_its_end():
         assert found.tolist() == pytest.approx(expected, rel=1e-12, nan_ok=True)
     assert sum(math.isnan(value) for value in medians) > 20
     assert {0.0, math.inf, HIDDEN} < set(medians)
+
+
+def test_steps_that_are_left_out_change_no_median():
+    """Points that have not begun may yet fail at once, and so lie below all others."""
+    generator = torch.Generator().manual_seed(0)
+    for points in range(1, 9):
+        limits = 10 ** (8 * torch.rand(5, points, generator=generator, dtype=torch.float64) - 11)
+        begins = 10 ** (12 * torch.rand(5, points, generator=generator, dtype=torch.float64) - 14)
+        for limit, begin in zip(limits.split(1), begins.split(1), strict=True):
+            early, late = (walked(lambda k, limit=limit: k <= limit, begin, end)[0] for end in (False, True))
+            assert early.tolist() == pytest.approx(late.tolist(), rel=1e-12, nan_ok=True)
 
 
 def median(values):

@@ -85,7 +85,7 @@ def good_range(part: Part) -> GoodRange | None:
 
 def _good_range(part: Part) -> Claim | None:
     found = good_range(part)
-    if found is None:
+    if found is None or found.architectures < ENOUGH:
         return None
     low, high = min(found.best), max(found.best)
     return Claim(

@@ -22,7 +22,7 @@ BETTER_ELSEWHERE = 0.85
 """where the paper states no threshold (BETTER_THAN_GUESSING), the share of the error of guessing: between those of its
 two, 0.75 of it with 3 classes and 0.89 with 10"""
 DIAMETER, ROUNDED_OFF = "init_relative_diameter", "diameter_rounded_off"
-"""the column, and the one that `parts_of` adds: true where an earlier version wrote 0 for what rounding hid"""
+"""the column, and the one that `parts_of` adds: true where an earlier version wrote 0: rounding, or less than 1e-9"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Part:
 
     @property
     def rounded_off(self) -> "pd.Series[bool]":
-        """True for the rows of an earlier version whose relative diameter rounding hid, and which is missing here."""
+        """True for the rows of an earlier version whose relative diameter was 0, and is missing here."""
         return self.rows[ROUNDED_OFF]
 
     @property
@@ -82,7 +82,7 @@ class Part:
         return {
             "unit failed": self.failed,
             "not trained: skipped by train_if": self.skipped & unmeasured,
-            **({"relative diameter hidden by rounding": self.rounded_off} if DIAMETER in columns else {}),
+            **({"relative diameter 0 in an earlier version": self.rounded_off} if DIAMETER in columns else {}),
             **self.excluded,
         }
 

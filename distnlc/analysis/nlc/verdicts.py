@@ -66,7 +66,11 @@ def _lacking(part: Part, ranking: Ranking) -> list[str]:
         subject = f"{ranking.lacking} architectures are left out for all metrics since they lack one"
     return [
         subject
-        + (f" (of {rounded} of the part, rounding hid the relative diameter)" if rounded else "")
+        + (
+            f" (for {rounded} of the part an earlier version wrote a relative diameter of 0: rounding, or below 1e-9)"
+            if rounded
+            else ""
+        )
         + f"; over all {count} the NLC has a |Spearman| of {strength:.2f}."
     ]
 

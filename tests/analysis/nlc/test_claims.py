@@ -142,7 +142,7 @@ def test_best_rates_at_the_ends_are_counted_and_checked_on_whole_sweeps_alone() 
 
 def test_a_study_too_small_for_a_claim_does_not_make_it() -> None:
     tables = tables_of([architecture_row(i) for i in range(7)])
-    assert [claim.about for claim in claims(part_of(tables), tables.runs)] == ["Right-sized NLC", "Best starting rate"]
+    assert [claim.about for claim in claims(part_of(tables), tables.runs)] == ["Best starting rate"]
     nothing = tables_of([architecture_row(i, test_error=None, init_nlc=None) for i in range(3)])
     assert claims(part_of(nothing), nothing.runs) == []
 

@@ -137,7 +137,7 @@ def test_figure_1_leaves_out_what_rounding_hid_and_takes_a_zero_of_today_for_a_m
     rows = [{"init_nlc": nlc, DIAMETER: 0.5 / nlc, **earlier} for nlc in nlcs] + [{DIAMETER: 0.0, **earlier}]
     figure = figure1.draw(of(*rows))
     (panel,) = figure.panels
-    assert panel.correlation.left_out == {"relative diameter hidden by rounding": 1}
+    assert panel.correlation.left_out == {"relative diameter 0 in an earlier version": 1}
     assert figure.remarks == ["linear region, the paper's condition: not measured in this study."]
     today = figure1.draw(of(*({**row, "init_lipschitz": None} for row in rows)))
     (reason,) = today.panels[0].correlation.left_out
