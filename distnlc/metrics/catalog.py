@@ -61,9 +61,14 @@ FORMER_LIPSCHITZ = Quantity(
     group="former",
     log=True,
 )
-INPUT_COSINE = initial("mean cosine of two inputs", "number", "mean cosine of two inputs", cost=("cosines_seconds",))
+INPUT_COSINE = initial(
+    "mean cosine of two inputs",
+    "number",
+    "mean cosine of two inputs, over all pairs of four batches (rows with `init_lipschitz`: of 1,000 pairs)",
+    cost=("cosines_seconds",),
+)
 OUTPUT_COSINE = initial(
-    "mean cosine of their outputs", "number", "mean cosine of their outputs", cost=("cosines_seconds",)
+    "mean cosine of their outputs", "number", "mean cosine of their outputs, likewise", cost=("cosines_seconds",)
 )
 COSINE_CORRELATION = initial(
     "correlation preservation",
