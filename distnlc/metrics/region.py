@@ -71,7 +71,7 @@ def region_sizes(
     """
     if input_directions < 1 or output_directions < 1:
         raise ValueError(
-            "relative_diameter: input_directions and output_directions must be at least 1, "
+            "region_sizes: input_directions and output_directions must be at least 1, "
             f"found {input_directions} and {output_directions}"
         )
     network = measurable(network)

@@ -88,7 +88,8 @@ class Walks:
         return bool((without | (lowest == highest) & (2 * fewest >= points)).all())
 
     def medians(self) -> torch.Tensor:
-        """The lower median of each configuration's values, (configurations,); nan where most points have none."""
+        """The lower median of each configuration's values, (configurations,): HIDDEN if it falls there, nan where most
+        points have none."""
         values = self._largest.masked_fill(self._alive & ~self._largest.isnan(), math.inf)
         return values.nanmedian(dim=1).values.masked_fill(2 * values.isnan().sum(1) > values.shape[1], math.nan)
 

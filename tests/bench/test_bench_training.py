@@ -89,7 +89,7 @@ def test_what_there_is_after_each_cell_is_told_as_that(monkeypatch: pytest.Monke
 
 
 def test_the_time_left_is_right_after_a_sixth_and_a_third_of_the_grid() -> None:
-    """Whatever depth and size cost together, and whatever the machine did in the last half minute."""
+    """Depth and size may cost what they like together, and the machine may have been slow in the last half minute."""
     cells = mixed(grid())
     assert sorted(cell.number for cell in cells) == list(range(54))
     costs = {kind: 1.5**number for number, kind in enumerate(sorted({(c.depth, c.parameters) for c in cells}))}

@@ -20,7 +20,7 @@ prepare = kind.prepare
 
 @pytest.fixture
 def unit(home: Path) -> Unit:
-    """Of the tiny study on MNIST, of which there are two in the folders A and B, with files of the same names."""
+    """The tiny study on MNIST; the folders A and B hold two of it, with files of the same names."""
     text = (home / "tiny.yaml").read_text()
     (home / "tiny.yaml").write_text(
         text.replace("data: {", "data: {name: mnist, ") + "train_if: init_nlc between 0.1 and 0.2\n"

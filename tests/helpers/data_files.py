@@ -12,11 +12,17 @@ from PIL import Image
 from pyarrow import parquet
 
 from distnlc.data.dataset import Dataset
+from distnlc.data.images import read
+from distnlc.data.spec import DataSpec
 
 
 def random_images(count: int, features: int, seed: int, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     return random.integers(256, size=(count, features), dtype=np.uint8), random.integers(classes, size=count)
+
+
+CIFAR, CIFAR_LABELS = random_images(10, 3072, seed=3)
+"""ten images of the form of CIFAR's"""
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -97,3 +103,15 @@ def write_batch(
 def sizes(dataset: Dataset) -> list[int]:
     """Points of its training, validation and test part."""
     return [len(part) for part in (dataset.train_inputs, dataset.validation_inputs, dataset.test_inputs)]
+
+
+def write_batches(folder: Path) -> None:
+    for i in range(5):
+        write_batch(folder / f"data_batch_{i + 1}", CIFAR[2 * i : 2 * i + 2], CIFAR_LABELS[2 * i : 2 * i + 2])
+    write_batch(folder / "test_batch", CIFAR[:3], CIFAR_LABELS[:3])
+
+
+def images_of(name: str, root: Path | None) -> tuple[np.ndarray, ...]:
+    """Images (points, features) and labels of the training files, then of the test files."""
+    train, train_labels, test, test_labels = read(root, spec=DataSpec(name=name), seed=0)
+    return train.reshape(len(train), -1), train_labels, test.reshape(len(test), -1), test_labels

@@ -82,7 +82,7 @@ def test_lipschitz_of_a_dead_network_is_0(normal):
 
 
 def obvious_cosines(vectors):
-    """Of all pairs of rows, one after the other."""
+    """The cosines of all pairs of rows, one after the other."""
     rows = [row / row.norm() if row.norm() > 0 else row for row in vectors]
     return [float(a @ b) for a, b in itertools.combinations(rows, 2)]
 

@@ -98,7 +98,7 @@ def test_steps_that_are_left_out_change_no_median():
 
 
 def median(values):
-    """Of walks that come one by one."""
+    """The median of walks that come one by one."""
     found = MedianOfWalks(len(values))
     for value in values:
         found.add(torch.tensor([value]))

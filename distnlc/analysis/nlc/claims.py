@@ -75,7 +75,7 @@ def claims(part: Part, runs: pd.DataFrame) -> list[Claim]:
 
 
 def good_range(part: Part) -> GoodRange | None:
-    """Of the architectures with NLC and test error, the BEST of which have the lowest error (ties: lower index)."""
+    """The initial NLC of the BEST, those with the lowest test error (ties: lower index), beside that of all."""
     rows = _with(part, ["init_nlc"])
     if rows.empty or part.key[2] == TRAINING:
         return None

@@ -41,7 +41,7 @@ class Sweep:
 
 
 def sweep_of(runs: pd.DataFrame) -> Sweep:
-    """Of the runs of one part's architectures."""
+    """The searches that these runs, of one part's architectures, belong to."""
     if runs.empty:
         return Sweep(rates=0, tried=0, runs=0, pruned=0)
     tried = runs.groupby("unit_id")["run"].nunique().median()

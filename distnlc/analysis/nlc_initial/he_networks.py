@@ -39,7 +39,10 @@ def growth(rows: pd.DataFrame, column: str) -> tuple[float, float, float]:
 
 
 def infinitely_wide_nlc(depth: int) -> float:
-    """Of a plain ReLU network for inputs of one length, any two of them perpendicular; `depth` linear operations."""
+    """The NLC of an infinitely wide plain ReLU network of `depth` linear operations.
+
+    Its inputs have one length, and any two of them are perpendicular.
+    """
     cosine = 0.0
     for _ in range(depth - 1):
         cosine = (math.sqrt(1 - cosine**2) + (math.pi - math.acos(cosine)) * cosine) / math.pi

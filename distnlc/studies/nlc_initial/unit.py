@@ -142,7 +142,7 @@ def _network(part: Spec, row: Row, device: str) -> Row:
 
 
 def _gradients(network: Network, inputs: Tensor, labels: Tensor) -> InputGradients:
-    """Of the study's loss, which divides the outputs by their size."""
+    """Gradients of the study's loss, which divides the outputs by their size."""
     loss = partial(cross_entropy, loss_scale=float(output_moments(network, inputs).size))
     return input_gradients(network, inputs, labels, loss)
 

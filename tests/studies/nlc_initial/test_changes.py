@@ -73,7 +73,7 @@ def metrics(case: Case) -> dict[str, float]:
 
 
 def _pairs_correlation(*units: torch.Tensor) -> float:
-    """Of the inputs' and the outputs' cosines, over all pairs."""
+    """The correlation of the inputs' cosines with the outputs', over all pairs."""
     first, second = torch.triu_indices(POINTS, POINTS, 1)
     return float(torch.corrcoef(torch.stack([(each @ each.T)[first, second] for each in units]))[0, 1])
 
