@@ -1,12 +1,9 @@
 """The program of a population in plain torch operations, for every device; see `start.py`.
 
-A step (one minibatch forward, backward, update) reads and writes tensors that stay where they are. On a GPU it is
-therefore captured once as a CUDA graph and replayed, since starting its hundreds of small kernels one by one would
-take longer than they run; likewise the forward pass that counts errors. Members that leave change the shapes, and
-the next epoch captures anew.
+A step (one minibatch forward, backward, update) reads and writes tensors that stay where they are, and so does the
+forward pass that counts errors: on a GPU both are captured as CUDA graphs (`captured.py`). Members that leave change
+the shapes, and the next epoch captures anew.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,6 +12,7 @@ from torch.nn import functional
 from distnlc.networks.layered import Layered
 from distnlc.networks.loss import losses_and_delta
 from distnlc.training import optimizers
+from distnlc.training.captured import repeated
 from distnlc.training.layered_population import LayeredPopulation
 from distnlc.training.spec import StepSpec
 from distnlc.training.start import Start
@@ -55,10 +53,9 @@ class LayeredProgram:
         self._forget_captures()
 
     def _forget_captures(self) -> None:
-        """Captures anew; they must not hold this program, since a cycle would keep its memory."""
-        on_gpu = self.flat.device.type == "cuda"
-        self._train = _Captured() if on_gpu else _run
-        self._count = _Captured() if on_gpu else _run
+        """Captures anew what comes next."""
+        self._train = repeated(self.flat.device)
+        self._count = repeated(self.flat.device)
 
     def _make_place(self, shared: int, by_layer: bool) -> None:
         """Makes the tensors that a step reads: one minibatch for all members or for each (`shared` is 1 or their
@@ -149,31 +146,3 @@ class LayeredProgram:
         self._optimizer = {name: tensor[rows] for name, tensor in self._optimizer.items()}
         self._loss_scale = self._loss_scale[rows]
         self._bind(len(rows))
-
-
-def _run(step: Callable[[], None]) -> None:
-    step()
-
-
-class _Captured:
-    """A step on a GPU: run plainly the first time (as warm-up, with its full effect), then captured and replayed.
-    Every call must be with the same step."""
-
-    def __init__(self) -> None:
-        self._warm = False
-        self._graph: torch.cuda.CUDAGraph | None = None
-
-    def __call__(self, step: Callable[[], None]) -> None:
-        if not self._warm:
-            beside = torch.cuda.Stream()  # captures must not come first on the stream that they are captured on
-            beside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(beside):
-                step()
-            torch.cuda.current_stream().wait_stream(beside)
-            self._warm = True
-            return
-        if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
-                step()
-        self._graph.replay()
