@@ -228,6 +228,7 @@ def assert_same_outcomes(found: list[RunOutcome], expected: list[RunOutcome]) ->
     [
         ({}, ()),
         ({"criterion": "training-error"}, ()),
+        ({"population": 2}, (2, 5)),
         *(({"optimizer": name}, (5,)) for name in ("momentum", "adam", "adam-tf1", "rmsprop-tf1")),
     ],
 )
