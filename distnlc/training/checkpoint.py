@@ -56,6 +56,8 @@ class Checkpoints:
         for path in reversed(files):
             try:
                 return self._read(path, device)
+            except (torch.OutOfMemoryError, torch.AcceleratorError):
+                raise  # the device has failed, and the file may be good
             except Exception as error:  # a torn or forged file can make its readers raise anything
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("%s: cannot be resumed (%s); set aside, work goes on from before it", path, reason)

@@ -1,7 +1,7 @@
 """The sweep of one architecture: its runs trained in populations, and how it goes on from a checkpoint.
 
-On a CPU populations are trained one after the other, so that little memory is touched at a time. On CUDA all those of a
-wave are trained side by side in one program, since a few runs alone leave a GPU idle; each is halved at rungs by itself.
+On a CPU populations are trained one after the other, so that little memory is touched at a time. On CUDA all those of
+a wave are trained side by side in one program, since a few runs alone leave a GPU idle; each is halved by itself.
 
 In: the architecture ready for training, its data, the smallest rate. Out: the `Sweep` of `../../search.py`, of which
 only the chosen run keeps its network. After every epoch the sweep's state is offered to the unit's checkpoints; a
