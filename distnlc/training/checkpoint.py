@@ -130,7 +130,7 @@ def machine_of(program: str, device: str) -> dict[str, str]:
     since the native program brings its own code, and a unit may move between a cluster's CPUs."""
     if program == "native":
         return {}
-    versions = {"torch": torch.__version__}
+    versions = {"torch": str(torch.__version__)}
     if device.startswith("cuda"):
         return {"GPU": torch.cuda.get_device_name(device), **versions, "CUDA": str(torch.version.cuda)}
     return versions

@@ -57,7 +57,7 @@ def test_reasons_stay_short() -> None:
     assert len(attempt(work, UNIT, "cpu").error or "") == REASON_CHARACTERS
 
 
-def out_of_memory(unit: Unit, device: str) -> Records:
+def out_of_memory(unit: Unit, device: str) -> Records:  # noqa: ARG001
     raise torch.OutOfMemoryError("CUDA out of memory. " + "x" * 10_000)
 
 
