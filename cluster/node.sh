@@ -24,12 +24,39 @@ count_cores() {
   python -c 'from distnlc.versions import cores; print(cores())'
 }
 
+# Several workers share a GPU. With NVIDIA's MPS their kernels run side by side, without it they take turns. It is
+# started where it is installed, with folders of its own, and before Ray, whose workers find it by the variables; a
+# watcher stops it when Ray has ended. All GPUs are its own to number, whatever this shell may see of them: a worker
+# names its GPU as Ray does. Whoever sets CUDA_MPS_PIPE_DIRECTORY runs it himself.
+share_gpus() {
+  if ! command -v nvidia-cuda-mps-control > /dev/null || [[ -n ${CUDA_MPS_PIPE_DIRECTORY-} ]]; then
+    return
+  fi
+  local folder
+  folder=$(mktemp -d /tmp/distnlc-mps-XXXXXX)
+  mkdir "$folder/pipe" "$folder/log"
+  export CUDA_MPS_PIPE_DIRECTORY=$folder/pipe CUDA_MPS_LOG_DIRECTORY=$folder/log
+  if ! env -u CUDA_VISIBLE_DEVICES nvidia-cuda-mps-control -d; then
+    echo "MPS cannot be started: workers on one GPU take turns" >&2
+    unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+    rm -r "$folder"
+    return
+  fi
+  (
+    trap '' HUP INT TERM
+    while kill -0 $$ 2> /dev/null; do sleep 1; done
+    echo quit | nvidia-cuda-mps-control
+    rm -r "$folder"
+  ) < /dev/null &> /dev/null &
+}
+
 case "${1-}" in
   head)
     shift
     umask 077 # Ray writes the token with the usual permissions, for all to read
     ray get-auth-token --generate > /dev/null
     cores=$(count_cores)
+    share_gpus
     exec ray start --head --block --num-cpus "$cores" "$@"
     ;;
   join)
@@ -41,6 +68,7 @@ case "${1-}" in
       exit 2
     fi
     cores=$(count_cores)
+    share_gpus
     exec ray start --address "$head" --block --num-cpus "$cores" "$@"
     ;;
   *)

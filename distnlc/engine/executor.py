@@ -6,6 +6,7 @@ Out: a `Finished` for each unit: its records, or why there are none. A unit's ex
 On a CPU a unit computes with one thread, since the number of threads changes how results are rounded.
 """
 
+import os
 import socket
 import time
 import traceback
@@ -26,6 +27,7 @@ UnitWork = Callable[[Unit, str], Records]
 
 TRACEBACK_LINES = 30
 REASON_CHARACTERS = 500
+MEMORY_HINT = "; fewer workers on a GPU (--workers) leave more memory to each"
 GO_ON = "What is done is kept; the same command goes on"
 
 
@@ -159,7 +161,8 @@ def attempt(work: UnitWork, unit: Unit, device: str) -> Finished:
     except UnfitError as error:
         return Finished(unit, unfit=str(error))
     except (Exception, SystemExit) as error:
-        reason = _on_one_line(error)[:REASON_CHARACTERS]
+        hint = MEMORY_HINT if _lacks_gpu_memory(error, device) else ""
+        reason = _on_one_line(error)[: REASON_CHARACTERS - len(hint)] + hint
         tail = "\n".join(traceback.format_exc().splitlines()[-TRACEBACK_LINES:])
         return Finished(unit, error=reason, traceback=tail, seconds=time.perf_counter() - started)
     return Finished(unit, records=records, seconds=time.perf_counter() - started)
@@ -169,11 +172,39 @@ def _on_one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def _lacks_gpu_memory(error: BaseException, device: str) -> bool:
+    if device == "cpu":
+        return False
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError)
+
+
 def best_device() -> str:
     """'cuda' if this process sees a usable GPU, else 'cpu'."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def gpu_fault() -> str:
+    """Why this process cannot compute on its GPU, on one line; '' if it can.
+
+    A few numbers are added there and the sum is read back: that fails without a driver, with one too old, with no
+    device visible, on a GPU for which torch has no kernels, and after an error that a process cannot recover from (an
+    illegal memory access, an assertion on the device, a device that was lost).
+    """
+    import torch
+
+    try:
+        torch.ones(2, device="cuda").sum().item()
+    except Exception as error:
+        if not torch.backends.cuda.is_built():
+            return f"its torch {torch.__version__} is built without CUDA"
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        shown = "" if visible is None else f" (CUDA_VISIBLE_DEVICES={visible})"
+        return f"torch {torch.__version__}: {_on_one_line(error)[:REASON_CHARACTERS]}{shown}"
+    return ""
 
 
 @contextmanager
@@ -193,7 +224,8 @@ class SerialExecutor:
     """Does one unit after the other in this process; needs neither Ray nor a second process.
 
     `wait` returns when the unit is done, however long that takes: a time limit cannot stop a unit here, and a unit
-    that crashes the process ends the study, which can then be continued.
+    that crashes the process ends the study, which can then be continued. So does one after which the GPU no longer
+    works in this process: every unit that followed would fail for nothing.
     """
 
     slots = 1
@@ -217,6 +249,12 @@ class SerialExecutor:
             finished = attempt(self._work, self._unit, self._device)
         if finished.unfit:
             raise EngineError(f"{finished.unfit}\n{GO_ON}")
+        if finished.error and self._device != "cpu" and (fault := gpu_fault()):
+            raise EngineError(
+                f"unit {self._unit.unit_id} ended with {finished.error}, and since then the GPU does not work in this "
+                f"process ({fault}). {GO_ON}; if the unit does this every time, workers on Ray (--executor ray) record "
+                "it as failed and do the others"
+            )
         self._unit = None
         return [finished]
 

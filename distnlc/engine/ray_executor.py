@@ -1,4 +1,4 @@
-"""The executor on Ray actors, on this machine or a cluster: one actor per GPU, or per core where there is no GPU.
+"""The executor on Ray actors, on this machine or a cluster: several to a GPU, or one per core where there is none.
 
 In and out as in executor.py; only the work (a function and plain data), units and results cross processes.
 An actor whose process or node dies is replaced: the unit it worked on comes back as `lost`, those queued behind it as
@@ -43,7 +43,8 @@ class RayExecutor:
     """An executor with more than one process; see the Executor protocol for its methods."""
 
     def __init__(self, work: UnitWork, *, workers: int | None = None, address: str | None = None) -> None:
-        """Starts `workers` actors; by default one per GPU of the cluster or, where it has none, one per core.
+        """Starts `workers` actors; by default WORKERS_PER_GPU on each GPU of the cluster, unless its machine has fewer
+        cores for them, or where there is no GPU one per core.
 
         Joins the cluster at `address` or at that of the variable RAY_ADDRESS; with neither, Ray is started on this
         machine and stopped again by `close`. A process that has joined Ray before keeps its instance. Raises
@@ -96,8 +97,11 @@ class RayExecutor:
         for worker in workers:
             if worker.starting in ready:
                 self._fleet.welcome(worker)
+            before = len(finished)
             while worker.queue and worker.queue[0][0] in ready:
                 finished.append(self._collect(worker))
+            if worker.leaving and len(finished) > before:  # between two units
+                self._replace(worker)
         return finished
 
     def running(self) -> Mapping[str, float]:
@@ -120,11 +124,13 @@ class RayExecutor:
             disconnect(self._ray)
 
     def _open(self) -> list[Worker]:
-        """The workers that have started and are not working on a suspect."""
+        """The workers that have started, are not working on a suspect, and are not about to move to another GPU."""
         return [
             worker
             for worker in self._fleet.workers
-            if worker.node and not (worker.queue and worker.queue[0][1].unit_id in self._suspects)
+            if worker.node
+            and not worker.leaving
+            and not (worker.queue and worker.queue[0][1].unit_id in self._suspects)
         ]
 
     def _depth(self) -> int:
@@ -157,7 +163,7 @@ class RayExecutor:
             self._suspects.discard(unit.unit_id)
             self._recent_s.append(finished.seconds)
         rest_s = self._fleet.rest_s(worker, went_wrong=finished.records is None)
-        if finished.lost or rest_s or (finished.error is not None and worker.device == "cuda"):
+        if finished.lost or rest_s or (finished.error is not None and worker.gpu):
             self._replace(worker, rest_s)  # an error can leave a process's GPU unusable
         return finished
 

@@ -4,27 +4,27 @@ In: the ray module, connected; the work. Out: `Fleet.workers`; those that have a
 
 Nodes may come and go. If a number of workers is given, that many are kept, waiting where there is no place for them;
 otherwise their number follows the cluster. A study computes either on GPUs or on cores: on GPUs if one is among the
-first machines. A head that is to wait for GPU nodes is started without cores (--num-cpus=0).
+first machines. A head that is to wait for GPU nodes is started without cores (--num-cpus=0). Workers are spread evenly
+over the GPUs that there are now (`ray_gpus.py`); one that has to move for that does so between two units.
 
-A worker that imports other code than the driver, or finds other data, is refused: it rests, longer each time, and the
-study ends when there is no other.
+A worker that imports other code than the driver, finds other data, or cannot compute on the GPU that it was given, is
+refused: it rests, longer each time, and the study ends when there is no other.
 """
 
 import logging
 import math
-import signal
-import socket
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from distnlc.engine.executor import GO_ON, EngineError, Finished, StudyWork, UnitWork, attempt, best_device
+from distnlc.engine.executor import GO_ON, EngineError, UnitWork
+from distnlc.engine.ray_actor import Actor, environment
 from distnlc.engine.ray_cluster import address_of, head_answers, is_own_failure, living_nodes, own_node, short
+from distnlc.engine.ray_gpus import Gpu, Gpus, options_on
 from distnlc.plugins import packages_in_use
 from distnlc.spec import Unit
-from distnlc.versions import Code, code_of
+from distnlc.versions import code_of
 
 log = logging.getLogger(__name__)
 
@@ -38,29 +38,6 @@ SILENCE_S = 45.0
 """silence of the cluster's head after which the study ends; after 60 s Ray would end the process"""
 FAILURES, LONGEST_REST_S = 3, 3600.0
 """failed units in a row after which a worker rests, and its longest rest"""
-GPU_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-CPU_ENVIRONMENT = GPU_ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": ""}
-
-
-class _Actor:
-    """The part that runs in a worker's process."""
-
-    def __init__(self, work: UnitWork, on_gpu: bool) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
-        if isinstance(work, StudyWork):
-            work.load()  # here, so that a missing plug-in is reported once, not by every unit
-        self._work = work
-        self._device = best_device() if on_gpu else "cpu"
-
-    def whereabouts(self, packages: Sequence[str]) -> tuple[str, str, str, list[Code]]:
-        """The id of the node and its name, the torch device, the code of these packages."""
-        import ray
-
-        code = [code_of(name) for name in packages]
-        return ray.get_runtime_context().get_node_id(), socket.gethostname(), self._device, code
-
-    def run(self, unit: Unit) -> Finished:
-        return attempt(self._work, unit, self._device)
 
 
 @dataclass(eq=False)
@@ -75,7 +52,10 @@ class Worker:
     failed_starts: int = 0
     node: str = ""
     """id of the node where it runs; '' unless it has started"""
-    device: str = "cpu"
+    gpu: Gpu | None = None
+    """where it computes or is to compute; None: nowhere yet, or on cores"""
+    leaving: bool = False
+    """it belongs on another GPU, and moves there after the unit that it is working on"""
     queue: deque[tuple[Any, Unit]] = field(default_factory=deque)
     """(reference to the result, unit); the first is being worked on"""
     since: float = 0.0
@@ -90,10 +70,10 @@ class Fleet:
     """The workers. The executor calls `follow` regularly, and `welcome` when a worker's start has ended."""
 
     def __init__(self, ray: Any, work: UnitWork, number: int | None) -> None:
-        """`number`: how many workers; None: as many as the cluster has places for."""
+        """`number`: how many workers; None: as many as the cluster has places for, several to a GPU."""
         self.workers: list[Worker] = []
         self._ray = ray
-        self._actor = ray.remote(_Actor)  # only once: the cluster keeps a copy of each
+        self._actor = ray.remote(Actor)  # only once: the cluster keeps a copy of each
         self._own_node = own_node(ray)
         self._silent_since: float | None = None
         """when the head was first found silent; None while it answers"""
@@ -102,7 +82,9 @@ class Fleet:
         self._number = number
         self._on_gpu: bool | None = None
         """None until there is a machine that can hold a worker"""
-        self._options: dict[str, Any] = {}
+        self._gpus = Gpus(ray, number)
+        self._wanted: dict[Gpu, int] = {}
+        """how many workers belong on each GPU"""
         self._looked_at = -math.inf
         self._ever_started = False
         self._seen_at = time.monotonic()
@@ -125,12 +107,16 @@ class Fleet:
             raise EngineError(f"Ray has ended on this machine. {GO_ON}")
         gpus, cores = (int(sum(node.get(name, 0) for node in nodes.values())) for name in ("GPU", "CPU"))
         if self._on_gpu is None and (gpus or cores):
-            self._decide_device(gpus)
+            self._on_gpu = gpus > 0
         places = gpus if self._on_gpu else cores
         for worker in self.workers:
             if worker.node and worker.node not in nodes and not worker.queue:  # no result would tell
                 self._stop(worker)
-        self._resize((self._number or places) if self._on_gpu is not None else 0)
+        if self._on_gpu:
+            self._gpus.follow(nodes)
+            self._spread()
+        elif self._on_gpu is not None:
+            self._resize(self._number or cores)
         for worker in self.workers:
             if not worker.node and worker.starting is None and now >= worker.start_at:
                 self._start(worker)
@@ -139,7 +125,7 @@ class Fleet:
     def welcome(self, worker: Worker) -> None:
         """Takes note that a worker has started, or failed to. Raises EngineError if none can be started."""
         try:
-            worker.node, machine, worker.device, code = self._ray.get(worker.starting)
+            worker.node, machine, fault, code = self._ray.get(worker.starting)
         except self._ray.exceptions.RayError as error:
             worker.failed_starts += is_own_failure(self._ray, error)
             if worker.failed_starts < START_TRIES:
@@ -153,6 +139,9 @@ class Fleet:
                 if own != there:
                     self.refuse(worker, f"machine {machine} has other code: {there}, and the study is run by {own}")
                     return
+            if fault:
+                self.refuse(worker, f"machine {machine} has a GPU by Ray's books that cannot be used: {fault}")
+                return
             self._ever_started = True
 
     def replace(self, worker: Worker, rest_s: float = 0.0) -> None:
@@ -160,6 +149,9 @@ class Fleet:
         worker.queue.clear()
         self._stop(worker)
         worker.start_at = time.monotonic() + rest_s
+        if worker.leaving:
+            worker.leaving, worker.gpu = False, None
+            worker.gpu = self._emptiest()
         if not rest_s and head_answers(self._ray):  # otherwise `follow` starts it when it can
             self._start(worker)
 
@@ -181,7 +173,7 @@ class Fleet:
         return rest_s
 
     def refuse(self, worker: Worker, reason: str) -> None:
-        """Rests a worker whose machine has other code or other data; its queue is lost.
+        """Rests a worker whose machine has other code, other data or a GPU that does not work; its queue is lost.
 
         Raises EngineError if every worker was refused, those excepted that may still be starting.
         """
@@ -198,6 +190,7 @@ class Fleet:
         for worker in self.workers:
             self._stop(worker)
         self.workers = []
+        self._gpus.close()
 
     def _has_head(self, now: float) -> bool:
         """Whether the head answers; without it the workers go on with the units they have."""
@@ -213,15 +206,36 @@ class Fleet:
             )
         return False
 
-    def _decide_device(self, gpus: int) -> None:
-        self._on_gpu = gpus > 0
-        self._options = {
-            "num_cpus": 0 if self._on_gpu else 1,
-            "num_gpus": 1 / math.ceil((self._number or gpus) / gpus) if self._on_gpu else 0,
-            "max_restarts": 0,
-            "max_task_retries": 0,
-            "runtime_env": {"env_vars": GPU_ENVIRONMENT if self._on_gpu else CPU_ENVIRONMENT},
-        }
+    def _spread(self) -> None:
+        """Gives every worker a GPU. Those that are too many on theirs move: at once, or after their unit."""
+        for worker in self.workers:
+            worker.leaving = False
+            if not worker.node and worker.gpu and not worker.gpu.node:  # it would wait for a GPU that is gone
+                self._stop(worker)
+                worker.gpu = None
+        self._wanted = self._gpus.wanted(self._placed())
+        self._resize(self._number or sum(self._wanted.values()))
+        for gpu, number in self._wanted.items():
+            here = [worker for worker in self.workers if worker.gpu is gpu]
+            here.sort(key=lambda worker: (not worker.queue, not worker.node, worker.starting is None))
+            for worker in here[number:]:
+                if worker.queue:
+                    worker.leaving = True
+                else:
+                    self._stop(worker)
+                    worker.gpu = None
+        for worker in self.workers:
+            if worker.gpu is None:
+                worker.gpu = self._emptiest()
+
+    def _placed(self) -> Counter[Gpu | None]:
+        return Counter(worker.gpu for worker in self.workers)
+
+    def _emptiest(self) -> Gpu | None:
+        """The GPU that lacks most workers; None if none lacks any."""
+        placed = self._placed()
+        lacking = [gpu for gpu, number in self._wanted.items() if placed[gpu] < number]
+        return max(lacking, key=lambda gpu: self._wanted[gpu] - placed[gpu], default=None)
 
     def _resize(self, wanted: int) -> None:
         """Adds or drops workers to get that many; those that have started stay."""
@@ -232,7 +246,12 @@ class Fleet:
         self.workers += [Worker() for _ in range(wanted - len(self.workers))]
 
     def _start(self, worker: Worker) -> None:
-        worker.actor = self._actor.options(**self._options).remote(self._work, self._on_gpu)
+        if self._on_gpu and worker.gpu is None:
+            return
+        place = options_on(worker.gpu) if worker.gpu else {"num_cpus": 1, "num_gpus": 0}
+        variables = environment(on_gpu=worker.gpu is not None)
+        settings = {"runtime_env": {"env_vars": variables}, "max_restarts": 0, "max_task_retries": 0}
+        worker.actor = self._actor.options(**place, **settings).remote(self._work, self._on_gpu)
         worker.starting = worker.actor.whereabouts.remote([code.name for code in self._code])
         worker.start_at = time.monotonic()
 
@@ -256,8 +275,8 @@ class Fleet:
             self._said_waiting, self._seen_at = False, now
         elif not self._said_waiting and (not places or now - self._seen_at > SLOW_START_S):
             self._said_waiting = True
-            unit = {None: "core or GPU", True: "GPU", False: "core"}[self._on_gpu]
-            wanted = f"{self._number} workers" if self._number else f"one worker per {unit}"
+            unit = {None: "one worker per core or GPU", True: "workers on every GPU", False: "one worker per core"}
+            wanted = f"{self._number} workers" if self._number else unit[self._on_gpu]
             if places:
                 log.warning("no worker has started in %.0f s, %s wanted: is the cluster busy?", SLOW_START_S, wanted)
             else:

@@ -3,8 +3,9 @@
 In: the unit's own folder, the unit's identity, and after each epoch the offer of its state: plain data of JSON's
 types, with tensors anywhere in it. Out: at most two files `<number>.npz`, and the newest state that can be used. Short
 units write nothing. A file holds one JSON text and plain arrays, each with a checksum; nothing is unpickled, so that a
-foreign study folder cannot run code when it is resumed. A torn file, or one of another unit or kind of device, is set
-aside and the older one is taken. Without a folder to write to, training goes on.
+foreign study folder cannot run code when it is resumed. A torn file, or one of another unit or of a machine that rounds
+otherwise, is set aside and the older one is taken; with none left the unit begins anew. Without a folder to write to,
+training goes on.
 """
 
 import json
@@ -41,7 +42,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path | None, identity: Mapping[str, Any]) -> None:
         """`folder`: `<study folder>/<room>/<unit id>`, made by the first save; None: none are kept.
-        `identity`: plain data; a checkpoint with another one is refused."""
+        `identity`: plain data; a checkpoint with another one is refused. Its entry `machine` (name -> value) is what
+        must be the same where a unit goes on, see `machine_of`."""
         # a link was made by somebody else: what it leads to is no checkpoint
         self.folder = None if folder is not None and folder.is_symlink() else folder
         self.identity = json.loads(json.dumps({"format": FORMAT_VERSION, **identity}))
@@ -50,13 +52,18 @@ class Checkpoints:
 
     def load(self, device: str) -> State | None:
         """The state of the newest usable checkpoint, its tensors on the device; None if there is none."""
-        for path in reversed(self._files()):
+        files = self._files()
+        for path in reversed(files):
             try:
                 return self._read(path, device)
+            except (torch.OutOfMemoryError, torch.AcceleratorError):
+                raise  # the device has failed, and the file may be good
             except Exception as error:  # a torn or forged file can make its readers raise anything
                 reason = f"{type(error).__name__}: {error}"
                 log.warning("%s: cannot be resumed (%s); set aside, work goes on from before it", path, reason)
                 _set_aside(path)
+        if files:
+            log.warning("%s: no checkpoint is left, the unit begins anew", self.folder)
         return None
 
     def offer(self, state: Callable[[], State]) -> None:
@@ -112,10 +119,32 @@ class Checkpoints:
             text = arrays["text"].tobytes()
             found = json.loads(text)["identity"]
             if found != self.identity:
-                differing = sorted(key for key in found | self.identity if found.get(key) != self.identity.get(key))
-                raise ValueError(f"it was saved by other work: {', '.join(differing)} differ")
+                raise ValueError(_difference(found, self.identity))
             state: State = json.loads(text, object_hook=fill)["state"]
             return state
+
+
+def machine_of(program: str, device: str) -> dict[str, str]:
+    """What decides how the runs of a program (`program_name`) are rounded, besides the program: the GPU's model with
+    the versions of torch and CUDA. On CPUs torch's version, for programs that are made of its operations; nothing more,
+    since the native program brings its own code, and a unit may move between a cluster's CPUs."""
+    if program == "native":
+        return {}
+    versions = {"torch": str(torch.__version__)}
+    if device.startswith("cuda"):
+        return {"GPU": torch.cuda.get_device_name(device), **versions, "CUDA": str(torch.version.cuda)}
+    return versions
+
+
+def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """How two identities differ, in words."""
+    keys = sorted(key for key in there | here if there.get(key) != here.get(key))
+    if keys != ["machine"]:
+        return f"it was saved by other work: {', '.join(keys)} differ"
+    old, new = there.get("machine", {}), here.get("machine", {})
+    names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+    each = [f"{name} {old.get(name, 'not named')} there, {new.get(name, 'none')} here" for name in names]
+    return f"it was saved on another machine: {'; '.join(each)}"
 
 
 def _set_aside(path: Path) -> None:

@@ -193,9 +193,9 @@ class ModuleProgram:
         kept = {name: value.clone() for name, value in buffers.items()}
         try:
             found = vectorized()
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:  # torch.func refuses by all of them
+            if _is_the_machines(error):
+                raise
             self._vectorized[stage] = False
             for name, value in kept.items():
                 buffers[name].copy_(value)
@@ -231,6 +231,14 @@ class _Probe:
                 outputs = watched(batch)
             self.draws = not torch.equal(before, _random_state(batch.device))
         self.kept_bytes = 2 * (sum(kept.values()) + outputs.nbytes + batch.nbytes)
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Whether memory or the device failed, and not torch.func: another route would hide that, and fail as well. Not
+    every such error has a type of its own."""
+    words = ("CUDA error", "CUDA driver error", "cuDNN error", "DefaultCPUAllocator", "out of memory")
+    of_its_own = isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError)
+    return of_its_own or any(each in str(error) for each in words)
 
 
 def _random_state(device: torch.device) -> Tensor:

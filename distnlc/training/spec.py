@@ -27,7 +27,9 @@ class StepSpec(SpecModel):
     loss: LossName = "cross-entropy"
     batch_size: PositiveInt = 250
     population: PositiveInt = 8
-    """runs trained together as one batched program; part of the spec, since kernels round by batch size"""
+    """runs of neighbouring rates that are halved together at the search's rungs. On CPUs they are also what is trained
+    together as one batched program, which belongs to the spec since kernels may round by batch size; on CUDA all runs
+    of one wave of the search are one program, and each population in it is halved by itself"""
 
 
 class StopSpec(SpecModel):

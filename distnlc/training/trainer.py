@@ -94,7 +94,8 @@ def train_population(
 
     `data` must lie on the device and have the dtype of `start.rows`. Raises ValueError if its training part, or with
     batch norm any part, does not split into whole minibatches. An empty part has no errors (nan). `after_epoch` is
-    called while there are runs left to train. `rungs`: epochs after which only the better half goes on.
+    called while there are runs left to train. `rungs`: epochs after which only the better half goes on of each group:
+    the first `spec.population` runs, those that follow, and so on. A group's course does not depend on the others.
     """
     if (points := len(data.train_labels)) % spec.batch_size:
         raise ValueError(
@@ -144,7 +145,7 @@ class PopulationTrainer(Population):
             self.rewind(self.rows(decision.rewind))
         if decision.finished.any():
             self.finish(decision.finished)
-        if self.schedule.epoch in self.rungs and self.members.size > 1:
+        if self.schedule.epoch in self.rungs and self.members.size:
             self.prune()
 
     def save_best(self, rows: Tensor) -> None:
@@ -162,15 +163,18 @@ class PopulationTrainer(Population):
             self.outcomes[member].history.append(Epoch(float(rate), float(loss), *watched))
 
     def prune(self) -> None:
-        """Lets the worse half go, rounded down: runs that were never finite, then those with the higher lowest error
-        so far, and of equal ones those with the higher rate."""
+        """Lets the worse half of each group go, rounded down: runs that were never finite, then those with the higher
+        lowest error so far, and of equal ones those with the higher rate."""
         diverged = self.schedule.diverged_epochs == self.schedule.epoch
         rates = np.array([self.outcomes[member].start_rate for member in self.members])
         worst_last = np.lexsort((rates, self.schedule.lowest, diverged))
-        worse = worst_last[(self.members.size + 1) // 2 :]
+        groups = self.members[worst_last] // self.spec.population
+        ranked = [worst_last[groups == group] for group in np.unique(groups)]
+        worse = np.concatenate([rows[(rows.size + 1) // 2 :] for rows in ranked])
         for member in self.members[worse]:
             self.outcomes[member].pruned = True
-        self.finish(np.isin(np.arange(self.members.size), worse))
+        if worse.size:
+            self.finish(np.isin(np.arange(self.members.size), worse))
 
     def finish(self, finished: NDArray[np.bool_]) -> None:
         """Lets runs go; their best states are kept."""

@@ -67,7 +67,7 @@ def true_study(tmp_path: Path) -> tuple[dict[str, pd.DataFrame], float]:
 
 def workers() -> list[int]:
     """Of the cluster in the session of these tests."""
-    return [pid for pid, line in processes_of(os.getsid(0)).items() if "ray::_Actor" in line]
+    return [pid for pid, line in processes_of(os.getsid(0)).items() if "ray::Actor" in line]
 
 
 def test_a_true_study_survives_the_loss_of_drivers_and_workers(

@@ -53,7 +53,7 @@ def working(study: Study, session: int) -> list[int]:
     attempts = study.attempts()
     begun = Counter(attempt.unit for attempt in attempts)
     at_work_on = {attempt.pid: attempt.unit for attempt in attempts}
-    workers = [pid for pid, name in processes_of(session).items() if "ray::_Actor" in name]
+    workers = [pid for pid, name in processes_of(session).items() if "ray::Actor" in name]
     return [pid for pid in workers if begun[at_work_on.get(pid, -1)] in range(1, MAX_LOSSES)]
 
 

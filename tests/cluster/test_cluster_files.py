@@ -106,6 +106,15 @@ def test_cloud_file_fits_the_schema_of_the_installed_ray() -> None:
     assert "~/.ray/auth_token" in prepared["file_mounts"]
 
 
+WITH_DOUBLE_PRECISION = {"p4d.24xlarge": {"CPU": 96, "GPU": 8}, "p5.4xlarge": {"CPU": 16, "GPU": 1}}
+"""instances whose GPUs compute float64 at half the speed of float32: what AWS says they have"""
+
+
+def test_the_cloud_file_offers_gpus_with_double_precision_and_what_they_have() -> None:
+    gpu = yaml.safe_load((CLUSTER / "aws.yaml").read_text())["available_node_types"]["gpu"]
+    assert gpu["resources"] == WITH_DOUBLE_PRECISION[gpu["node_config"]["InstanceType"]]
+
+
 def test_no_file_names_a_preset_that_is_not_there() -> None:
     presets = {path.stem for path in (ROOT / "distnlc" / "studies").glob("*/presets/*.yaml")}
     files = [path for path in CLUSTER.iterdir() if path.is_file()]

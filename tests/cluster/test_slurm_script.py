@@ -20,6 +20,12 @@ STANDINS = {
     "ray": WRITE_DOWN + 'touch "$CALLS/begun"; while [[ -e $CALLS/lasts ]]; do sleep 0.02; done; exit "${CODE:-0}"\n',
     "scontrol": WRITE_DOWN,
     "hostname": "echo 10.0.0.7 172.17.0.1\n",
+    "nvidia-cuda-mps-control": """
+case "$*" in
+  -d) echo "started $CUDA_MPS_PIPE_DIRECTORY ${CUDA_VISIBLE_DEVICES-all}" >> "$CALLS/mps"; exit "${MPS:-0}" ;;
+  "") echo "$(cat) $CUDA_MPS_PIPE_DIRECTORY" >> "$CALLS/mps" ;;
+esac
+""",
 }
 TYPED = ["paper", "--out", "/shared/my study", "--set", "data.root=/shared/data"]
 
@@ -41,6 +47,7 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
         "SLURM_PROCID": "0",
         "SLURMD_NODENAME": "n1",
     }
+    wait_for(lambda: not Path(f"/tmp/distnlc-{number}/mps").exists(), "end of the machine's part")
     Path(f"/tmp/distnlc-{number}").rmdir()
 
 
@@ -66,6 +73,26 @@ def test_ray_gets_the_jobs_own_port_token_and_folder_and_what_the_machine_has(jo
     assert len(environment["RAY_AUTH_TOKEN"]) == 64
     assert set(environment["RAY_AUTH_TOKEN"]) <= set("0123456789abcdef")
     assert len(environment["RAY_TMPDIR"]) < 45
+
+
+@pytest.mark.parametrize("code", ["0", "3"])
+def test_each_machine_has_its_own_mps_while_ray_runs(job: dict[str, str], code: str) -> None:
+    assert _run(job | {"CODE": code, "CUDA_VISIBLE_DEVICES": "2,3"}) == int(code)
+    folder = f"/tmp/distnlc-{job['SLURM_JOB_ID']}/mps"
+    assert _call(job, "mps") == [f"started {folder}/pipe all", f"quit {folder}/pipe"]
+    environment = _call(job, "environment")
+    assert {f"CUDA_MPS_PIPE_DIRECTORY={folder}/pipe", "CUDA_VISIBLE_DEVICES=2,3"} <= set(environment)
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("already", [{"MPS": "1"}, {"CUDA_MPS_PIPE_DIRECTORY": "/tmp/nvidia-mps"}])
+def test_an_mps_that_cannot_be_started_or_is_there_already_is_left_alone(
+    job: dict[str, str], already: dict[str, str]
+) -> None:
+    assert _run(job | already) == 0
+    pipes = [line for line in _call(job, "environment") if line.startswith("CUDA_MPS_PIPE_DIRECTORY")]
+    assert pipes == [f"{name}={value}" for name, value in already.items() if name.startswith("CUDA")]
+    assert not any(line.startswith("quit") for line in (_call(job, "mps") if "MPS" in already else []))
 
 
 def test_the_jobs_exit_code_is_that_of_the_study(job: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pytest
 import torch
 
 import distnlc.engine.executor as executor_module
-from distnlc.engine.executor import REASON_CHARACTERS, SerialExecutor, attempt, study_work
+from distnlc.engine.driver import run_units
+from distnlc.engine.executor import REASON_CHARACTERS, EngineError, SerialExecutor, attempt, gpu_fault, study_work
 from distnlc.plugins import Work
-from distnlc.records import Records
+from distnlc.records import FAILED, Records
 from distnlc.spec import StudySpec, Unit
 from tests.helpers.servers import LONG_S
-from tests.helpers.toys import KIND, row, units
+from tests.helpers.toys import KIND, SPEC, MemoryStore, row, units
 
 (UNIT,) = units([1])
 
@@ -53,6 +55,88 @@ def test_reasons_stay_short() -> None:
         raise ValueError("x" * 10_000)
 
     assert len(attempt(work, UNIT, "cpu").error or "") == REASON_CHARACTERS
+
+
+def out_of_memory(unit: Unit, device: str) -> Records:  # noqa: ARG001
+    raise torch.OutOfMemoryError("CUDA out of memory. " + "x" * 10_000)
+
+
+def test_what_a_gpu_has_no_room_for_is_the_units_failure_and_the_reason_says_what_helps() -> None:
+    reason = attempt(out_of_memory, UNIT, "cuda").error or ""
+    assert reason.startswith("OutOfMemoryError: CUDA out of memory. x")
+    assert reason.endswith("x; fewer workers on a GPU (--workers) leave more memory to each")
+    assert len(reason) == REASON_CHARACTERS
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Its faults, to be filled in by the test: the serial executor believes that it computes there."""
+    faults = list[str]()
+    monkeypatch.setattr(executor_module, "best_device", lambda: "cuda")
+    monkeypatch.setattr(executor_module, "gpu_fault", lambda: "".join(faults))
+    return faults
+
+
+def test_a_unit_after_which_the_gpu_works_on_has_failed_and_one_after_which_it_does_not_ends_the_study(
+    gpu: list[str],
+) -> None:
+    store, todo = MemoryStore(), units([3, 2, 1])
+
+    def work(unit: Unit, device: str) -> Records:
+        if unit.index == 1:
+            gpu.append("AcceleratorError: CUDA error: an illegal memory access was encountered")
+        if unit.index == 2:
+            pytest.fail("begun on a GPU that does not work")
+        return out_of_memory(unit, device)
+
+    with pytest.raises(EngineError) as end:
+        run_units(todo, executor=SerialExecutor(work), store=store, kind=KIND, spec=SPEC, retries=0)
+    assert (store.order, store.rows["u0"].status) == (["u0"], FAILED), "the second is not counted as failed"
+    (line,) = str(end.value).splitlines()
+    assert line.startswith("unit u1 ended with OutOfMemoryError: CUDA out of memory. ")
+    assert "does not work in this process (AcceleratorError: CUDA error: an illegal memory access" in line
+    assert "the same command goes on" in line
+
+
+def test_a_failed_unit_on_a_cpu_asks_for_no_gpu(gpu: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu.append("none here")
+    monkeypatch.setattr(executor_module, "best_device", lambda: "cpu")
+    serial = SerialExecutor(out_of_memory)
+    serial.submit(UNIT)
+    (finished,) = serial.wait(0.0)
+    assert finished.error == f"OutOfMemoryError: CUDA out of memory. {'x' * 10_000}"[:REASON_CHARACTERS]
+
+
+NO_DRIVER = "Found no NVIDIA driver on your system."
+
+
+@pytest.mark.parametrize(
+    ("built", "visible", "said"),
+    [
+        (False, None, f"its torch {torch.__version__} is built without CUDA"),
+        (True, None, f"torch {torch.__version__}: RuntimeError: {NO_DRIVER}"),
+        (True, "", f"torch {torch.__version__}: RuntimeError: {NO_DRIVER} (CUDA_VISIBLE_DEVICES=)"),
+    ],
+)
+def test_why_a_gpu_cannot_be_used_is_said_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, built: bool, visible: str | None, said: str
+) -> None:
+    def failing(*_: object, device: str) -> None:
+        assert device == "cuda"
+        raise RuntimeError(NO_DRIVER.replace(" ", "\n "))
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    monkeypatch.setattr(torch, "ones", failing)
+    assert gpu_fault() == said
+
+
+def test_a_gpu_that_computes_has_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    ones = torch.ones
+    monkeypatch.setattr(torch, "ones", lambda count, device: ones(count))  # noqa: ARG005
+    assert gpu_fault() == ""
 
 
 def test_work_that_gives_no_records_is_an_error() -> None:

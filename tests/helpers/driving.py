@@ -39,7 +39,7 @@ WITHOUT_MLFLOW = "import sys; sys.modules['mlflow'] = None; "
 """MLflow takes seconds to start: left out where the mirror is not the point"""
 WORKERS_END_S, ALL_END_S = 100.0, 300.0
 """generous: on a quiet machine a second; and the minute for which Ray's agents look for a Ray that was killed"""
-WORKING = "ray::_Actor", "/raylet/raylet ", "/gcs/gcs_server ", "distnlc.cli"
+WORKING = "ray::Actor", "/raylet/raylet ", "/gcs/gcs_server ", "distnlc.cli"
 """names by which the driver, its Ray and its workers are known; not those of Ray's agents, and of what a killed Ray was
 about to start, which look for it for a minute before they end"""
 DISTNLC = "from distnlc.cli import main; main()"
@@ -49,6 +49,11 @@ from distnlc.cli import run
 from distnlc.engine.executor import StudyWork, study_work
 
 class Held(StudyWork):  # goes to the workers by value, since it is this script's
+    def load(self):
+        from distnlc.engine import ray_actor
+        ray_actor.gpu_fault = str  # the nodes' GPUs are not there, and none is used
+        super().load()
+
     def __call__(self, unit, device):
         records = super().__call__(unit, device)
         while unit.index >= {free} and not os.path.exists({released!r}):
@@ -58,7 +63,7 @@ class Held(StudyWork):  # goes to the workers by value, since it is this script'
 run.study_work = lambda *given: Held(**vars(study_work(*given)))
 """
 """a prelude: but for the first units none ends before there is that file, so that the study cannot be over before all
-has happened to it"""
+has happened to it. A GPU that is not there will do for the units, which only wait"""
 
 
 def number_of(fault: str, in_ci: int, in_full: int) -> int:

@@ -167,6 +167,37 @@ def process_state(unit: Unit, device: str) -> Records:  # noqa: ARG001
     return {"toys": [state]}
 
 
+def placed(folder: Path, unit: Unit, device: str) -> Records:
+    """Squares once the folder has a file `released<cost>`, or raises at cost 0. Leaves a file that says where."""
+    import ray
+
+    where = f"{device} {ray.get_runtime_context().get_node_id()} {os.environ.get('CUDA_VISIBLE_DEVICES')} {os.getpid()}"
+    (folder / f".{unit.unit_id}").write_text(where)
+    (folder / f".{unit.unit_id}").rename(folder / unit.unit_id)
+    while not (folder / f"released{unit.cost:.0f}").exists():
+        time.sleep(0.02)
+    if unit.cost == 0:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    return square(unit, device)
+
+
+class OnPretendedGpus:
+    """Work for workers on GPUs that are not there, and that work as far as anybody can tell."""
+
+    def __init__(self, work: Any) -> None:
+        self.work = work
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pretend_gpus, (self.work,)
+
+
+def pretend_gpus(work: Any) -> Any:
+    from distnlc.engine import ray_actor
+
+    ray_actor.gpu_fault = lambda: ""
+    return work
+
+
 class Unloadable:
     """Work that a worker cannot load."""
 

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -13,10 +15,11 @@ from typing import Any
 
 import pytest
 import ray
+import torch
 from ray.cluster_utils import Cluster
 
 from distnlc.cli.contract import Trial, gives_the_same_rows_on_two_workers
-from distnlc.engine import ray_executor
+from distnlc.engine import ray_executor, ray_fleet
 from distnlc.engine.driver import MAX_LOSSES, Outcome, run_units
 from distnlc.engine.executor import EngineError, Finished, UnitWork, one_thread
 from distnlc.engine.ray_executor import IN_FLIGHT, RayExecutor
@@ -33,11 +36,14 @@ from tests.helpers.toys import (
     KIND,
     SPEC,
     MemoryStore,
+    OnPretendedGpus,
     Unloadable,
     dies_once_with_a_checkpoint,
     mishap,
     naps,
+    placed,
     process_state,
+    square,
     units,
 )
 
@@ -207,6 +213,79 @@ def test_a_unit_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_r
     assert without_seconds(finished.records) == without_seconds(undisturbed)
     saves = [len((tmp_path / f"{unit.unit_id}-{attempt}").read_text()) for attempt in (0, 1)]
     assert saves == [3, len(offers) - 3], "epochs were trained again"
+
+
+@pytest.fixture
+def four_gpus(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The cluster with a node of four GPUs, as far as Ray knows."""
+    monkeypatch.setattr(ray_fleet, "LOOK_S", 0.3)
+    monkeypatch.setattr(ray_executor, "START_S", 0.0)
+    cluster.add_node(num_cpus=0, num_gpus=4)
+    yield cluster
+    for node in list(cluster.worker_nodes):
+        cluster.remove_node(node)
+    wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 1, "end of the nodes")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine whose GPUs are only pretended")
+@pytest.mark.usefixtures("four_gpus")
+def test_a_gpu_worker_whose_cuda_does_not_start_gets_no_unit_and_the_reason_ends_the_study() -> None:
+    executor = RayExecutor(square, workers=1)
+    with pytest.raises(EngineError) as end:
+        finish(executor, 1)
+    executor.close()
+    machine, _, reason = str(end.value).splitlines()[0].partition(" has a GPU by Ray's books that cannot be used: ")
+    assert machine == f"machine {socket.gethostname()}"
+    assert f"torch {torch.__version__}" in reason
+
+
+def test_an_actor_placement_study(four_gpus: Cluster, tmp_path: Path) -> None:
+    """Five workers on four GPUs; a fifth GPU joins while all are at work; then a unit breaks its worker's GPU."""
+    todo, done = iter(units([1] * 5 + [2] * 5 + [0] + [3] * 9)), list[Finished]()
+    executor = RayExecutor(OnPretendedGpus(partial(placed, tmp_path)), workers=5)
+
+    def at_work(count: int) -> Counter[str]:
+        """Submits so many units: how many of them each GPU works on, when there are five."""
+        given = [next(todo) for _ in range(count)]
+        wait_for(lambda: done.extend(executor.wait(0.1)) or executor.capacity >= count, "capacity for them")
+        for unit in given:
+            executor.submit(unit)
+        names = [tmp_path / unit.unit_id for unit in given]
+        wait_for(lambda: done.extend(executor.wait(0.1)) or sum(map(Path.exists, names)) >= 5, "units at work")
+        return Counter(name.read_text().rpartition(" ")[0] for name in names if name.exists())
+
+    wait_for(lambda: executor.wait(0.1) == [] and executor.slots == 5, "workers")
+    assert sorted(at_work(5).values()) == [1, 1, 1, 2]
+    before = {(tmp_path / f"u{unit}").read_text() for unit in range(5)}
+    four_gpus.add_node(num_cpus=0, num_gpus=1)
+    wait_for(lambda: executor.wait(0.1) == [] and executor.capacity == 4, "worker that is to move")
+    (tmp_path / "released1").touch()
+    wait_for(lambda: done.extend(executor.wait(0.1)) or len(done) == 5, "first units")
+    wait_for(lambda: executor.wait(0.1) == [] and executor.slots == 5, "worker that has moved")
+    found = at_work(5)
+    assert sorted(found.values()) == [1] * 5
+    assert len({where.split()[1] for where in found}) == 2
+    assert {where.split()[0] for where in found} == {"cuda"}
+    after = {(tmp_path / f"u{unit}").read_text() for unit in range(5, 10)}
+    assert len(before & after) == 4, "the other workers stayed"
+    (tmp_path / "released2").touch()
+    wait_for(lambda: done.extend(executor.wait(0.1)) or len(done) == 10, "second units")
+    assert all(result.records for result in done)
+
+    done.clear()
+    at_work(10)
+    broken = (tmp_path / "u10").read_text()
+    for released in ("released0", "released3"):
+        (tmp_path / released).touch()
+    wait_for(lambda: done.extend(executor.wait(0.1)) or len(done) == 10, "last units")
+    (charged,), (behind,) = ([r for r in done if r.error], [r for r in done if r.returned])
+    assert charged.unit.unit_id == "u10"
+    executor.submit(behind.unit)
+    (again,) = finish(executor, 1)
+    assert again.records
+    assert (tmp_path / behind.unit.unit_id).read_text() != broken
+    executor.close()
+    assert {group["state"] for group in ray.util.placement_group_table().values()} == {"REMOVED"}
 
 
 def without_seconds(records: Records) -> str:

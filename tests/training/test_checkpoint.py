@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from distnlc.plugins import Work
+from distnlc.studies.nlc import unit as nlc
+from distnlc.studies.nlc.units import units
 from distnlc.training import checkpoint
-from distnlc.training.checkpoint import EVERY_S, KEPT, Checkpoints
+from distnlc.training.checkpoint import EVERY_S, KEPT, Checkpoints, machine_of
 from distnlc.training.trainer import PopulationTrainer, RunOutcome, train_population
 from tests.helpers.plain_training import SHORT, architecture, small_data, start_for
+from tests.helpers.small_studies import small_study
 
 UNIT = {"unit_id": "u0", "part": {"seed": 3, "rates": [1e-3, 0.1]}, "device": "cpu"}
 
@@ -184,6 +188,83 @@ def test_a_checkpoint_of_other_work_is_refused(
 
 
 @pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), torch.AcceleratorError("CUDA error")])
+def test_a_device_without_room_for_a_checkpoint_is_no_fault_of_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    save(folder, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "from_numpy", full)
+        with pytest.raises(type(error)):
+            load(folder)
+    assert_loads(folder, 1)
+
+
+THERE = {"GPU": "NVIDIA A100-SXM4-80GB", "torch": "2.11.0+cu128", "CUDA": "12.8"}
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize(
+    ("here", "differs"),
+    [
+        (
+            THERE | {"GPU": "NVIDIA H200", "CUDA": "13.0"},
+            "GPU NVIDIA A100-SXM4-80GB there, NVIDIA H200 here; CUDA 12.8 there, 13.0 here",
+        ),
+        (
+            {"torch": "2.13.0"},
+            "torch 2.11.0+cu128 there, 2.13.0 here; GPU NVIDIA A100-SXM4-80GB there, none here; ",
+        ),
+    ],
+)
+def test_a_unit_begins_anew_on_a_machine_that_rounds_otherwise_and_the_difference_is_named(
+    folder: Path, here: dict[str, str], differs: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(folder, 1, 2, identity=UNIT | {"machine": THERE})
+    assert load(folder, UNIT | {"machine": THERE}) is not None
+    assert load(folder, UNIT | {"machine": here}) is None
+    assert f"it was saved on another machine: {differs}" in caplog.text
+    assert caplog.messages[-1] == f"{folder}: no checkpoint is left, the unit begins anew"
+    assert {path.suffix for path in folder.iterdir()} == {".bad"}
+
+
+def test_what_rounds_otherwise_is_named_by_gpu_torch_and_cuda_and_on_cpus_by_torch_where_it_computes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", {"cuda": "NVIDIA H200"}.__getitem__)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert machine_of("cuda", "cuda") == {"GPU": "NVIDIA H200", "torch": torch.__version__, "CUDA": "13.0"}
+    assert machine_of("module cuda", "cuda") == machine_of("cuda", "cuda")
+    assert machine_of("native", "cpu") == {}
+    assert machine_of("cpu", "cpu") == machine_of("module cpu", "cpu") == {"torch": torch.__version__}
+
+
+def test_a_unit_names_the_machine_in_its_checkpoints(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = list[Checkpoints]()
+
+    class Stop(Checkpoints):
+        def load(self, device: str) -> None:
+            kept.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(nlc, "Checkpoints", Stop)
+    spec, programs = small_study("nlc"), ("native", "cpu")
+    for name in programs:
+        monkeypatch.setattr(nlc, "program_name", lambda *_, name=name: name)
+        with pytest.raises(KeyboardInterrupt):
+            nlc.run(spec, units(spec)[0], Work(checkpoints=folder))
+    found = [each.identity.get("machine") for each in kept]
+    assert found == [None, {"torch": torch.__version__}]
+    assert [each.identity["program"] for each in kept] == list(programs)
+
+
+@pytest.mark.usefixtures("always")
 def test_where_nothing_can_be_written_it_is_said_once_and_work_goes_on(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -228,6 +309,7 @@ def assert_same_outcomes(found: list[RunOutcome], expected: list[RunOutcome]) ->
     [
         ({}, ()),
         ({"criterion": "training-error"}, ()),
+        ({"population": 2}, (2, 5)),
         *(({"optimizer": name}, (5,)) for name in ("momentum", "adam", "adam-tf1", "rmsprop-tf1")),
     ],
 )

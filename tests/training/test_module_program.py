@@ -132,6 +132,33 @@ def test_what_torch_func_refuses_is_trained_one_run_after_the_other_and_said_onc
     assert warning.message.startswith("Looking is computed one run after the other: torch.func: vmap: ")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["memory", "device", "library's memory", "library", "CPU's memory"],
+)
+def test_a_lack_of_memory_or_a_device_that_fails_is_no_reason_for_the_slow_route(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    inputs, labels, orders = data()
+    program = ModuleProgram(start_for(networks_of("residual")), StepSpec(batch_size=BATCH))
+    with monkeypatch.context() as patch:
+        patch.setattr(module_program, "vmap", lambda *_, **__: failing)
+        with pytest.raises(type(error), match=str(error)[:10].replace("[", r"\[")):
+            program.train(inputs, labels, orders, RATES)
+    program.train(inputs, labels, orders, RATES)
+    assert program._vectorized == {"training": True}
+
+
 def test_what_torch_func_can_evaluate_and_not_train_is_trained_all_the_same() -> None:
     """The trainer by patience evaluates before it trains."""
     inputs, labels, orders = data()

@@ -1,10 +1,19 @@
 """Successive halving inside a population: who leaves at a rung, and that nobody else notices."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from distnlc.data.dataset import Dataset
 from distnlc.records import DIVERGED, OK, PRUNED
+from distnlc.search import SearchSpec
+from distnlc.studies.nlc import sweep as sweeps
+from distnlc.studies.nlc.sweep import sweep_rates
 from distnlc.training.trainer import RunOutcome, train_population
 from tests.helpers.plain_training import SHORT, SKIPS, architecture, error_of, small_data, start_for
 
@@ -78,3 +87,45 @@ def test_a_run_that_was_never_finite_leaves_first_whatever_its_rate(data: Datase
     assert [outcome.diverged for outcome in outcomes] == [True, False, True, False]
     (alone,) = train_population(start, data, [1e60], spec, rungs=(2, 3))
     assert (alone.status, alone.epochs) == (DIVERGED, spec.divisions + 1)
+
+
+def bits(outcome: RunOutcome) -> Any:
+    row = None if outcome.row is None else outcome.row.numpy().tobytes()
+    return row, repr(replace(outcome, row=None, buffers=None))
+
+
+def test_populations_in_one_program_are_halved_each_by_itself(data: Dataset) -> None:
+    """Bit by bit, since the native program computes one run after the other; populations of three, three and one."""
+    start, spec = start_for(DRAWN, data), SHORT.model_copy(update={"population": 3})
+    together = train_population(start, data, RATES, spec, rungs=RUNGS)
+    apart = [
+        outcome
+        for first in range(0, len(RATES), spec.population)
+        for outcome in train_population(start, data, RATES[first : first + spec.population], spec, rungs=RUNGS)
+    ]
+    assert [bits(outcome) for outcome in together] == [bits(outcome) for outcome in apart]
+    assert [sum(run.status != PRUNED for run in together[first : first + 3]) for first in (0, 3, 6)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("search", [{}, {"method": "refine", "coarse": 5, "wave": 2, "waves": 2}])
+def test_a_wave_is_one_program_on_cuda_and_one_for_each_population_on_a_cpu_with_the_same_rows(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch, search: dict[str, Any]
+) -> None:
+    """The device is only named here: both are trained on the CPU."""
+    on_cpu, programs = start_for(DRAWN, data), list[int]()
+    on_cuda: Any = SimpleNamespace(rows=SimpleNamespace(device=torch.device("cuda")))
+    spec = SHORT.model_copy(update={"population": 2, "divisions": 1})
+    fields = SearchSpec(rates=10, rungs=RUNGS, edge=1, **search)
+
+    def counting(_: object, data: Dataset, rates: Sequence[float], *rest: Any, **more: Any) -> list[RunOutcome]:
+        programs.append(len(rates))
+        return train_population(on_cpu, data, rates, *rest, **more)
+
+    monkeypatch.setattr(sweeps, "train_population", counting)
+    cuda, cpu = (sweep_rates(start, data, 1e-4, spec, fields) for start in (on_cuda, on_cpu))
+    waves = [5, 2, 2] if search else [10]
+    assert programs == waves + [size for wave in waves for size in [2] * (wave // 2) + [1] * (wave % 2)]
+    assert {run: bits(outcome) for run, outcome in cuda.results.items()} == {
+        run: bits(outcome) for run, outcome in cpu.results.items()
+    }
+    assert PRUNED in {outcome.status for outcome in cuda.results.values()}

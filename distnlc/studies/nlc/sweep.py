@@ -1,5 +1,8 @@
 """The sweep of one architecture: its runs trained in populations, and how it goes on from a checkpoint.
 
+On a CPU populations are trained one after the other, so that little memory is touched at a time. On CUDA all those of
+a wave are trained side by side in one program, since a few runs alone leave a GPU idle; each is halved by itself.
+
 In: the architecture ready for training, its data, the smallest rate. Out: the `Sweep` of `../../search.py`, of which
 only the chosen run keeps its network. After every epoch the sweep's state is offered to the unit's checkpoints; a
 saved one spares the training that it holds, and the search asks again for what it asked before.
@@ -27,7 +30,7 @@ def sweep_rates(
     saved: State | None = None,
     after_epoch: Callable[[Callable[[], State]], None] = lambda _: None,
 ) -> Sweep[RunOutcome]:
-    """All runs, trained in populations of neighbouring rates; only the best run's network is kept.
+    """All runs, in populations of neighbouring rates; only the best run's network is kept.
 
     `saved`: the state to go on from. `after_epoch` gets a function that gives the state of this moment.
     """
@@ -54,8 +57,9 @@ def sweep_rates(
                 outcome.row = None
 
     def train(indices: Sequence[int]) -> list[RunOutcome]:
-        for first in range(0, len(indices), training.population):
-            together = list(indices[first : first + training.population])
+        size = len(indices) if start.rows.device.type == "cuda" else training.population
+        for first in range(0, len(indices), size):
+            together = list(indices[first : first + size])
             if not known.keys() >= set(together):
                 train_together(together)
         return [known[index] for index in indices]

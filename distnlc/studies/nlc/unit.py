@@ -41,7 +41,7 @@ from distnlc.studies.nlc.subject import Subject, subject_of
 from distnlc.studies.nlc.sweep import sweep_rates
 from distnlc.studies.nlc.train_if import parse_train_if
 from distnlc.studies.nlc.units import family_seed
-from distnlc.training.checkpoint import Checkpoints
+from distnlc.training.checkpoint import Checkpoints, machine_of
 from distnlc.training.programs import processor, program_name
 from distnlc.training.rates import smallest_rate
 from distnlc.training.start import start_of
@@ -103,11 +103,10 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     subject = subject_of(part, unit, dataset)
     scale = loss_scale(subject.measured(), dataset.train_inputs, batch_size=part.training.batch_size)
     start = start_of(subject.network, loss_scale=scale, seed=derive_seed("training", subject.seed))
-    identity = {
-        "unit_id": unit.unit_id,
-        "part": part.unit_identity(),
-        "program": program_name(start.network, part.training, device, dtype),
-    }
+    program = program_name(start.network, part.training, device, dtype)
+    identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": program}
+    if machine := machine_of(program, device):
+        identity["machine"] = machine
     checkpoints = Checkpoints(work.checkpoints, identity)
     saved = checkpoints.load(device)
     if saved is None:
