@@ -93,7 +93,7 @@ def test_a_kind_that_says_what_to_measure_is_a_part(home: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("bench speed", "there is no speed; there are training, networks, metrics, engine, scale"),
+        ("bench speed", "there is no speed; there are gpu, training, networks, metrics, engine, scale"),
         ("bench metrics --json missing/bench.json", "missing/bench.json: cannot be written: No such file"),
     ],
 )
