@@ -71,6 +71,9 @@ def out_of_memory(task: Task) -> Iterator[dict[str, Any]]:
 def processes(task: Task) -> Iterator[dict[str, Any]]:
     """Run-epochs per second of one process and of several on the GPU, with 1, 8 and 40 members each, without and with
     MPS: what the tail of a sweep and its beginning gain by company."""
+    if not task.size.processes:
+        yield {"left out": "no numbers of processes to compare"}
+        return
     found: dict[str, Any] = {"already running": _runs(), "wrong": []}
     for served in (False, True):
         name = "with MPS" if served else "without MPS"
@@ -94,7 +97,7 @@ def _rates(task: Task) -> Iterator[dict[str, Any]]:
     for depth in (size.depths[-1], size.depths[0]):
         cell = Cell(1, depth, size.parameters, "batch", skips=False)
         for members in sorted(size.members)[:1] + sorted(size.members)[-1:]:
-            for count in (1, *size.processes):
+            for count in size.processes:
                 if task.left_s < 0:
                     return
                 with team(count) as together:

@@ -19,6 +19,8 @@ from distnlc.training.trainer import PopulationTrainer, RunOutcome, train_popula
 
 ALIKE = 1e-8
 """largest relative difference that rounding may make in so short a training"""
+ERROR = 300
+"""characters that are kept of an error"""
 OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "adam", "momentum")
 RATES = 3e-4, 3.0
 """lowest starting rate of the trainings that are compared, and the factor between neighbours"""
@@ -38,11 +40,16 @@ def equal_to_cpu(task: Task) -> Iterator[dict[str, Any]]:
         reference = _trained(cell, task.size, "cpu", LayeredProgram, spec)
         there = job_of(cell, task.size.little, task.size.little.population)
         for name, make in {**PROGRAMS, "module": as_module(there.network)}.items():
-            found = _trained(cell, task.size, "cuda", make, spec)
+            case = f"{name}, {cell.architecture(task.size.little).label()}, {spec.optimizer}"
+            try:
+                found = _trained(cell, task.size, "cuda", make, spec)
+            except Exception as error:
+                wrong.append(f"{case}: {type(error).__name__}: {error}"[:ERROR])
+                continue
             apart = max(_relative(ours, theirs) for ours, theirs in zip(found, reference, strict=True))
             worst[name] = max(worst.get(name, 0.0), apart)
             if not apart <= ALIKE:
-                wrong.append(f"{name}, {cell.architecture(task.size.little).label()}, {spec.optimizer}: {apart:.1e}")
+                wrong.append(f"{case}: {apart:.1e}")
         yield {"networks": number + 1, "largest relative difference": dict(worst), "wrong": list(wrong)}
     yield {"networks": number + 1, "largest relative difference": worst, "wrong": wrong, **_whole_runs(task.size)}
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from distnlc.bench.cells import SHAPES, Cell, Job, Shape, make_job
+from distnlc.metrics.spec import MetricsSpec
 from distnlc.training.gpu_ceilings import COPIED, KERNELS, PRODUCT
 from distnlc.training.layered_program import LayeredProgram
 from distnlc.training.module_program import ModuleProgram
@@ -45,7 +46,8 @@ class Size:
     """networks that are trained on both devices"""
     populations: int = 30
     """one after the other, to watch the memory"""
-    processes: tuple[int, ...] = (2, 4)
+    processes: tuple[int, ...] = (1, 2, 4)
+    """that share the GPU; none: not tried"""
     too_many: int | None = 1_000_000
     """members that no GPU's memory holds; None: not tried"""
     product: int = PRODUCT
@@ -53,6 +55,8 @@ class Size:
     kernels: int = KERNELS
     epochs: int | None = None
     """of each run in the unit at most; None: as in a study"""
+    metrics: MetricsSpec = MetricsSpec()
+    """of the unit"""
     repetitions: int = 3
 
 

@@ -18,7 +18,6 @@ from torch.profiler import ProfilerActivity, profile
 from distnlc.bench.cells import Cell, Job
 from distnlc.bench.gpu_size import PROGRAMS, Task, cells, counting, job_of, training
 from distnlc.bench.variants import plain
-from distnlc.metrics.spec import MetricsSpec
 from distnlc.networks.loss import loss_scale
 from distnlc.search import SearchSpec
 from distnlc.studies import resolve
@@ -243,8 +242,7 @@ def unit(task: Task) -> Iterator[dict[str, Any]]:
 
     network = timed("build", lambda: architecture.build().to("cuda"))
     scale = timed("loss scale", lambda: loss_scale(network, data.train_inputs, batch_size=spec.batch_size))
-    metrics = MetricsSpec()
-    initial = timed("initial metrics", lambda: measure_initial(network, architecture, data, metrics, scale, spec))
+    initial = timed("initial metrics", lambda: measure_initial(network, architecture, data, size.metrics, scale, spec))
     found["initial metrics"] = {name: value for name, value in initial.items() if name.endswith("seconds")}
     yield found
     start = start_of(network, loss_scale=scale, seed=1)
@@ -272,5 +270,5 @@ def unit(task: Task) -> Iterator[dict[str, Any]]:
     if outcomes is not None:
         best = min(outcomes, key=lambda outcome: outcome.val_error)
         put_numbers(network, best.row, best.buffers)
-        timed("trained metrics", partial(measure_trained, network, 1, data, metrics, spec))
+        timed("trained metrics", partial(measure_trained, network, 1, data, size.metrics, spec))
         yield found
