@@ -75,7 +75,7 @@ def _trained(
     job = replace(job, rates=job.rates[kept])
     losses.append(training(program, job, epoch=1)().cpu())
     wrong, _ = counting(program, job)()
-    return [*losses, wrong.double().cpu(), program.flat.clone().cpu()]
+    return [*losses, wrong.double().cpu(), program.plain(program.flat).cpu()]
 
 
 def _rates(members: int) -> torch.Tensor:
@@ -199,4 +199,4 @@ def _first_run(job: Job) -> torch.Tensor:
     job = replace(job, rates=torch.full_like(job.rates, 1e-4))
     program = make_program(job.start.expanded(len(job.rates)), job.training)
     training(program, job)()
-    return program.flat[0].clone().cpu()
+    return program.plain(program.flat[0]).cpu()

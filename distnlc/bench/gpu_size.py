@@ -21,6 +21,7 @@ from distnlc.training.start import Program, Start
 WHOLE = SHAPES["cuda"]
 SHORT = replace(WHOLE, train_batches=40, validation_batches=10)
 LITTLE = Shape("waveform-noise", 40, 3, 4, 2, population=12)
+METRICS = MetricsSpec()
 Kinds = tuple[tuple[str, bool], ...]
 
 
@@ -55,7 +56,7 @@ class Size:
     kernels: int = KERNELS
     epochs: int | None = None
     """of each run in the unit at most; None: as in a study"""
-    metrics: MetricsSpec = MetricsSpec()
+    metrics: MetricsSpec = METRICS
     """of the unit"""
     repetitions: int = 3
 

@@ -38,8 +38,9 @@ def plan(
     study = study_of(spec, assignments, plugin)
     kind, here = kind_of(study.kind), best_device()
     device = device or ("cuda" if here == "cuda" else "cpu")
-    model = kind.estimate if device == "cuda" != here else None
-    if device == "cuda" != here and model is None:
+    elsewhere = device == "cuda" and here != "cuda"
+    model = kind.estimate if elsewhere else None
+    if elsewhere and model is None:
         raise SpecError(
             f"--device cuda: this machine has no GPU that torch can use, and for studies of the kind {kind.name} there "
             "is no model of one; plan on the machine that will run it"

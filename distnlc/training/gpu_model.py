@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distnlc.networks.layered import Layer, Layered
+from distnlc.networks.layered import Layered
 from distnlc.training.spec import StepSpec
 
 PADDING = 16
@@ -27,9 +27,11 @@ TILES = ((128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (32, 64), (32, 32
 PROLOGUE = 32
 """steps of the inner dimension that a tile waits for its first numbers"""
 READ_AGAIN = {"layer", "length"}
-"""normalizations whose kernel goes over a datapoint's neurons twice"""
+"""normalizations whose kernels go over a datapoint's neurons more than once: again from the cache, counted as once"""
 UPDATED = {"sgd": 3, "momentum": 5, "adam": 7, "adam-tf1": 7, "rmsprop-tf1": 5}
 """numbers that the update of a parameter reads and writes: gradient, parameter, averages"""
+COUNTED = {"adam", "adam-tf1"}
+"""optimizers that know how many updates there were"""
 ESTIMATED = "estimated by a model; nobody has measured it"
 
 Floats = NDArray[np.float64]
@@ -109,6 +111,7 @@ def train_step(network: Layered, spec: StepSpec) -> list[Launch]:
     if not in_place:
         numbers = sum(d_out * padded(d_in + 1) for d_out, d_in, _ in network.sizes)
         found.append(Launch("update", UPDATED[spec.optimizer] * numbers))
+        found += [Launch("updates counted", 2)] * (spec.optimizer in COUNTED)
     return [*found, Launch("counter", 0, 2)]
 
 
@@ -138,29 +141,27 @@ def _forward(network: Layered, batch: int, *, training: bool) -> list[Launch]:
         ending, begins = network.ending_in(number), network.beginning_in(number) is not None
         if ending and ending.matrix:
             begun = network.widths[ending.start]
-            added = _product("carried", d_out, batch, begun, first=d_out * begun, second=begun * batch)
-            found.append(Launch(added.what, added.numbers + d_out * batch, 0, added.product))
-        arrives = ending is not None and not ending.matrix
-        if _has_kernel(layer) or arrives or begins:
-            signals = 2 + (training and layer.normalization != "none") + arrives + begins
-            signals += layer.normalization in READ_AGAIN
+            found.append(_product("carried", d_out, batch, begun, first=d_out * begun, second=begun * batch))
+        if _has_kernel(network, number):
+            ends, normalized = ending is not None, layer.normalization != "none"
+            signals = 2 + ends + begins + (training and (ends or normalized)) + (layer.normalization in READ_AGAIN)
             found.append(Launch("normalization and activation", signals * d_out * batch))
     return found
 
 
 def _backward_kernel(network: Layered, number: int, batch: int) -> list[Launch]:
     """Slope, normalization and what skip connections carry, unless the layer has none of these."""
-    layer, ending = network.layers[number - 1], network.ending_in(number)
-    leaves, begins = ending is not None and not ending.matrix, network.beginning_in(number) is not None
-    if not (_has_kernel(layer) or leaves or begins):
+    if not _has_kernel(network, number):
         return []
-    signals = 2 + 2 * (layer.activation is not None) + leaves + begins  # delta twice; signal and value
-    signals += 3 * (layer.normalization in READ_AGAIN)
-    return [Launch("slope and normalization", signals * layer.width * batch)]
+    layer = network.layers[number - 1]
+    signals = 3 + (network.ending_in(number) is not None) + (network.beginning_in(number) is not None)
+    return [Launch("slope and normalization", (signals + (layer.normalization in READ_AGAIN)) * layer.width * batch)]
 
 
-def _has_kernel(layer: Layer) -> bool:
-    return layer.activation is not None or layer.normalization != "none"
+def _has_kernel(network: Layered, number: int) -> bool:
+    """Whether a layer is more than its product."""
+    layer, skips = network.layers[number - 1], (network.ending_in(number), network.beginning_in(number))
+    return layer.activation is not None or layer.normalization != "none" or any(skips)
 
 
 def _product(what: str, rows: int, columns: int, inner: int, *, first: int, second: int) -> Launch:

@@ -73,9 +73,9 @@ def test_launches_and_bytes_are_those_counted_by_hand() -> None:
         "gather": 1,
         "forward": 3,
         "carried": 1,
-        "normalization and activation": 2,
+        "normalization and activation": 3,
         "loss": 1,
-        "slope and normalization": 2,
+        "slope and normalization": 3,
         "carried delta": 1,
         "delta below": 2,
         "weights": 3,
@@ -85,9 +85,9 @@ def test_launches_and_bytes_are_those_counted_by_hand() -> None:
     assert forward[0] == Launch("forward", 3 * 16 + 3 * 32, 3 * 32, (3, 32, 3)), "one minibatch for all members"
     assert forward[1] == Launch("forward", 3 * 16 + 4 * 32 + 3 * 32, 0, (3, 32, 4)), "the row behind the last is ones"
     assert Launch("weights", 2 * 4 * 16 + 4 * 32 + 4 * 32, 0, (4, 4, 20)) in found, "moved in place"
-    assert Launch("carried", 4 * 3 + 3 * 32 + 2 * 4 * 32, 0, (4, 32, 3)) in found, "added to what is there"
-    first, second = (each for each in found if each.what == "normalization and activation")
-    assert (first.numbers, second.numbers) == (4 * 3 * 32, 3 * 3 * 32), "read, kept, activated; the first one carried"
+    assert Launch("carried", 4 * 3 + 3 * 32 + 4 * 32, 0, (4, 32, 3)) in found
+    between = [each.numbers for each in found if each.what == "normalization and activation"]
+    assert between == [4 * 3 * 32, 3 * 3 * 32, 4 * 4 * 32], "the first one carries, the last one gets"
 
 
 def test_an_optimizer_s_update_is_one_launch_over_all_parameters() -> None:
@@ -96,9 +96,9 @@ def test_an_optimizer_s_update_is_one_launch_over_all_parameters() -> None:
     numbers = sum(width * row for width, row in rows)
     plain, adam = (train_step(small, StepSpec(optimizer=name)) for name in ("sgd", "adam"))  # type: ignore[arg-type]
     (update,) = [each for each in adam if each.what == "update"]
-    assert len(adam) == len(plain) + 1
+    assert len(adam) == len(plain) + 2, "and one that counts the updates"
     assert update.numbers == 7 * numbers
-    assert sum(each.numbers for each in adam) == sum(each.numbers for each in plain) + 6 * numbers
+    assert sum(each.numbers for each in adam) == sum(each.numbers for each in plain) + 6 * numbers + 2
 
 
 def test_a_launch_takes_the_longest_of_its_floor_its_bytes_and_its_tiles() -> None:
