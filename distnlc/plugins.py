@@ -82,7 +82,7 @@ BY_PLUGIN = f"the module of another is named by --plugin or {PLUGINS_VARIABLE}"
 
 LIBRARIES = (
     *("PIL", "jinja2", "joblib", "matplotlib", "mlflow", "numpy", "optuna", "pandas", "plotly", "pyarrow", "pydantic"),
-    *("ray", "rich", "scipy", "sklearn", "sqlalchemy", "torch", "typer", "yaml"),
+    *("ray", "rich", "scipy", "sklearn", "sqlalchemy", "torch", "triton", "typer", "yaml"),
 )
 """that the product imports"""
 

@@ -140,7 +140,7 @@ def measure(device: str) -> Iterator[dict[str, Any]]:
             memory = together(peak_mb, device)[0]
         form = case.network.layered if isinstance(case.network, MLP) else case.network
         ratio = median(ours / theirs for ours, theirs in zip(*rates.values(), strict=True))
-        program = program_name(form, device, torch.float32)
+        program = program_name(form, case.spec, device, torch.float32)
         cells.append(
             {"name": name, "program": program, "run_epochs_per_second": rates, "ratio": ratio, "peak_mb": memory}
         )

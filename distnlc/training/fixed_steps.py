@@ -149,7 +149,7 @@ class FixedTrainer(Population):
         for row in np.flatnonzero(finished):
             outcome = self.outcomes[self.members[row]]
             outcome.steps, outcome.stop = self.steps, str(stops[row])
-            vars(outcome).update(numbers_of(self.program.state, int(row)))
+            vars(outcome).update(numbers_of(self.program, self.program.state, int(row)))
         self.keep(~finished)
 
     def keep(self, mask: NDArray[np.bool_]) -> None:

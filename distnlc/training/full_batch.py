@@ -85,11 +85,11 @@ class _FullBatch:
         outcome.train_error, outcome.train_loss = self.look()
         if not np.isfinite(outcome.train_loss):
             outcome.stop = DIVERGED
-        outcome.row = self.program.flat[0].clone()
+        outcome.row = self.program.plain(self.program.flat[0]).clone()
         return outcome
 
     def place(self, numbers: NDArray[np.float64]) -> None:
-        self.program.flat[0] = torch.from_numpy(numbers).to(self.program.flat)
+        self.program.place(torch.from_numpy(numbers)[None].to(self.program.flat))
 
     def loss_and_gradient(self, numbers: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         self.place(numbers)

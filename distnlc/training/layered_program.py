@@ -41,6 +41,12 @@ class LayeredProgram:
     def state(self) -> dict[str, Tensor]:
         return {"flat": self.flat, **self._optimizer}
 
+    def plain(self, flat: Tensor) -> Tensor:
+        return flat
+
+    def place(self, rows: Tensor) -> None:
+        self.flat.copy_(rows)
+
     def _bind(self, members: int) -> None:
         """Makes everything that has the population's size. The step's inputs and targets stand for all members until
         each has its own."""

@@ -67,6 +67,12 @@ class ModuleProgram:
         buffers = {BUFFER + name: value for name, value in self._buffers.items()}
         return {"flat": self.flat, "updates": self._updates, **self._optimizer, **buffers}
 
+    def plain(self, flat: Tensor) -> Tensor:
+        return flat
+
+    def place(self, rows: Tensor) -> None:
+        self.flat.copy_(rows)
+
     def _spread(self, rows: Tensor) -> Numbers:
         """Every buffer by name, (population, *shape): floating-point ones out of the rows, the others as the module has
         them. Each is a tensor of its own, since torch.func changes views of a larger one in a copy."""

@@ -54,6 +54,12 @@ class NativeProgram:
     def state(self) -> dict[str, Tensor]:
         return {"flat": self.flat, **self._optimizer}
 
+    def plain(self, flat: Tensor) -> Tensor:
+        return flat
+
+    def place(self, rows: Tensor) -> None:
+        self.flat.copy_(rows)
+
     def _run(self, row: int, *, rates: Tensor | None = None, gradients: Tensor | None = None) -> Run:
         """One member for C, which does not keep the tensors alive."""
         state = {name: tensor[row].data_ptr() for name, tensor in self._optimizer.items() if name != "steps"}

@@ -84,11 +84,12 @@ def _shuffled(points: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng(derive_seed("shuffle", seed, epoch)).permutation(points)
 
 
-def numbers_of(state: dict[str, Tensor], row: int) -> dict[str, Any]:
-    """One run's parameters and, of a module, its floating-point buffers, in one row each, as copies."""
+def numbers_of(program: Program, state: dict[str, Tensor], row: int) -> dict[str, Any]:
+    """One run's parameters and, of a module, its floating-point buffers, in one row each, as copies, out of a state of
+    the program."""
     buffers = [value[row].flatten() for name, value in state.items() if name.startswith(BUFFER)]
     floating = [value for value in buffers if value.is_floating_point()]
-    return {"row": state["flat"][row].clone(), "buffers": torch.cat(floating) if floating else None}
+    return {"row": program.plain(state["flat"][row]).clone(), "buffers": torch.cat(floating) if floating else None}
 
 
 def copy_into(state: dict[str, Tensor], saved: dict[str, Tensor]) -> None:

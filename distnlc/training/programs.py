@@ -1,6 +1,7 @@
 """The choice of the program that trains a population: the fastest for the network, the device and the dtype.
 
     native    native_program.py and native.c: layered networks on CPUs, where a C compiler is at hand
+    fused     fused_program.py: layered networks on GPUs, where Triton is at hand
     layered   layered_program.py: layered networks in torch operations, on every device
     module    module_program.py: any other torch module, by torch.func
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from distnlc.networks.layered import Layered
+from distnlc.training.fused_form import why_not_fused
 from distnlc.training.layered_program import LayeredProgram
 from distnlc.training.module_program import ModuleProgram
 from distnlc.training.native_form import check_known
@@ -24,15 +26,19 @@ from distnlc.versions import cpu_name
 
 def make_program(start: Start, spec: StepSpec) -> Program:
     """The fastest program for a member for each row of `start`, whose numbers it copies."""
-    name = program_name(start.network, start.rows.device.type, start.rows.dtype)
+    name = program_name(start.network, spec, start.rows.device.type, start.rows.dtype)
     if name.startswith("module"):
         return ModuleProgram(start, spec)
+    if name == "fused":
+        from distnlc.training.fused_program import FusedProgram  # needs Triton
+
+        return FusedProgram(start, spec)
     return NativeProgram(start, spec) if name == "native" else LayeredProgram(start, spec)
 
 
-def program_name(network: Layered | nn.Module, device: str, dtype: torch.dtype) -> str:
-    """`native`, the device of the layered program, or `module` and its device. The same name on equal hardware means
-    the same rounding."""
+def program_name(network: Layered | nn.Module, spec: StepSpec, device: str, dtype: torch.dtype) -> str:
+    """`native`, `fused`, the device of the layered program, or `module` and its device. The same name on equal hardware
+    means the same rounding."""
     if not isinstance(network, Layered):
         return f"module {device}"
     if device == "cpu":
@@ -43,6 +49,10 @@ def program_name(network: Layered | nn.Module, device: str, dtype: torch.dtype) 
             warn_once(f"the CPU trains and measures in plain torch, two to four times slower: {reason}")
         else:
             return "native"
+    if device == "cuda":
+        if not (fault := why_not_fused(network, spec)):
+            return "fused"
+        warn_once(f"the GPU trains by the plain program, several times slower: {fault}")
     return device
 
 

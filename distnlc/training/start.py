@@ -111,12 +111,19 @@ class Program(Protocol):
 
     @property
     def flat(self) -> Tensor:
-        """(population, parameters) of the present members; may be changed in place between calls."""
+        """(population, numbers) of the present members, their parameters as the program lays them out; may be changed
+        in place between calls."""
 
     @property
     def state(self) -> dict[str, Tensor]:
         """The state of the present members, each tensor (population, ...): `flat`, the optimizer's averages, and a
         module's buffers; may be changed in place between calls."""
+
+    def plain(self, flat: Tensor) -> Tensor:
+        """(..., numbers) as in `flat` -> (..., parameters) in the order of the module's `parameters()`."""
+
+    def place(self, rows: Tensor) -> None:
+        """Gives the members these parameters, (population, parameters)."""
 
     def train(self, inputs: Tensor, labels: Tensor, orders: Tensor, rates: Tensor) -> Tensor:
         """One update per minibatch of the points (points, d_in) that `orders` (1 or population, updates * batch_size)

@@ -179,7 +179,7 @@ class PopulationTrainer(Population):
             outcome.best_epoch = int(self.schedule.best_epoch[row])
             outcome.divisions = int(self.schedule.divisions[row])
             outcome.diverged_epochs = int(self.schedule.diverged_epochs[row])
-            vars(outcome).update(numbers_of(self.best, int(row)))
+            vars(outcome).update(numbers_of(self.program, self.best, int(row)))
         self.keep(~finished)
 
     def keep(self, mask: NDArray[np.bool_]) -> None:

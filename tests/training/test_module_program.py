@@ -239,4 +239,4 @@ def test_a_layer_of_rate_0_is_frozen() -> None:
 
 
 def test_its_name_keeps_checkpoints_of_other_programs_away() -> None:
-    assert program_name(convolutional(), "cpu", torch.float64) == "module cpu"
+    assert program_name(convolutional(), StepSpec(), "cpu", torch.float64) == "module cpu"

@@ -169,7 +169,7 @@ def test_without_a_compiler_training_warns_once_and_goes_on_in_torch(
     with without(), caplog.at_level(logging.WARNING):
         made = [make_program(start, SPEC) for _ in range(2)]
         assert (
-            program_name(drawn(0, activation="relu").layered, "cpu", torch.float64) == "cpu"
+            program_name(drawn(0, activation="relu").layered, SPEC, "cpu", torch.float64) == "cpu"
         )  # no checkpoint goes from one to the other
     assert [type(one) for one in made] == [LayeredProgram, LayeredProgram]
     assert [record.message for record in caplog.records] == [
@@ -185,7 +185,7 @@ def test_an_activation_function_that_c_does_not_know_is_trained_in_torch_with_a_
     start = start_for(drawn(0, activation="tanh"))
     with without(), caplog.at_level(logging.WARNING):
         assert isinstance(make_program(start, SPEC), LayeredProgram)
-        assert program_name(drawn(0, activation="relu").layered, "cpu", torch.float64) == "native"
+        assert program_name(drawn(0, activation="relu").layered, SPEC, "cpu", torch.float64) == "native"
     (warning,) = caplog.records
     assert warning.message.endswith("slower: native.c does not know the activation function 'tanh'")
 

@@ -57,6 +57,7 @@ CONFINED: dict[str, list[str]] = {
     "typer": ["cli", "measuring/command.py", "bench"],
     "rich": ["cli", "sinks/console.py", "measuring", "bench"],
     "scipy": ["analysis", "training/full_batch.py"],
+    "triton": ["training/fused_"],
     **{library: ["analysis"] for library in ("pandas", "matplotlib", "plotly", "jinja2")},
 }
 """library -> where it may be imported: the beginnings of paths in distnlc/, or with a slash the ends"""

@@ -106,7 +106,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     identity = {
         "unit_id": unit.unit_id,
         "part": part.unit_identity(),
-        "program": program_name(start.network, device, dtype),
+        "program": program_name(start.network, part.training, device, dtype),
     }
     checkpoints = Checkpoints(work.checkpoints, identity)
     saved = checkpoints.load(device)
