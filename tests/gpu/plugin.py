@@ -2,16 +2,13 @@
 
     python -m pytest -p tests.gpu.plugin tests/gpu
 
-Triton's kernels are interpreted. Without this plugin tests/gpu is left out, since no other test must find this GPU.
+Without this plugin tests/gpu is left out, since no other test must find this GPU.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-
-os.environ["TRITON_INTERPRET"] = "1"  # Triton looks when it is imported
 
 from tests.gpu.guard import NoPretendedGPU
 

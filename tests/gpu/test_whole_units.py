@@ -26,7 +26,7 @@ SIZE = (
     "sampling={count: 60, parameters: 300, depth_max: 7}",
     "search={method: grid, rates: 3, factor: 1000, smallest_update: 0.0001, rungs: []}",
     "data={train: 200, validation: 100, test: 100}",
-    "metrics={nlc_batches: 2, walk_batches: 1, walk_inputs: 1, walk_outputs: 1}",
+    "metrics={nlc_batches: 2, walk_batches: 0, walk_inputs: 1, walk_outputs: 1}",
 )
 TRAINING = {"population": 2, "first_patience": 2, "patience": 1, "divisions": 1, "batch_size": 50}
 CHANGES_WITH_TIME = ("seconds", "device")
@@ -43,21 +43,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def study(**training: Any) -> Spec:
-    found = resolve("quick", [*SIZE, *(f"training.{name}={value}" for name, value in (TRAINING | training).items())])
+def study(*changes: str, **training: Any) -> Spec:
+    own = [f"training.{name}={value}" for name, value in (TRAINING | training).items()]
+    found = resolve("quick", [*SIZE, *own, *changes])
     assert isinstance(found, Spec)
     nlc.prepare(found, found.part_names())
     return found
 
 
-def unit_with(spec: Spec, normalization: str, skips: str, *, depth: int = 5) -> Unit:
+def unit_with(spec: Spec, normalization: str, skips: str) -> Unit:
     """The first unit of such an architecture."""
     for unit in units(spec):
         part = spec.part(unit.part)
         architecture = sampled(part, unit.index, *dimensions(part.data))
-        if (architecture.normalization, architecture.skip_start, architecture.depth) == (normalization, skips, depth):
+        if (architecture.normalization, architecture.skip_start) == (normalization, skips):
             return unit
-    raise ValueError(f"no unit of depth {depth} with {normalization} normalization and {skips} skips")
+    raise ValueError(f"no unit with {normalization} normalization and {skips} skips")
 
 
 def rows(records: Records) -> dict[str, list[dict[str, Any]]]:
@@ -78,17 +79,31 @@ def plain_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "library", none)
 
 
+def assert_same(spec: Spec, unit: Unit) -> None:
+    expected, found = (rows(nlc.run(spec, unit, Work(device))) for device in ("cpu", "cuda"))
+    for table, rtol in {"runs": 1e-9, "epochs": 1e-9, "architectures": 1e-8}.items():
+        assert len(found[table]) == len(expected[table]) > 0
+        for one, other in zip(found[table], expected[table], strict=True):
+            assert {k: v for k, v in one.items() if not isinstance(v, float)} == {
+                k: v for k, v in other.items() if not isinstance(v, float)
+            }
+            numbers = {k: v for k, v in other.items() if isinstance(v, float)}
+            assert {k: one[k] for k in numbers} == pytest.approx(numbers, rel=rtol, abs=1e-14, nan_ok=True)
+
+
 @pytest.mark.usefixtures("plain_cpu")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize(("normalization", "skips"), FORMS)
 def test_a_unit_s_rows_are_those_of_the_cpu(optimizer: str, normalization: str, skips: str) -> None:
     spec = study(optimizer=optimizer)
-    unit = unit_with(spec, normalization, skips)
-    expected, found = (rows(nlc.run(spec, unit, Work(device))) for device in ("cpu", "cuda"))
-    for table, rtol in {"runs": 1e-9, "epochs": 1e-9, "architectures": 1e-8}.items():
-        assert len(found[table]) == len(expected[table]) > 0
-        for one, other in zip(found[table], expected[table], strict=True):
-            assert one == pytest.approx(other, rel=rtol, abs=1e-14, nan_ok=True)
+    assert_same(spec, unit_with(spec, normalization, skips))
+
+
+@pytest.mark.usefixtures("plain_cpu")
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_and_so_are_the_metrics_that_walk(normalization: str) -> None:
+    spec = study("metrics.walk_batches=1", "search.rates=2", "training.first_patience=1")
+    assert_same(spec, unit_with(spec, normalization, "none"))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -96,7 +111,7 @@ def test_a_unit_goes_on_bit_by_bit_from_every_epoch(
     optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
-    spec = study(optimizer=optimizer)
+    spec = study("search.rates=2", optimizer=optimizer)
     unit, kept = unit_with(spec, "batch", "linear"), []
     save = checkpoint.Checkpoints._save
 

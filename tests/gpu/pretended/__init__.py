@@ -6,8 +6,8 @@
         gpu.count.replays                          # what was counted
 
 A tensor on this GPU is a CPU tensor that says it lies on cuda:0 (`tensor.py`). All operations on such tensors come
-through one function there, and launches of Triton kernels through another (`kernels.py`, in Triton's
-interpreter). They compute on the CPU, and meanwhile
+through one function there, and launches of Triton kernels through another (`kernels.py`). Both compute on the CPU, and
+meanwhile
     - refuse what a GPU refuses: operands on different devices, `.numpy()` of a device tensor, a kernel's host tensor;
     - while a CUDA graph is captured (`graph.py`) refuse what a capture refuses: reading a value, copies across devices,
       results whose size depends on values. Nothing is computed then, what is made is full of nan, and the operations

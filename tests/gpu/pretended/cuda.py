@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from triton.runtime.jit import JITFunction
 
+from tests.gpu.pretended import kernels
 from tests.gpu.pretended.graph import Capture, Graph
 from tests.gpu.pretended.machine import MACHINE, Machine
 from tests.gpu.pretended.tensor import GPU, Cuda, run
@@ -174,12 +176,8 @@ def _indexed(value: Any) -> Any:
 @contextlib.contextmanager
 def pretended() -> Iterator[Machine]:
     """Within, this thread has a GPU."""
-    from triton.runtime.interpreter import InterpretedFunction
-
-    from tests.gpu.pretended import kernels
-
     places = [(torch.cuda, name, made) for name, made in IN_PLACE.items()]
-    places += [(torch.version, "cuda", "pretended"), (InterpretedFunction, "run", kernels.run), *kernels.IN_PLACE]
+    places += [(torch.version, "cuda", "pretended"), (JITFunction, "run", kernels.run)]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)

@@ -1,27 +1,23 @@
-"""Triton's kernels on the pretended GPU: interpreted, on the memories of the device's tensors."""
+"""Triton's kernels on the pretended GPU: their Python code runs, on the memories of the device's tensors."""
 
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
-from triton.runtime.interpreter import GridExecutor, InterpretedFunction
-from triton.runtime.jit import _normalize_ty
+from torch.utils._python_dispatch import _disable_current_modes
+from triton.runtime.jit import JITFunction, _normalize_ty
 
 from tests.gpu.pretended.costs import bytes_of
 from tests.gpu.pretended.machine import MACHINE, Work
 from tests.gpu.pretended.tensor import Cuda, inner_of
+from tests.helpers import vectorized_triton
 
 GRID_LIMITS = (2**31 - 1, 65_535, 65_535)
-interpret = InterpretedFunction.run
-IN_PLACE = (
-    (GridExecutor, "_init_args_hst", lambda _, args, kwargs: (args, kwargs)),
-    (GridExecutor, "_restore_args_dev", lambda *_: None),
-)
-"""The interpreter copies what lies on a device to the host and back; here it works where it lies."""
 
 
-def run(function: InterpretedFunction, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
-    """In place of `InterpretedFunction.run`, which `kernel[grid](...)` calls. Refuses what a GPU refuses: tensors of
+def run(function: JITFunction, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
+    """In place of `JITFunction.run`, which `kernel[grid](...)` calls. Refuses what a GPU refuses: tensors of
     the host, too large a grid, and in a capture a kernel that was never launched, which would be compiled and loaded
     there."""
     if warmup:
@@ -40,7 +36,8 @@ def run(function: InterpretedFunction, *args: Any, grid: Any, warmup: bool, **kw
         _loaded.add(compiled)
 
     def launch(**arguments: Any) -> None:
-        interpret(function, grid=grid, warmup=False, **arguments)
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            vectorized_triton.run(function, grid, (), arguments)
 
     inner = {name: inner_of(value) for name, value in arguments.items()}
     if MACHINE.capturing is not None:
