@@ -28,7 +28,7 @@ SMALL = Size(
     compared=2,
     populations=4,
     processes=(),
-    too_many=10**9,
+    too_many=20_000,
     product=16,
     copied=256,
     kernels=5,
@@ -38,7 +38,8 @@ SMALL = Size(
 )
 
 
-def test_it_runs_through_and_every_piece_is_right() -> None:
+def test_it_runs_through_and_every_piece_is_right(gpu: Machine) -> None:
+    vars(gpu.memory).update(limit_bytes=30 * 10**6)
     every = list(measure(SMALL, run=here))
     found = json.loads(json.dumps(every[-1]))
     assert list(found["pieces"]) == list(PIECES)
