@@ -156,7 +156,7 @@ def _told_steps(piece: dict[str, Any]) -> str:
 
 
 def _told_hours(piece: dict[str, Any]) -> str:
-    each = piece["chosen, from its steps"]["hours with MPS"]
+    each = piece.get("chosen, from its steps", piece["from ceilings alone"])["hours with MPS"]
     return "the paper, estimated: " + ", ".join(f"{hours:.1f} h with {count}" for count, hours in each.items())
 
 

@@ -22,6 +22,8 @@ ALIKE = 1e-8
 ERROR = 300
 """characters that are kept of an error"""
 OPTIMIZERS: tuple[OptimizerName, ...] = ("sgd", "adam", "momentum")
+WHOLE_RUNS = 3
+"""networks that are trained by the schedule to their end on both devices"""
 RATES = 3e-4, 3.0
 """lowest starting rate of the trainings that are compared, and the factor between neighbours"""
 SCHEDULE = TrainingSpec(first_patience=2, patience=1, divisions=2)
@@ -96,7 +98,7 @@ def _relative(found: torch.Tensor, expected: torch.Tensor) -> float:
 def _whole_runs(size: Size) -> dict[str, Any]:
     """Trainings by the schedule to their end, on both devices: in how many runs epochs, errors and status are equal."""
     equal = of = 0
-    for number in range(3):
+    for number in range(min(WHOLE_RUNS, size.compared)):
         cell = _little(size, number)
         rows = [_rows(_outcomes(cell, size, device)) for device in ("cpu", "cuda")]
         equal += sum(ours == theirs for ours, theirs in zip(*rows, strict=True))

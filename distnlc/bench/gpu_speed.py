@@ -126,6 +126,7 @@ def _row(cell: Cell, job: Job, members: int, gpu: Ceilings, loop_ms: float, repe
         "eager loop ms": loop_ms,
     }
     for name, make in PROGRAMS.items():
+        torch.cuda.reset_peak_memory_stats()
         began = time.perf_counter()
         program = make(job.start.expanded(members), spec)
         work = training(program, job), counting(program, job)
@@ -138,7 +139,10 @@ def _row(cell: Cell, job: Job, members: int, gpu: Ceilings, loop_ms: float, repe
         row[f"{name} peak GB"] = torch.cuda.max_memory_allocated() / 1e9
         if name == "chosen":
             row["program"] = type(program).__name__
-            row["busy share"] = _busy_share(work[0])
+            row["share of time in kernels"] = _busy_share(work[0])
+            row["share of time that fills the GPU, by the model"] = (
+                1e3 * float(model[0].busy_s[0]) / row["chosen train ms"]
+            )
         del program, work
     flops = sum(2 * members * _flops(each.product) for each in train_step(network, spec))
     row["share of peak"] = flops / (row["chosen train ms"] / 1e3) / gpu.product_flops_s
@@ -197,8 +201,8 @@ def hours(task: Task) -> Iterator[dict[str, Any]]:
         one = unit_spent(spec.part(unit.part), unit.index, gpu)
         whole += Spent(one.host_s * EVERY, one.graph_s * EVERY, one.busy_s * EVERY)
     yield (found := {"from ceilings alone": _hours(whole), "note": ESTIMATED})
-    rows = task.found["steps"]["cells"]
-    for name in PROGRAMS:
+    rows = task.found["steps"].get("cells", [])
+    for name in PROGRAMS if rows else ():
         over = sum(row[f"{name} train ms"] for row in rows) / sum(row["model train ms"] for row in rows)
         scaled = Spent(whole.host_s, whole.graph_s * over, whole.busy_s * over)
         found = {**found, f"{name}, from its steps": {"over the model": over, **_hours(scaled)}}

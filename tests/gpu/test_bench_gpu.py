@@ -1,7 +1,8 @@
-"""`distnlc bench gpu` runs through on the pretended GPU, in little; what it says of a GPU that is wrong."""
+"""`distnlc bench gpu` runs through on the pretended GPU, in little and with few libraries; faults of a GPU are found;
+the launches of the model are those of the program."""
 
 import json
-from collections.abc import Iterator
+import sys
 from typing import Any
 
 import pytest
@@ -22,11 +23,11 @@ SMALL = Size(
     *(LITTLE, LITTLE, LITTLE),
     parameters=300,
     few_parameters=200,
-    depths=(3, 5),
+    depths=(3,),
     kinds=(("batch", False), ("layer", True)),
     members=(3, 1),
-    compared=2,
-    populations=4,
+    compared=1,
+    populations=2,
     processes=(),
     too_many=20_000,
     product=16,
@@ -38,7 +39,16 @@ SMALL = Size(
 )
 
 
-def test_it_runs_through_and_every_piece_is_right(gpu: Machine) -> None:
+NOT_NEEDED = (
+    *("ray", "mlflow", "optuna", "pyarrow", "pandas", "matplotlib", "plotly", "jinja2", "sklearn", "scipy", "PIL"),
+    *("sqlalchemy", "scipy_openblas32"),
+)
+"""libraries that a machine with a GPU may lack"""
+
+
+def test_it_runs_through_and_every_piece_is_right(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for library in NOT_NEEDED:
+        monkeypatch.setitem(sys.modules, library, None)
     vars(gpu.memory).update(limit_bytes=30 * 10**6)
     every = list(measure(SMALL, run=here))
     found = json.loads(json.dumps(every[-1]))
@@ -50,7 +60,7 @@ def test_it_runs_through_and_every_piece_is_right(gpu: Machine) -> None:
     assert {cell["program"] for cell in pieces["steps"]["cells"]} == {"FusedProgram"}
     assert set(pieces["equal to cpu"]["largest relative difference"]) == {"chosen", "plain torch", "module"}
     assert pieces["same bits"]["trainings"] == SMALL.compared
-    assert pieces["company"]["of"] == 4
+    assert pieces["company"]["of"] == len(SMALL.kinds)
     assert pieces["unit"]["sweep complete"]
     assert pieces["out of memory"]["raised"]
     assert len(pieces["memory"]["used bytes"]) == SMALL.populations
@@ -69,9 +79,10 @@ def test_the_model_counts_the_launches_of_the_program(
     program.train(job.data.train_inputs, job.data.train_labels, order, job.rates[:, None])
     program.count_errors(job.data.validation_inputs, job.data.validation_labels)
     for step, modelled in ((program.train_step, train_step), (program.count_step, count_step)):
-        before = gpu.counts.kernels
+        program._step.zero_()
+        before = gpu.count.kernels
         step()
-        assert gpu.counts.kernels - before == len(modelled(network, spec))
+        assert gpu.count.kernels - before == len(modelled(network, spec))
 
 
 def test_a_gpu_that_computes_something_else_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,17 +116,3 @@ def test_a_unit_that_would_take_too_long_is_told_as_far_as_it_got() -> None:
     assert not found["sweep complete"]
     assert found["epochs"] == 1
     assert "trained metrics" not in found["stages, s"]
-
-
-def test_what_fails_says_why_and_the_next_piece_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Task) -> Iterator[dict[str, Any]]:
-        yield {"so far": 1}
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-
-    for name in PIECES:
-        monkeypatch.setitem(PIECES, name, (broken, 1.0))
-    *_, found = measure(SMALL, run=here)
-    for piece in found["pieces"].values():
-        assert (piece["ok"], piece["so far"]) == (False, 1)
-        assert "illegal memory access" in piece["why"]
-        assert "in broken" in piece["traceback"]
