@@ -152,4 +152,4 @@ def _served() -> Iterator[None]:
         try:
             yield
         finally:
-            subprocess.run([MPS], input="quit\n", text=True, check=False, capture_output=True, timeout=20)
+            subprocess.run([MPS], input="quit\n", encoding="utf-8", check=False, capture_output=True, timeout=20)

@@ -82,7 +82,7 @@ def _settings() -> str | None:
     if tool is None:
         return None
     asked = [tool, f"--query-gpu={ASKED}", "--format=csv"]
-    return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
+    return subprocess.run(asked, capture_output=True, encoding="utf-8", timeout=20, check=False).stdout.strip()
 
 
 def _batched_s(members: int, rows: int, inner: int, columns: int) -> float:

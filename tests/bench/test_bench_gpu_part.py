@@ -110,6 +110,6 @@ def test_the_command_comes_to_the_gpu_with_few_libraries() -> None:
     """The pieces themselves, which import nothing later, are done without these on the pretended GPU."""
     command = [sys.executable, "-c", FEW, NOT_NEEDED, "bench", "gpu"]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2, done.stderr
     assert "gpu needs a GPU that torch can use" in done.stderr
