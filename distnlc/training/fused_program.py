@@ -46,7 +46,7 @@ class FusedProgram:
         assert isinstance(start.network, Layered)
         self.network, self.spec = start.network, spec
         self.population = FusedPopulation(start.network, start.rows, start.buffers, batch_size=spec.batch_size)
-        self._loss_scale = start.loss_scale.to(start.rows)
+        self._loss_scale = start.loss_scale.to(start.rows).contiguous()  # kernels read it by member
         self._optimizer = optimizers.initial_state(spec, self.flat)
         sizes = [matrix.end - matrix.start for matrix in self.population.layout.matrices]
         self._sizes = torch.tensor(sizes, device=self.flat.device)
