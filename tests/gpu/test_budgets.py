@@ -17,7 +17,7 @@ SPEC = TrainingSpec(batch_size=20)
 KERNELS_A_HIDDEN_LAYER = 6
 READS_AN_EPOCH = 3
 """the losses, the errors, and whether all outputs were finite"""
-DEPTHS = (3, 5, 9)
+DEPTHS = (3, 5, 7)
 
 
 def start(depth: int, normalization: str = "batch", skips: tuple[float, str] = SKIPS[0]) -> Start:
@@ -33,12 +33,10 @@ def kernels_of_a_step(gpu: Machine, start: Start, optimizer: str) -> int:
     data, rates = small_data().to("cuda", torch.float64), torch.full((2, 1), 1e-3, device="cuda", dtype=torch.float64)
     program = make_program(start.expanded(2), SPEC.model_copy(update={"optimizer": optimizer}))
     order = torch.arange(40, device="cuda")[None]
-    program.train(data.train_inputs, data.train_labels, order, rates)
     kernels, replays = gpu.count.graph_kernels, gpu.count.replays
-    program.train(data.train_inputs, data.train_labels, order, rates)
-    replays = gpu.count.replays - replays
-    assert replays == 2
-    return (gpu.count.graph_kernels - kernels) // replays
+    program.train(data.train_inputs, data.train_labels, order, rates)  # the first minibatch is the warm-up
+    assert gpu.count.replays == replays + 1
+    return gpu.count.graph_kernels - kernels
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -57,7 +55,7 @@ def test_a_training_step_takes_at_most_six_kernels_a_hidden_layer(
 def test_an_epoch_s_launches_and_reads_do_not_depend_on_depth(gpu: Machine) -> None:
     """One launch a minibatch, and some for the epoch."""
     spec, data, found = SPEC, small_data().to("cuda", torch.float64), []
-    for depth in (3, 9):
+    for depth in (3, 5):
         trainer = PopulationTrainer(start(depth), data, [1e-4, 1e-3], spec)
         trainer.epoch()  # captures
         trainer.epoch()
