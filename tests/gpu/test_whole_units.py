@@ -23,12 +23,13 @@ from distnlc.training.native_library import NoLibrary
 from tests.gpu.pretended import Machine
 
 SIZE = (
-    "sampling={count: 60, parameters: 300, depth_max: 7}",
-    "search={method: grid, rates: 3, factor: 1000, smallest_update: 0.0001, rungs: []}",
+    "sampling={count: 60, parameters: 600, depth_max: 5}",
+    "search={method: grid, rates: 3, factor: 30, smallest_update: 0.00001, rungs: []}",
     "data={train: 200, validation: 100, test: 100}",
     "metrics={nlc_batches: 2, walk_batches: 0, walk_inputs: 1, walk_outputs: 1}",
 )
-TRAINING = {"population": 2, "first_patience": 2, "patience": 1, "divisions": 1, "batch_size": 50}
+TRAINING = {"population": 2, "first_patience": 1, "patience": 1, "divisions": 1, "epochs": 3, "batch_size": 50}
+"""few epochs at rates without chaos, which would make rounding differences as large as anything"""
 CHANGES_WITH_TIME = ("seconds", "device")
 """ends of the names of columns that no two rows share"""
 FORMS = [
@@ -84,11 +85,9 @@ def assert_same(spec: Spec, unit: Unit) -> None:
     for table, rtol in {"runs": 1e-9, "epochs": 1e-9, "architectures": 1e-8}.items():
         assert len(found[table]) == len(expected[table]) > 0
         for one, other in zip(found[table], expected[table], strict=True):
-            assert {k: v for k, v in one.items() if not isinstance(v, float)} == {
-                k: v for k, v in other.items() if not isinstance(v, float)
-            }
-            numbers = {k: v for k, v in other.items() if isinstance(v, float)}
-            assert {k: one[k] for k in numbers} == pytest.approx(numbers, rel=rtol, abs=1e-14, nan_ok=True)
+            numbers = {name: value for name, value in other.items() if isinstance(value, float)}
+            assert {name: one[name] for name in numbers} == pytest.approx(numbers, rel=rtol, abs=1e-14, nan_ok=True)
+            assert one | numbers == other | numbers
 
 
 @pytest.mark.usefixtures("plain_cpu")
@@ -102,7 +101,7 @@ def test_a_unit_s_rows_are_those_of_the_cpu(optimizer: str, normalization: str, 
 @pytest.mark.usefixtures("plain_cpu")
 @pytest.mark.parametrize("normalization", ["batch", "layer"])
 def test_and_so_are_the_metrics_that_walk(normalization: str) -> None:
-    spec = study("metrics.walk_batches=1", "search.rates=2", "training.first_patience=1")
+    spec = study("metrics.walk_batches=1", "search.rates=2", epochs=1)
     assert_same(spec, unit_with(spec, normalization, "none"))
 
 
@@ -111,7 +110,7 @@ def test_a_unit_goes_on_bit_by_bit_from_every_epoch(
     optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
-    spec = study("search.rates=2", optimizer=optimizer)
+    spec = study(optimizer=optimizer, first_patience=3)
     unit, kept = unit_with(spec, "batch", "linear"), []
     save = checkpoint.Checkpoints._save
 
@@ -122,7 +121,7 @@ def test_a_unit_goes_on_bit_by_bit_from_every_epoch(
     monkeypatch.setattr(checkpoint.Checkpoints, "_save", save_and_copy)
     expected = nlc.run(spec, unit, Work("cuda", tmp_path / "study" / unit.unit_id))
     monkeypatch.setattr(checkpoint.Checkpoints, "_save", lambda *_: None)
-    assert len(kept) > 3
+    assert len(kept) == 4, "after all epochs but the last of either population"
     for folder in kept:
         assert repr(rows(nlc.run(spec, unit, Work("cuda", folder)))) == repr(rows(expected))
 
@@ -150,7 +149,7 @@ def test_out_of_memory_in_a_step_is_an_error_of_the_unit_and_the_next_unit_works
         return nlc.run(spec, unit, Work(device))
 
     with monkeypatch.context() as patch:
-        when_a_step_is_started(40, patch, lambda: vars(gpu.memory).update(limit_bytes=gpu.memory.allocated_bytes))
+        when_a_step_is_started(9, patch, lambda: vars(gpu.memory).update(limit_bytes=gpu.memory.allocated_bytes))
         failed = attempt(work, unit, "cuda")
     assert failed.records is None
     assert failed.error is not None
