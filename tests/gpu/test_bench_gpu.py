@@ -3,6 +3,7 @@ the launches of the model are those of the program."""
 
 import json
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,11 @@ from distnlc.bench.cells import Cell, Shape, make_job
 from distnlc.bench.gpu_part import PIECES, here, measure
 from distnlc.bench.gpu_size import Size, Task
 from distnlc.metrics.spec import MetricsSpec
+from distnlc.studies import resolve
+from distnlc.studies.nlc import calibration
+from distnlc.studies.nlc.spec import Spec
+from distnlc.studies.nlc.units import units
+from distnlc.training import gpu_ceilings
 from distnlc.training.fused_program import FusedProgram
 from distnlc.training.gpu_model import count_step, train_step
 from distnlc.training.spec import OptimizerName, StepSpec
@@ -116,3 +122,16 @@ def test_a_unit_that_would_take_too_long_is_told_as_far_as_it_got() -> None:
     assert not found["sweep complete"]
     assert found["epochs"] == 1
     assert "trained metrics" not in found["stages, s"]
+
+
+def test_a_plan_on_a_gpu_measures_its_ceilings_and_times_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In little; that the model is scaled by what was timed is tested without a GPU."""
+    quick = partial(gpu_ceilings.measured, product=16, copied=256, kernels=5)
+    monkeypatch.setattr(calibration, "measured", quick)
+    monkeypatch.setattr(calibration, "BATCHES", {"cuda": 4})
+    settings = ["sampling={count: 2, parameters: 300, depth_max: 3}", "training={population: 2, batch_size: 50}"]
+    spec = resolve("quick", [*settings, "metrics.walk_batches=0"])
+    assert isinstance(spec, Spec)
+    found = calibration.seconds(spec, units(spec), "cuda")
+    assert len(found) == 2
+    assert 0 < min(found) <= max(found) < float("inf")
