@@ -1,6 +1,7 @@
 # make run    install, then run the two-minute study
 # make check  lint, types, and the fast tests, which need no Ray, no server and no browser
 # make test   all tests
+# make gpu-tests   those that need a GPU, on a pretended one
 # make chaos  real studies under hundreds of real faults; an hour or two, a table at the end
 # make audit  known vulnerabilities of the pinned packages; asks pypi.org
 
@@ -10,8 +11,9 @@ PYTHON ?= $(shell for each in python3.15 python3.14 python3.13 python3.12 python
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 WAITING := tests/chaos tests/system
+GPU_TESTS = tests/gpu $(shell grep -rl "pytest.mark.gpu" tests --include="test_*.py")
 
-.PHONY: run check test chaos audit clean
+.PHONY: run check test gpu-tests chaos audit clean
 
 run: .venv/installed
 	$(BIN)/distnlc run quick
@@ -24,8 +26,12 @@ check: .venv/installed-for-tests
 
 # those of WAITING mostly wait, for Ray, servers and kills, beside others that compute; a file's tests share one server
 # or cluster, and the longest files come first
-test: check
+test: check gpu-tests
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow $(WAITING) tests
+
+# in processes of their own, where the pretended GPU is loaded before torch
+gpu-tests: .venv/installed-for-tests
+	$(BIN)/python -m pytest -n 2 -p tests.gpu.plugin -m gpu $(GPU_TESTS)
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "distnlc needs Python 3.11 or newer, and found none"; exit 2; }

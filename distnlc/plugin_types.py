@@ -133,6 +133,9 @@ class Kind(Generic[S]):
     """columns that the row of a failed unit has all the same"""
     seconds: Callable[[S, Sequence[Unit], str], list[float]] | Ref | None = None
     """of each unit on a torch device of this machine; None: `plan` does the cheapest unit once"""
+    estimate: Callable[[S, Sequence[Unit]], tuple[list[float], str]] | Ref | None = None
+    """seconds of each unit on a GPU that this machine need not have, by a model, and what `plan` says of that; None:
+    `plan --device cuda` needs a GPU"""
     rows: Callable[[S], dict[str, int]] | Ref | None = None
     """about how many rows each table will have; None: one per unit in the first"""
     bench: Callable[[], Mapping[str, Any]] | Ref | None = None

@@ -8,6 +8,7 @@ and the table of what there is is shown all the same.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,14 +20,18 @@ from distnlc.measuring.table import plain_table
 from distnlc.plugins import Ref, kind_of, kinds, loaded, use_plugins
 from distnlc.sinks.console import say, terminal
 
-MINUTES = {"training": 17, "networks": 1, "metrics": 1, "engine": 6, "scale": 2}
-"""part -> its time on two cores"""
+MINUTES = {"gpu": 9, "training": 17, "networks": 1, "metrics": 1, "engine": 6, "scale": 2}
+"""part -> its time on two cores, and beside a GPU"""
+ON_THE_DEVICE = {"training", "networks", "metrics"}
+"""parts that measure the device they are told"""
 
 
 def bench(
     parts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PART", help=f"{', '.join(MINUTES)} (left out: these), or a kind of study"),
+        typer.Argument(
+            metavar="PART", help=f"{', '.join(MINUTES)} (left out: these; gpu needs one), or a kind of study"
+        ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="write all measurements here")
@@ -36,22 +41,20 @@ def bench(
     ] = None,
 ) -> None:
     """Measures this machine: training and metrics against plain PyTorch and bare matrix products; the engine."""
-    from distnlc.bench import engine_part, machine, metrics_part, networks_part, scale_part, training_part
+    from distnlc.bench import machine
 
     use_plugins(plugin or ())
     device = best_device()
     measures: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
-        "training": partial(training_part.measure, device),
-        "networks": partial(networks_part.measure, device),
-        "metrics": partial(metrics_part.measure, device),
-        "engine": engine_part.measure,
-        "scale": scale_part.measure,
+        **{part: partial(_measure_part, part, device) for part in MINUTES},
         **{name: partial(_measure_kind, bench) for name in kinds() if (bench := kind_of(name).bench)},
     }
-    chosen = list(dict.fromkeys(parts or MINUTES))
+    chosen = list(dict.fromkeys(parts or (part for part in MINUTES if part != "gpu" or device == "cuda")))
     for part in chosen:
         if part not in measures:
             raise typer.BadParameter(f"there is no {part}; there are {', '.join(measures)}", param_hint="PART")
+    if "gpu" in chosen and device != "cuda":
+        raise typer.BadParameter("gpu needs a GPU that torch can use, and this machine has none", param_hint="PART")
     found: dict[str, Any] = {"machine": machine.describe(device)}
     _write(json_file, found)
     say(", ".join(f"{name} {value}" for name, value in found["machine"].items()))
@@ -64,6 +67,13 @@ def bench(
         finally:
             if part in found:
                 _show(part, found[part]["how"], found[part]["summary"])
+
+
+def _measure_part(part: str, device: str) -> Iterable[dict[str, Any]]:
+    """Imports the part, which may need what others can do without, and measures."""
+    module = import_module(f"distnlc.bench.{part}_part")
+    found: Iterable[dict[str, Any]] = module.measure(device) if part in ON_THE_DEVICE else module.measure()
+    return found
 
 
 def _measure_kind(reference: Callable[[], Mapping[str, Any]] | Ref) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""`distnlc plan`: units, rows, disk and time of a study on this machine, after a short calibration."""
+"""`distnlc plan`: units, rows, disk and time of a study on this machine, after a short calibration.
+
+For a GPU that is not there the time comes from the kind's model, and is marked as an estimate.
+"""
 
 import time
 from collections.abc import Sequence
@@ -28,17 +31,28 @@ def plan(
     device: Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="default: a GPU if there is one")] = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Says what a study would do and how long it would take here, after a short calibration; does no unit."""
+    """Says what a study would do and how long it would take here, after a short calibration; does no unit.
+
+    With `--device cuda` and no GPU the time is estimated by a model.
+    """
     study = study_of(spec, assignments, plugin)
-    kind = kind_of(study.kind)
-    if device == "cuda" and best_device() != "cuda":
+    kind, here = kind_of(study.kind), best_device()
+    device = device or ("cuda" if here == "cuda" else "cpu")
+    elsewhere = device == "cuda" and here != "cuda"
+    model = kind.estimate if elsewhere else None
+    if elsewhere and model is None:
         raise SpecError(
-            "--device cuda: this machine has no GPU that torch can use; plan on the machine that will run it"
+            f"--device cuda: this machine has no GPU that torch can use, and for studies of the kind {kind.name} there "
+            "is no model of one; plan on the machine that will run it"
         )
-    units, device = units_of(kind, study), device or ("cuda" if best_device() == "cuda" else "cpu")
+    units = units_of(kind, study)
     workers = workers or (1 if device == "cuda" else cores())
     say(to_yaml(study).rstrip(), style="dim")
-    seconds = _seconds(kind, study, units, device)
+    if model is not None:
+        seconds, estimated = loaded(model)(study, units)
+        say(f"not on this machine: {estimated}")
+    else:
+        seconds = _seconds(kind, study, units, device)
     for name in dict.fromkeys(unit.part for unit in units):
         part = [(seconds_of, unit) for seconds_of, unit in zip(seconds, units, strict=True) if unit.part == name]
         say(f"{name}: {len(part)} units, {duration(sum(each for each, _ in part))} of work, unit by unit")
@@ -49,7 +63,13 @@ def plan(
     size = sum(count * _row_bytes(kind, table) for table, count in rows.items())
     say(f"about {', '.join(f'{count:,} {name}' for name, count in rows.items())}; {size / 1e6:.1f} MB on disk")
     study_s = max(*seconds, sum(seconds) / workers)
-    say(f"about {duration(study_s)} with {workers} worker{'s' if workers > 1 else ''} on {device}")
+    many = workers > 1
+    where = f"with {workers} worker{'s' if many else ''} on {device}"
+    if model is not None:
+        from distnlc.training.gpu_model import ESTIMATED
+
+        where = f"on {workers} such GPU{'s' if many else ''} with one worker{' each' if many else ''} ({ESTIMATED})"
+    say(f"about {duration(study_s)} {where}")
 
 
 def _seconds(kind: Kind[Any], study: StudySpec, units: Sequence[Unit], device: str) -> list[float]:

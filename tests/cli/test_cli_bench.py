@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from distnlc import plugins
-from distnlc.bench import engine_part, metrics_part, networks_part, scale_part, training_part
+from distnlc.bench import (
+    command,
+    engine_part,
+    gpu_part,
+    machine,
+    metrics_part,
+    networks_part,
+    scale_part,
+    training_part,
+)
 from tests.helpers.typed import distnlc
 
 FOUND = {"how": "with care", "summary": {"all": {"speed": {"mean": 1234.5, "lowest": 0.12345}, "units": 7}}}
@@ -24,12 +33,15 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append(name)
         yield FOUND
 
-    for part in engine_part, metrics_part, networks_part, scale_part, training_part:
+    for part in gpu_part, engine_part, metrics_part, networks_part, scale_part, training_part:
         monkeypatch.setattr(part, "measure", partial(record, part.__name__.split(".")[-1].removesuffix("_part")))
     return calls
 
 
-def test_without_words_everything_is_measured_and_the_time_is_said_up_front(measured: list[Any], home: Path) -> None:
+def test_without_words_everything_is_measured_and_the_time_is_said_up_front(
+    measured: list[Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "best_device", lambda: "cpu")
     answer = distnlc("bench", "--json", "bench.json")
     assert answer.code == 0
     assert measured == ["training", "networks", "metrics", "engine", "scale"]
@@ -38,6 +50,14 @@ def test_without_words_everything_is_measured_and_the_time_is_said_up_front(meas
     found = json.loads((home / "bench.json").read_text())
     assert {"device", "processor", "cores", "python", "torch", "numpy"} <= found.pop("machine").keys()
     assert found == dict.fromkeys(measured, FOUND)
+
+
+def test_where_there_is_a_gpu_its_own_part_comes_first(measured: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "best_device", lambda: "cuda")
+    monkeypatch.setattr(machine, "describe", lambda device: {"device": device})
+    answer = distnlc("bench")
+    assert answer.code == 0
+    assert measured == ["gpu", "training", "networks", "metrics", "engine", "scale"]
 
 
 def test_what_was_measured_before_an_interruption_is_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,11 +113,15 @@ def test_a_kind_that_says_what_to_measure_is_a_part(home: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("bench speed", "there is no speed; there are training, networks, metrics, engine, scale"),
+        ("bench speed", "there is no speed; there are gpu, training, networks, metrics, engine, scale"),
+        ("bench gpu", "gpu needs a GPU that torch can use, and this machine has none"),
         ("bench metrics --json missing/bench.json", "missing/bench.json: cannot be written: No such file"),
     ],
 )
-def test_wrong_words_are_refused_before_anything_is_measured(measured: list[Any], words: str, said: str) -> None:
+def test_wrong_words_are_refused_before_anything_is_measured(
+    measured: list[Any], words: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "best_device", lambda: "cpu")
     answer = distnlc(*words.split())
     assert answer.code == 2
     assert said in " ".join(answer.err.replace("│", " ").split()), "without the frame that is drawn around it"

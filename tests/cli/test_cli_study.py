@@ -238,6 +238,23 @@ def test_plan_says_what_would_be_done_and_does_nothing(home: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["tiny.yaml"]
 
 
+def test_plan_estimates_a_gpu_that_is_not_here_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distnlc.cli.plan.best_device", lambda: "cpu")
+    answer = distnlc("plan", "tiny.yaml", "--device", "cuda", "--workers", "2")
+    assert answer.code == 0, answer.err
+    assert "not on this machine: NVIDIA H200, estimated by a model; nobody has measured it" in answer.out
+    assert re.search(r"on one such GPU with MPS: 2 workers \d.* h", answer.out)
+    end = r"about \d.* on 2 such GPUs with one worker each \(estimated by a model; nobody has measured it\)$"
+    assert re.search(end, answer.out.rstrip())
+
+
+def test_plan_refuses_a_gpu_that_is_not_here_for_a_kind_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distnlc.cli.plan.best_device", lambda: "cpu")
+    answer = distnlc("plan", "nlc-initial-quick", "--device", "cuda")
+    assert answer.code == 2
+    assert "for studies of the kind nlc-initial there is no model of one; plan on the machine" in answer.err
+
+
 def test_plan_counts_on_the_cores_that_the_process_may_use() -> None:
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})

@@ -26,6 +26,7 @@ DOOR = {"cli", "measuring", "bench"}
 STUDIES = WORDS | MATTER | SCIENCE | {"search", "studies"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),  # a contents page: everything is imported when it is first used
+    "__main__": {"cli"},
     **dict.fromkeys(WORDS, WORDS),
     **dict.fromkeys(MATTER, WORDS | MATTER),
     **dict.fromkeys(SCIENCE, WORDS | MATTER | SCIENCE),

@@ -20,6 +20,7 @@ KIND = Kind(
     prepare="distnlc.studies.nlc.unit:prepare",
     known=known,
     seconds="distnlc.studies.nlc.calibration:seconds",
+    estimate="distnlc.studies.nlc.gpu_cost:estimate",
     rows=rows,
     headline=Headline,
     curves=curves,

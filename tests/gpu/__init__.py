@@ -1,0 +1,1 @@
+"""Tests of the CUDA path on a pretended GPU; see plugin.py."""
