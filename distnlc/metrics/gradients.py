@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import ordered_stacks, passed
+from distnlc.metrics.batches import ordered_batches, passed, stack_size, stacks
 from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 
@@ -38,11 +38,10 @@ def input_gradients(
     if len(labels) != len(inputs):
         raise ValueError(f"input_gradients: expected {len(inputs)} labels, one per input, found {len(labels)}")
     network = measurable(network)
-    squares, first = [], 0
-    for stack in ordered_stacks(inputs, batch_size):
+    squares = []
+    drawn = ((inputs[rows], labels[rows]) for rows in ordered_batches(inputs, batch_size))
+    for stack, targets in stacks(drawn, stack_size(inputs, batch_size)):
         points = stack.detach().requires_grad_()
-        targets = labels[first : first + stack.shape[:2].numel()].unflatten(0, stack.shape[:2])
-        first += stack.shape[:2].numel()
         losses = [loss(*each) for each in zip(passed(network, points), targets, strict=True)]
         if losses[0].shape != stack.shape[1:2]:
             raise ValueError(
