@@ -72,7 +72,7 @@ def measured(network: MLP, data: Dataset) -> dict[str, float]:
     return {name: value for name, value in found.items() if not name.endswith("seconds")}
 
 
-@pytest.mark.parametrize("points", [3 * SIZE, 4 * SIZE, 10_000])
+@pytest.mark.parametrize("points", [3 * SIZE, 10_000])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -221,12 +221,9 @@ class LikeAGraph:
         self.warm = True
 
 
-@pytest.mark.parametrize("normalization", ["batch", "layer"])
-def test_repeating_the_operations_of_one_step_on_its_tensors_is_every_step(
-    like_a_gpu, data, monkeypatch, normalization: str
-) -> None:
+def test_repeating_the_operations_of_one_step_on_its_tensors_is_every_step(like_a_gpu, data, monkeypatch) -> None:
     """So a graph may do it: nothing that a step reads is a number of the host's or a tensor that the next replaces."""
-    network = architecture(normalization=normalization, skip_strength=0.7, skip_start="linear").build()
+    network = architecture(normalization="batch", skip_strength=0.7, skip_start="linear").build()
     expected = measured(network, data)
     like_a_gpu(4 * SIZE)
     monkeypatch.setattr(captured, "repeated", lambda _: LikeAGraph())
