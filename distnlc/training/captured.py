@@ -33,15 +33,19 @@ class Captured:
         if not self._warm:
             beside = _side_stream(torch.cuda.current_device())
             beside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(beside):
-                work()
-            torch.cuda.current_stream().wait_stream(beside)
+            try:
+                with torch.cuda.stream(beside):
+                    work()
+            finally:  # after an error too: what was begun there may still use memory that is freed now
+                torch.cuda.current_stream().wait_stream(beside)
             self._warm = True
             return
         if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            graph = torch.cuda.CUDAGraph()
+            # a capture that has failed would leave its own stream as the present one
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
                 work()
+            self._graph = graph  # a whole one: what an error has cut short is never replayed
         self._graph.replay()
 
 

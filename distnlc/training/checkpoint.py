@@ -126,11 +126,16 @@ class Checkpoints:
 
 def machine_of(program: str, device: str) -> dict[str, str]:
     """What decides how the runs of a program (`program_name`) are rounded, besides the program: the GPU's model with
-    the versions of torch and CUDA. On CPUs torch's version, for programs that are made of its operations; nothing more,
-    since the native program brings its own code, and a unit may move between a cluster's CPUs."""
+    the versions of torch and CUDA, and of Triton where that compiles kernels. On CPUs torch's version, for programs
+    that are made of its operations; nothing more, since the native program brings its own code, and a unit may move
+    between a cluster's CPUs."""
     if program == "native":
         return {}
     versions = {"torch": str(torch.__version__)}
+    if program == "fused":
+        import triton
+
+        versions["Triton"] = str(triton.__version__)
     if device.startswith("cuda"):
         return {"GPU": torch.cuda.get_device_name(device), **versions, "CUDA": str(torch.version.cuda)}
     return versions

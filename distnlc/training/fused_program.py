@@ -78,8 +78,13 @@ class FusedProgram:
         self._losses = self.flat.new_empty(members)
         self._wrong, self._not_finite = torch.empty(2, members, dtype=torch.int64, device=device)
         self._gradients: Tensor | None = None
+        self._forget_captures()
+
+    def _forget_captures(self) -> None:
+        """Captures anew what comes next. The graphs there were go at once, with the memory of their pools."""
         self._trained: _Data | None = None
         self._counted: _Data | None = None
+        self._train = self._count = repeated(self.flat.device)
 
     def _make_place(self, shared: int, by_layer: bool) -> None:
         """Makes the tensors that a step reads: one minibatch for all members or for each (`shared` is 1 or their
@@ -91,7 +96,7 @@ class FusedProgram:
         self._rates = self.flat.new_empty(len(self.flat), columns)
         in_place = self.spec.optimizer == "sgd" and self.spec.weight_decay == 0 and not by_layer
         self._gradients = None if in_place else torch.zeros_like(self.flat)
-        self._trained = self._counted = None
+        self._forget_captures()
 
     def _ensure_place(self) -> None:
         """Leaves what training has made, whose places hold the same minibatch for all members just as well."""

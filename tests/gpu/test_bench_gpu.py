@@ -124,12 +124,19 @@ def test_a_unit_that_would_take_too_long_is_told_as_far_as_it_got() -> None:
     assert "trained metrics" not in found["stages, s"]
 
 
-def test_a_plan_on_a_gpu_measures_its_ceilings_and_times_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In little; that the model is scaled by what was timed is tested without a GPU."""
+@pytest.mark.parametrize("schedule", ["divisions: 10", "epochs: 2", "first_patience: 1, patience: 1, divisions: 1"])
+def test_a_plan_on_a_gpu_measures_its_ceilings_and_times_the_program(
+    monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
+    """In little, also where the study's own runs end before enough epochs are timed; that the model is scaled by what
+    was timed is tested without a GPU."""
     quick = partial(gpu_ceilings.measured, product=16, copied=256, kernels=5)
     monkeypatch.setattr(calibration, "measured", quick)
     monkeypatch.setattr(calibration, "BATCHES", {"cuda": 4})
-    settings = ["sampling={count: 2, parameters: 300, depth_max: 3}", "training={population: 2, batch_size: 50}"]
+    settings = [
+        "sampling={count: 2, parameters: 300, depth_max: 3}",
+        f"training={{population: 2, batch_size: 50, {schedule}}}",
+    ]
     spec = resolve("quick", [*settings, "metrics.walk_batches=0"])
     assert isinstance(spec, Spec)
     found = calibration.seconds(spec, units(spec), "cuda")

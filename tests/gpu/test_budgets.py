@@ -1,11 +1,13 @@
 """What training may cost a GPU, counted: kernels a step by depth, launches and reads by the host an epoch."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
 
 from distnlc.networks.architecture import Architecture
+from distnlc.training.fused_program import FusedProgram
 from distnlc.training.programs import make_program
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import Start, start_of
@@ -67,3 +69,15 @@ def test_an_epoch_s_launches_and_reads_do_not_depend_on_depth(gpu: Machine) -> N
         assert gpu.count.replays - before.replays == minibatches
         found.append(gpu.count.eager_kernels - before.eager_kernels)
     assert found[0] == found[1] <= 20, gpu.count.eager
+
+
+def test_the_graphs_of_members_that_have_left_go_at_once() -> None:
+    """With what their pools hold, before others are captured."""
+    data, rates = small_data().to("cuda", torch.float64), torch.full((2, 1), 1e-3, device="cuda", dtype=torch.float64)
+    program = FusedProgram(start(3).expanded(2), SPEC)
+    program.train(data.train_inputs, data.train_labels, torch.arange(40, device="cuda")[None], rates)
+    program.count_errors(data.train_inputs, data.train_labels)
+    graphs = [weakref.ref(vars(call)["_graph"]) for call in (program._train, program._count)]
+    assert None not in [graph() for graph in graphs]
+    program.keep(torch.tensor([0], device="cuda"))
+    assert [graph() for graph in graphs] == [None, None]

@@ -1,11 +1,13 @@
 """What the pretended GPU does as a GPU does, and what it refuses; each fault that it must find is planted once."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from distnlc.training.captured import Captured
 from tests.gpu.pretended import Machine
 
 NOT_PERMITTED = "not permitted when stream is capturing"
@@ -224,3 +226,20 @@ def test_events_and_streams_are_there() -> None:
     torch.cuda.synchronize()
     assert begin.elapsed_time(end) >= 0
     assert torch.cuda.get_device_properties(0).name == torch.cuda.get_device_name()
+
+
+def test_a_capture_that_an_error_has_cut_short_is_never_replayed() -> None:
+    total, other, call = torch.zeros(1, device="cuda"), torch.zeros(1, device="cuda"), Captured()
+
+    def work(*, fails: bool = False) -> None:
+        total.add_(1)
+        if fails:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        other.add_(1)
+
+    call(work)
+    with pytest.raises(torch.OutOfMemoryError):
+        call(partial(work, fails=True))
+    for _ in range(2):
+        call(work)
+    assert (total.item(), other.item()) == (3, 3)

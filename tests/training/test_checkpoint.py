@@ -238,6 +238,8 @@ def test_what_rounds_otherwise_is_named_by_gpu_torch_and_cuda_and_on_cpus_by_tor
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     assert machine_of("cuda", "cuda") == {"GPU": "NVIDIA H200", "torch": torch.__version__, "CUDA": "13.0"}
     assert machine_of("module cuda", "cuda") == machine_of("cuda", "cuda")
+    triton = pytest.importorskip("triton")
+    assert machine_of("fused", "cuda") == machine_of("cuda", "cuda") | {"Triton": triton.__version__}
     assert machine_of("native", "cpu") == {}
     assert machine_of("cpu", "cpu") == machine_of("module cpu", "cpu") == {"torch": torch.__version__}
 

@@ -26,6 +26,8 @@ BATCHES = {"cpu": 4, "cuda": 40}
 """device -> training minibatches of an epoch that is timed; a GPU's are short, and what happens once an epoch is not"""
 WARM, TIMED = {"cpu": 1, "cuda": 2}, {"cpu": 1, "cuda": 3}
 """epochs before those that count, in which a GPU's graphs are captured; epochs that count"""
+PATIENCE = 1000
+"""epochs, and no last one, so that nobody leaves while time is taken, however short the study's own runs are"""
 
 
 def seconds(spec: Spec, units: Sequence[Unit], device: str) -> list[float]:
@@ -67,7 +69,8 @@ def _timed_epoch(part: Spec, numbers: Sequence[int], device: str) -> tuple[float
     network, a_point = _network(part, numbers, d_in, d_out)
     data = _random_data(d_in, d_out, BATCHES[device] * training.batch_size).to(device, dtype)
     members = training.population if device == "cuda" else min(training.population, CPU_MEMBERS)
-    trainer = PopulationTrainer(start_of(network.to(device, dtype)), data, [1e-9] * members, training)
+    endless = training.model_copy(update={"epochs": None, "first_patience": PATIENCE, "patience": PATIENCE})
+    trainer = PopulationTrainer(start_of(network.to(device, dtype)), data, [1e-9] * members, endless)
     for _ in range(WARM[device]):
         trainer.epoch()
     taken = []
