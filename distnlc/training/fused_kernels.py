@@ -12,7 +12,8 @@ and read.
 
 Numbers that are not whole come in a tensor, `constants`: as arguments, Triton would make them float32. Widths are no
 `constexpr`, so that each kernel is compiled once for all architectures. All tensors are (members, rows, stride) with
-the minibatch along the last dimension; a program computes its tile's place from the member's distance `*_member`.
+the minibatch along the last dimension, and columns behind it that are computed like the others, so that memory is read
+and written in whole vectors, but enter no sum. A program finds its tile by the member's distance `*_member`.
 """
 
 import triton
@@ -43,13 +44,15 @@ def forward_rows(
     member = tl.program_id(1).to(tl.int64)
     rows, columns = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, COLUMNS)
     tile = rows[:, None] * STRIDE + columns[None, :]
-    mask = (rows[:, None] < width) & (columns[None, :] < batch)
+    mask = (rows[:, None] < width) & (columns[None, :] < STRIDE)
     place = member * signal_member + tile
     s = summed(signal, arriving, place, mask, constants, ENDS)
     if BEGINS == "linear":
         tl.store(kept + place, s, mask=mask)
     if NORM == "batch":
-        s = tl.where(mask, s - (tl.sum(s, 1) / batch)[:, None], 0.0)
+        point = columns[None, :] < batch
+        mean = tl.sum(tl.where(point, s, 0.0), 1) / batch
+        s = tl.where(point, s - mean[:, None], 0.0)
         inverse = 1 / tl.sqrt(tl.sum(s * s, 1) / batch + tl.load(constants + 5))
         s = s * inverse[:, None]
         if TRAINING:
@@ -77,24 +80,24 @@ def forward_columns(
     if NORM == "layer":
         for first in range(0, width, ROWS):
             rows = first + tl.arange(0, ROWS)
-            mask = (rows[:, None] < width) & (columns[None, :] < batch)
+            mask = rows[:, None] < width
             place = base + rows[:, None] * STRIDE + columns[None, :]
             total += tl.sum(summed(signal, arriving, place, mask, constants, ENDS), 0)
     mean = total / width
     squares = tl.zeros((COLUMNS,), dtype=signal.dtype.element_ty)
     for first in range(0, width, ROWS):
         rows = first + tl.arange(0, ROWS)
-        mask = (rows[:, None] < width) & (columns[None, :] < batch)
+        mask = rows[:, None] < width
         place = base + rows[:, None] * STRIDE + columns[None, :]
         s = tl.where(mask, summed(signal, arriving, place, mask, constants, ENDS) - mean[None, :], 0.0)
         squares += tl.sum(s * s, 0)
     inverse = 1 / tl.sqrt(squares / width + tl.load(constants + 5))
     if TRAINING:
-        tl.store(inverse_std + member * STRIDE + columns, inverse, mask=columns < batch)
+        tl.store(inverse_std + member * STRIDE + columns, inverse)
     tl.debug_barrier()  # no thread writes what another has still to read
     for first in range(0, width, ROWS):
         rows = first + tl.arange(0, ROWS)
-        mask = (rows[:, None] < width) & (columns[None, :] < batch)
+        mask = rows[:, None] < width
         tile = rows[:, None] * STRIDE + columns[None, :]
         s = summed(signal, arriving, base + tile, mask, constants, ENDS)
         if BEGINS == "linear":
@@ -139,11 +142,11 @@ def backward_rows(
     member = tl.program_id(1).to(tl.int64)
     rows, columns = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, COLUMNS)
     tile = rows[:, None] * STRIDE + columns[None, :]
-    mask = (rows[:, None] < width) & (columns[None, :] < batch)
+    mask = (rows[:, None] < width) & (columns[None, :] < STRIDE)
     place, delta_place = member * signal_member + tile, member * value_member + tile
     s, d = at_signal(delta, delta_place, signal, place, carried, mask, constants, KIND, BEGINS)
     if NORM == "batch":
-        d = tl.where(mask, d, 0.0)
+        d = tl.where(columns[None, :] < batch, d, 0.0)
         along, mean = tl.sum(d * s, 1) / batch, tl.sum(d, 1) / batch
         inverse = tl.load(inverse_std + member * width + rows, mask=rows < width, other=0.0)
         d = (d - mean[:, None] - s * along[:, None]) * inverse[:, None]
@@ -164,7 +167,7 @@ def backward_columns(
     total = tl.zeros((COLUMNS,), dtype=signal.dtype.element_ty)
     for first in range(0, width, ROWS):
         rows = first + tl.arange(0, ROWS)
-        mask = (rows[:, None] < width) & (columns[None, :] < batch)
+        mask = rows[:, None] < width
         tile = rows[:, None] * STRIDE + columns[None, :]
         place, delta_place = member * signal_member + tile, member * value_member + tile
         s, d = at_signal(delta, delta_place, signal, place, carried, mask, constants, KIND, BEGINS)
@@ -173,11 +176,11 @@ def backward_columns(
         if NORM == "layer":
             total += tl.sum(d, 0)
     along, mean = along / width, total / width
-    inverse = tl.load(inverse_std + member * STRIDE + columns, mask=columns < batch, other=0.0)
+    inverse = tl.load(inverse_std + member * STRIDE + columns)
     tl.debug_barrier()  # no thread writes what another has still to read
     for first in range(0, width, ROWS):
         rows = first + tl.arange(0, ROWS)
-        mask = (rows[:, None] < width) & (columns[None, :] < batch)
+        mask = rows[:, None] < width
         tile = rows[:, None] * STRIDE + columns[None, :]
         place, delta_place = member * signal_member + tile, member * value_member + tile
         s, d = at_signal(delta, delta_place, signal, place, carried, mask, constants, KIND, BEGINS)

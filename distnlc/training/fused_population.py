@@ -19,8 +19,8 @@ from distnlc.training.fused_kernels import backward_columns, backward_rows, forw
 from distnlc.training.fused_layout import Layout, Matrix, aligned
 
 FORWARD, BACKWARD = (forward_rows, forward_columns), (backward_rows, backward_columns)
-TILE, WARPS = 2048, 4
-"""elements of a signal that a kernel's program holds at a time, and its warps: 16 elements a thread"""
+TILE, WARPS = 2048, 8
+"""elements of a signal that a kernel's program holds at a time, and its warps: 8 elements a thread spill no register"""
 DATAPOINTS = 8
 """that a program of the kernels for layer and length norm takes: 64 bytes in float64, two sectors of memory"""
 KEPT, ARRIVING, CARRIED, LEAVING = 0, 1, 3, 0
@@ -72,13 +72,13 @@ class FusedPopulation:
         self.layout, members = Layout(network), len(rows)
         flat = self.layout.pad(rows)
         self._values = [self.with_ones(members, layer.width, like=flat) for layer in network.layers]
-        self._signals = [value.new_empty(members, value.shape[1] - 1, self.stride) for value in self._values]
+        self._signals = [value.new_zeros(members, value.shape[1] - 1, self.stride) for value in self._values]
         self._inverse_stds = [
-            flat.new_empty(members, layer.width if layer.normalization == "batch" else self.stride)
+            flat.new_zeros(members, layer.width if layer.normalization == "batch" else self.stride)
             for layer in network.layers
         ]
         self._constants = torch.stack([_constants(network, number) for number in range(1, network.depth + 1)]).to(flat)
-        self._scratch = flat.new_empty(4, members * max(network.widths[1:]) * self.stride)
+        self._scratch = flat.new_zeros(4, members * max(network.widths[1:]) * self.stride)
         self._storage, self._matrices = flat, matrices.clone()
         self._bind(members)
 

@@ -23,8 +23,8 @@ GATHERED = 32
 """points, and features, of a tile that `gather` transposes"""
 TILE = 4096
 """outputs that the kernels of loss and errors hold at a time"""
-BLOCK = 1024
-"""parameters that a program of `update` moves"""
+BLOCK, WARPS = 1024, 8
+"""parameters that a program of `update` moves; warps of all but the small kernels"""
 
 
 @dataclass
@@ -37,6 +37,9 @@ class _Data:
     orders: Tensor
     """(1 or members, at least updates * batch): the points of the minibatches, for all members or for each"""
 
+    def __post_init__(self) -> None:
+        self.inputs, self.labels = self.inputs.contiguous(), self.labels.contiguous()
+
 
 class FusedProgram:
     """Implements `Program`."""
@@ -46,7 +49,7 @@ class FusedProgram:
         assert isinstance(start.network, Layered)
         self.network, self.spec = start.network, spec
         self.population = FusedPopulation(start.network, start.rows, start.buffers, batch_size=spec.batch_size)
-        self._loss_scale = start.loss_scale.to(start.rows).contiguous()  # kernels read it by member
+        self._loss_scale = start.loss_scale.to(start.rows).clone(memory_format=torch.contiguous_format)
         self._optimizer = optimizers.initial_state(spec, self.flat)
         sizes = [matrix.end - matrix.start for matrix in self.population.layout.matrices]
         self._sizes = torch.tensor(sizes, device=self.flat.device)
@@ -101,7 +104,7 @@ class FusedProgram:
         self._rates.copy_(rates.repeat_interleave(self._sizes, 1) if by_layer else rates)
         data = self._trained
         if data is None or data.inputs is not inputs or data.labels is not labels or _shorter(data.orders, orders):
-            self._trained = data = _Data(inputs, labels, torch.zeros_like(orders))
+            self._trained = data = _Data(inputs, labels, torch.zeros_like(orders).contiguous())
             self._train = repeated(self.flat.device)
         data.orders[:, : orders.shape[1]] = orders
         self._losses.zero_()
@@ -124,7 +127,7 @@ class FusedProgram:
         value = self.population.forward(self._inputs, training=True)
         kernels.loss_and_delta[(len(self.flat),)](
             value, self._losses, *self._answers(data), self._loss_scale, self._rates, *self._shape(data, value),
-            LOSS=self.spec.loss, RATED=gradients is None, **self._tile(),
+            LOSS=self.spec.loss, RATED=gradients is None, num_warps=WARPS, **self._tile(),
         )  # fmt: skip
         self.population.backward(self._inputs, gradients)
 
@@ -157,7 +160,7 @@ class FusedProgram:
         kernels.update[(cdiv(parameters, BLOCK), members)](
             self.flat, gradients, first, second, steps, rates, parameters, rates.stride(0),
             OPTIMIZER=spec.optimizer, MOMENTUM=spec.momentum, DECAY=spec.weight_decay, BY_LAYER=rates.shape[1] > 1,
-            BLOCK=BLOCK,
+            BLOCK=BLOCK, num_warps=WARPS,
         )  # fmt: skip
 
     def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -199,7 +202,13 @@ class FusedProgram:
         self._gather(data)
         value = self.population.forward(self._inputs, training=False)
         kernels.count_errors[(len(self.flat),)](
-            value, self._wrong, self._not_finite, *self._answers(data), *self._shape(data, value), **self._tile()
+            value,
+            self._wrong,
+            self._not_finite,
+            *self._answers(data),
+            *self._shape(data, value),
+            num_warps=WARPS,
+            **self._tile(),
         )
         kernels.advance[(1,)](self._step)
 

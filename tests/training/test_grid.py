@@ -1,4 +1,4 @@
-"""Every pair of properties that a layered training can have, in both fast programs, against the plain loop.
+"""Every pair of properties that a layered training can have, in the fast programs, against the plain loop.
 
 The rows of the grid are chosen so that each pair of values of any two properties occurs in one of them; the starts of a
 population differ in initial weights, fixed matrices, loss scale and the order of the data, and rates differ by layer.
@@ -151,7 +151,19 @@ def plain_runs(row: dict[str, Any], dtype: torch.dtype) -> list[PlainRun]:
 
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=lambda number: f"row {number}")
 def test_every_pair_of_properties_trains_as_the_plain_loop_does(number: int) -> None:
-    row = ROWS[number]
+    check_row(ROWS[number], NativeProgram, LayeredProgram)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("number", range(len(ROWS)), ids=lambda number: f"row {number}")
+def test_every_pair_of_properties_trains_so_on_a_gpu(number: int) -> None:
+    from distnlc.training.fused_program import FusedProgram
+
+    check_row(ROWS[number], FusedProgram)
+
+
+def check_row(row: dict[str, Any], *kinds: type) -> None:
     _, start, inputs, labels, orders, rates = task(row)
     exact = plain_runs(row, torch.float64)
     expected = torch.stack([run.numbers() for run in exact])
@@ -162,17 +174,16 @@ def test_every_pair_of_properties_trains_as_the_plain_loop_does(number: int) -> 
         [torch.cat([run.network(x.double()).detach() for x in inputs.split(BATCH)]) for run in exact]
     )
     slow = torch.tensor([run.losses for run in exact], dtype=torch.float64)
-    for kind in (NativeProgram, LayeredProgram):
+    for kind in kinds:
         program: Program = kind(start, spec_of(row))
         losses = torch.stack([program.train(inputs, labels, orders, rates).double() for _ in range(2)], 1)
         if rounded is None:
             torch.testing.assert_close(losses, slow, rtol=1e-8, atol=0)
-            torch.testing.assert_close(program.flat, expected, rtol=1e-8, atol=1e-9)
+            torch.testing.assert_close(program.plain(program.flat), expected, rtol=1e-8, atol=1e-9)
             torch.testing.assert_close(program.outputs(inputs), by_batch, rtol=1e-7, atol=1e-8)
         else:
-            assert_rounded_alike(
-                network_of(row), start.rows.double(), expected, rounded.double(), program.flat.double()
-            )
+            found = program.plain(program.flat).double()
+            assert_rounded_alike(network_of(row), start.rows.double(), expected, rounded.double(), found)
 
 
 def assert_rounded_alike(layered: Layered, first: Tensor, exact: Tensor, plain: Tensor, found: Tensor) -> None:
@@ -216,8 +227,11 @@ def test_gradients_are_those_of_autograd_and_change_nothing(number: int) -> None
 
 
 @pytest.mark.parametrize(("widths", "batch"), [([3], 1), ([3], 8), ([1, 3], 16), ([2, 1, 30], 7), ([40, 3], 17)])
+@pytest.mark.usefixtures("kernels")
 def test_odd_sizes_train_as_the_plain_loop_does(widths: list[int], batch: int) -> None:
     """One layer, one neuron, more outputs than neurons, minibatches of one point and of whole cache lines."""
+    from distnlc.training.fused_program import FusedProgram
+
     layers = tuple(Layer(width=width, activation=plain_activation("tanh")) for width in widths)
     layered = Layered(4, layers, (Skip(start=1, end=2, matrix=True),) if len(widths) > 1 else ())
     network = MLP(layered, gaussian(layered, [1 / d_in for _, d_in, _ in layered.sizes], seed=0))
@@ -226,10 +240,10 @@ def test_odd_sizes_train_as_the_plain_loop_does(widths: list[int], batch: int) -
     labels = torch.randint(widths[-1], (3 * batch,), generator=generator)
     run = PlainRun(network, spec)
     run.train(inputs, labels, torch.arange(3 * batch), [0.1])
-    for kind in (NativeProgram, LayeredProgram):
+    for kind in (NativeProgram, LayeredProgram, FusedProgram):
         program: Program = kind(starts_of([network], loss_scales=[1.0], seeds=[0]), spec)
         program.train(inputs, labels, torch.arange(3 * batch)[None], torch.tensor([[0.1]], dtype=torch.float64))
-        torch.testing.assert_close(program.flat[0], run.numbers(), rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(program.plain(program.flat)[0], run.numbers(), rtol=1e-9, atol=1e-11)
         with pytest.raises(ValueError, match=rf"one minibatch of {batch} points, found {3 * batch}"):
             program.gradients(inputs, labels)
 

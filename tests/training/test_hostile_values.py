@@ -1,5 +1,7 @@
 """Values at the edge of what trainings meet: dead units, constant features, huge inputs, rates that diverge."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -16,8 +18,17 @@ from distnlc.training.spec import StepSpec
 from distnlc.training.start import Program, Start, start_of
 from tests.helpers.plain_steps import PlainRun
 
+pytestmark = pytest.mark.usefixtures("kernels")
 BATCH, POINTS, D_IN, D_OUT = 10, 40, 6, 3
-KINDS = (NativeProgram, LayeredProgram, ModuleProgram)
+
+
+def fused(start: Start, spec: StepSpec) -> Program:
+    from distnlc.training.fused_program import FusedProgram
+
+    return FusedProgram(start, spec)
+
+
+KINDS = (NativeProgram, LayeredProgram, ModuleProgram, pytest.param(fused, marks=pytest.mark.slow))
 
 
 def network(activation: str = "relu", normalization: str = "none", bias: bool = True) -> MLP:
@@ -36,7 +47,7 @@ def data() -> tuple[Tensor, Tensor]:
 
 
 def trained(
-    kind: type, module: MLP, inputs: Tensor, labels: Tensor, rate: float, spec: StepSpec
+    kind: Any, module: MLP, inputs: Tensor, labels: Tensor, rate: float, spec: StepSpec
 ) -> tuple[Program, Tensor]:
     start = start_of(module)
     if kind is ModuleProgram:
@@ -49,7 +60,7 @@ def trained(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer", "length"])
 @pytest.mark.parametrize("case", ["constant features", "all points equal", "dead layer", "one zero point", "1e150"])
-def test_programs_agree_with_the_plain_loop_or_diverge_with_it(kind: type, normalization: str, case: str) -> None:
+def test_programs_agree_with_the_plain_loop_or_diverge_with_it(kind: Any, normalization: str, case: str) -> None:
     (inputs, labels), module = data(), network(normalization=normalization)
     if case == "constant features":
         inputs[:, :3] = 1.0
@@ -78,12 +89,12 @@ def test_programs_agree_with_the_plain_loop_or_diverge_with_it(kind: type, norma
     elif case == "all points equal" and normalization == "batch":
         return  # what is left of the signal is rounding, divided by its own size
     if finite.all():
-        torch.testing.assert_close(program.flat[0], expected, rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(program.plain(program.flat)[0], expected, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("optimizer", list(STATE))
-def test_a_rate_that_diverges_is_seen_and_never_hidden(kind: type, optimizer: str) -> None:
+def test_a_rate_that_diverges_is_seen_and_never_hidden(kind: Any, optimizer: str) -> None:
     """Squares leave float64 at once; a bounded function never does, whatever its weights become."""
     inputs, labels = data()
     spec = StepSpec(batch_size=BATCH, optimizer=optimizer)
@@ -96,7 +107,7 @@ def test_a_rate_that_diverges_is_seen_and_never_hidden(kind: type, optimizer: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_frozen_layer_stays_where_gradients_are_not_finite(kind: type) -> None:
+def test_a_frozen_layer_stays_where_gradients_are_not_finite(kind: Any) -> None:
     inputs, labels = data()
     module = network("square")
     start = start_of(module)
@@ -109,8 +120,9 @@ def test_a_frozen_layer_stays_where_gradients_are_not_finite(kind: type) -> None
         program: Program = kind(start, StepSpec(batch_size=BATCH, optimizer=optimizer))
         program.train(inputs, labels, torch.arange(POINTS)[None], rates)
         first = D_IN * 8 + 8
-        assert torch.equal(program.flat[:, :first], start.rows[:, :first])
-        assert not program.flat[:, first:].isfinite().all()
+        found = program.plain(program.flat)
+        assert torch.equal(found[:, :first], start.rows[:, :first])
+        assert not found[:, first:].isfinite().all()
 
 
 @pytest.mark.parametrize(
