@@ -27,6 +27,7 @@ from distnlc.metrics.measurable import (
     dtype_name,
     frozen_copy,
     measurable,
+    of_device,
     shown,
     undisturbed,
 )
@@ -146,6 +147,8 @@ def _in_type(network: Network, batch: Tensor) -> tuple[Network, Measurable]:
     except UnmeasurableError:
         raise
     except Exception as error:  # whatever the user's code raises
+        if of_device(error):
+            raise
         raise _TypeRefusedError(
             f"the network does not take a batch of {len(batch)} points of shape {tuple(batch.shape[1:])}, "
             f"{dtype_name(batch.dtype)}: {brief(error)}"
@@ -200,6 +203,8 @@ def _why_not_twice(function: Network, batch: Tensor) -> str | None:
         _, push_forward, _ = linearize(function, batch)
         push_forward(torch.ones_like(batch))
     except RuntimeError as error:
+        if of_device(error):
+            raise
         return brief(error)
     return None
 

@@ -1,24 +1,21 @@
-"""The common ground of all metrics: batches and random numbers.
+"""The common ground of all metrics: batches, stacks of them, and random numbers.
 
 In: any torch module or callable (batch, d_in...) -> (batch, d_out) and a tensor of inputs (points,
 d_in...). Out: row numbers of batches, Gaussian tensors, and whether the datapoints of a batch influence
 each other (section G: networks with batch statistics are functions of whole batches). Every random
 number comes from a generator on the CPU that the caller seeds, so that a seed means the same numbers on
-every device. A GPU propagates several batches at a time, as a stack, each still by itself.
+every device. A GPU propagates several batches at a time, as a stack, each still by itself, and captures
+work that is the same many times (networks/stacks.py and training/captured.py say why).
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import torch
 
-from distnlc.metrics.measurable import Network, measurable
-
-STACKING_DEVICES = {"cuda"}
-"""these propagate many batches at a time; a CPU takes one after the other, which stays in its cache"""
-STACKED_POINTS = 10_000
-"""datapoints that such a device propagates at a time: enough to keep it busy, and a bound on the memory"""
+from distnlc.metrics.measurable import Measurable, Network, measurable, of_device
+from distnlc.networks.stacks import batches_together, stacking
+from distnlc.training import captured
 
 
 def ordered_batches(inputs: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
@@ -54,26 +51,56 @@ def random_batches(
 
 def stack_size(inputs: torch.Tensor, batch_size: int, *, copies: int = 1) -> int:
     """The number of batches, each in so many copies, to treat at a time; at least 1."""
-    points = copies * checked_batch_size(inputs, batch_size)
-    return max(1, STACKED_POINTS // points) if inputs.device.type in STACKING_DEVICES else 1
+    return batches_together(inputs.device, copies * checked_batch_size(inputs, batch_size))
 
 
 def stacks(items: Iterable[tuple[torch.Tensor, ...]], size: int) -> Iterator[tuple[torch.Tensor, ...]]:
     """Yield `size` items at a time (at the end what is left): their first tensors stacked, their second, ..."""
     items = iter(items)
     while together := list(islice(items, size)):
-        yield tuple(torch.stack(tensors) for tensors in zip(*together, strict=True))
+        columns = zip(*together, strict=True)
+        yield tuple(tensors[0][None] if len(tensors) == 1 else torch.stack(tensors) for tensors in columns)
+
+
+def ordered_stacks(inputs: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
+    """Yield consecutive batches as `ordered_batches` does, in stacks (stack, batch, d_in...)."""
+    batches = ((inputs[rows],) for rows in ordered_batches(inputs, batch_size))
+    for (stack,) in stacks(batches, stack_size(inputs, batch_size)):
+        yield stack
+
+
+def in_one_piece(network: Network, batches: torch.Tensor) -> bool:
+    """Whether the device propagates a stack of this network's batches by one call, which can be captured, too."""
+    takes_stacks = isinstance(network, Measurable) and network.takes_stacks
+    return takes_stacks and batches.ndim == 3 and stacking(batches.device)
+
+
+def repeated(network: Network, batches: torch.Tensor) -> Callable[[captured.Work], None]:
+    """A caller of one piece of work with this network, which is always the same: captured on a GPU if it can be."""
+    return captured.repeated(batches.device if in_one_piece(network, batches) else torch.device("cpu"))
 
 
 def apart(network: Network, batches: torch.Tensor) -> torch.Tensor:
     """Propagate every batch of a stack (stack, batch, d_in...) by itself; returns (stack, batch, d_out).
 
-    A network that `vmap` refuses, such as one that branches on its values, goes batch by batch on every device.
+    A network that `vmap` refuses, such as one that branches on its values, goes batch by batch on every device. Raises
+    the errors of the device itself, such as torch.OutOfMemoryError.
     """
-    if batches.device.type in STACKING_DEVICES and len(batches) > 1:
-        with suppress(RuntimeError):
+    if isinstance(network, Measurable) and in_one_piece(network, batches):
+        return network.of_stack(batches)
+    if stacking(batches.device) and len(batches) > 1:
+        try:
             return torch.vmap(network, randomness="different")(batches)
+        except RuntimeError as error:
+            if of_device(error):
+                raise
     return torch.stack([network(batch) for batch in batches])
+
+
+def passed(network: Network, batches: torch.Tensor) -> torch.Tensor:
+    """The same for the exact passes. A single batch's outputs, and its gradients, keep the layout in memory that the
+    network gives them, in whose order sums over them round."""
+    return network(batches.squeeze(0)).unsqueeze(0) if len(batches) == 1 else apart(network, batches)
 
 
 @torch.no_grad()

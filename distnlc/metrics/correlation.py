@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import normalize, pdist
 
-from distnlc.metrics.batches import checked_batch_size, random_batches
+from distnlc.metrics.batches import checked_batch_size, passed, random_batches, stack_size, stacks
 from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 MOST_POINTS = 1_000
@@ -48,10 +48,11 @@ def correlation_preservation(
     network = measurable(network)
     generator = torch.Generator().manual_seed(seed)
     before, after = [], []
-    for rows in random_batches(inputs, batch_size, batches, generator):
-        outputs = network(inputs[rows])
-        before.append(_distances(inputs[rows][:MOST_POINTS].flatten(1)))
-        after.append(_distances(outputs[:MOST_POINTS]))
+    drawn = ((inputs[rows],) for rows in random_batches(inputs, batch_size, batches, generator))
+    for (stack,) in stacks(drawn, stack_size(inputs, batch_size)):
+        outputs = passed(network, stack)
+        before += [_distances(batch[:MOST_POINTS].flatten(1)) for batch in stack]
+        after += [_distances(batch[:MOST_POINTS]) for batch in outputs]
     spacing = torch.finfo(outputs.dtype).eps
     return _cosines(torch.cat(before), torch.cat(after), spacing)
 

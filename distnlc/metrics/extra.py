@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from distnlc.metrics.measurable import Network
+from distnlc.metrics.measurable import Network, of_device
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.networks.seeded import seeded
 from distnlc.plugins import Metric, loaded, plugin_required
@@ -59,11 +59,15 @@ def _value(measure: Callable[..., Any], *given: Any) -> tuple[float | None, str 
     try:
         found = measure(*given)
     except (Exception, SystemExit) as error:  # whatever the user's code raises
+        if of_device(error):
+            raise
         return None, " ".join(f"raised {type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
     if found is None:
         return None, "is not defined there (it gave None)"
     try:
         value = math.nan if isinstance(found, str | bytes) else float(found)
-    except (TypeError, ValueError, RuntimeError, OverflowError):  # RuntimeError: a tensor of several numbers
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:  # RuntimeError: a tensor of several numbers
+        if of_device(error):
+            raise
         return None, f"gave {type(found).__name__}, not a number"
     return (value, None) if math.isfinite(value) else (None, f"gave {found!r}"[:REASON_CHARACTERS])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import ordered_batches
+from distnlc.metrics.batches import ordered_batches, passed, stack_size, stacks
 from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 
@@ -39,15 +39,16 @@ def input_gradients(
         raise ValueError(f"input_gradients: expected {len(inputs)} labels, one per input, found {len(labels)}")
     network = measurable(network)
     squares = []
-    for rows in ordered_batches(inputs, batch_size):
-        batch = inputs[rows].detach().requires_grad_()
-        losses = loss(network(batch), labels[rows])
-        if losses.shape != rows.shape:
+    drawn = ((inputs[rows], labels[rows]) for rows in ordered_batches(inputs, batch_size))
+    for stack, targets in stacks(drawn, stack_size(inputs, batch_size)):
+        points = stack.detach().requires_grad_()
+        losses = [loss(*each) for each in zip(passed(network, points), targets, strict=True)]
+        if losses[0].shape != stack.shape[1:2]:
             raise ValueError(
-                f"input_gradients: the loss must return one number per datapoint, shape {tuple(rows.shape)}, "
-                f"but it returned the shape {tuple(losses.shape)} (in torch: reduction='none')"
+                f"input_gradients: the loss must return one number per datapoint, shape {tuple(stack.shape[1:2])}, "
+                f"but it returned the shape {tuple(losses[0].shape)} (in torch: reduction='none')"
             )
-        (gradient,) = torch.autograd.grad(losses.sum(), batch)
-        squares.append(gradient.double().square().mean())
-    component_size = torch.stack(squares).mean().sqrt()
+        (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), points)
+        squares.append(gradient.double().square().mean(tuple(range(1, gradient.ndim))))
+    component_size = torch.cat(squares).mean().sqrt()
     return InputGradients(float(component_size), float(component_size * inputs[0].numel() ** 0.5))

@@ -5,12 +5,18 @@ whole batch. Where datapoints are independent it consists of their own, and its 
 theirs: each then has an iteration of its own, all in parallel, which takes fewer steps than one of all together.
 """
 
-from functools import partial
-
 import torch
 
-from distnlc.metrics.batches import apart, checked_batch_size, couples, gaussian, random_batches, stack_size, stacks
-from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.batches import (
+    checked_batch_size,
+    couples,
+    gaussian,
+    random_batches,
+    repeated,
+    stack_size,
+    stacks,
+)
+from distnlc.metrics.jacobian import linearize_apart
 from distnlc.metrics.measurable import Network, measurable, undisturbed
 
 
@@ -52,11 +58,18 @@ def _singular_values(
 
     Batches and start have the shape (stack, batch, d_in...).
     """
-    _, push_forward, pull_back = linearize(partial(apart, network), batches)
-    vector, _ = _normalized(start, coupled)
-    for _ in range(iterations):
+    push_forward, pull_back = linearize_apart(network, batches)
+    vector, values = _normalized(start, coupled)
+
+    def iterate() -> None:
         image, _ = _normalized(push_forward(vector), coupled)
-        vector, values = _normalized(pull_back(image), coupled)
+        pulled, lengths = _normalized(pull_back(image), coupled)
+        vector.copy_(pulled)
+        values.copy_(lengths)
+
+    iteration = repeated(network, batches)
+    for _ in range(iterations):
+        iteration(iterate)
     return values.flatten(1).amax(1)
 
 

@@ -7,7 +7,8 @@ its place. Where a network could be measured in several ways, these were chosen:
                         is used in training. So the function is the one that the network's next call computes
     the inputs          each call gets a copy, since a network's first operation may be in place
     several outputs     the tensor where there is one, else the one that is named `logits`
-A callable that is no module (or method of one) cannot be copied; it is called as it is.
+A callable that is no module (or method of one) cannot be copied; it is called as it is. Layered networks (MLP) change
+neither their inputs nor their matrices: they are called without copies of these, and take stacks of batches.
 """
 
 import copy
@@ -22,6 +23,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
+from distnlc.networks.stacks import takes_stacks
+
 Network = Callable[[Tensor], Tensor]
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -34,6 +37,12 @@ DROPOUTS = (
 
 class UnmeasurableError(ValueError):
     """A network that cannot be measured; the message says why and what to do."""
+
+
+def of_device(error: BaseException) -> bool:
+    """Whether an error is the device's own: memory that has run out, or a fault after which it does nothing more. It
+    says nothing about a network, and no other way to compute it must be tried."""
+    return isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError) or "CUDA error" in str(error)
 
 
 @contextmanager
@@ -68,9 +77,11 @@ class Measurable:
         module = network if isinstance(network, nn.Module) else owner if isinstance(owner, nn.Module) else None
         copied = module and frozen_copy(module)
         self._network = network if copied is None else copied if module is network else _bound(network, copied)
+        self.takes_stacks = takes_stacks(self._network)
+        changing = copied.modules() if copied is not None and not self.takes_stacks else ()
         self._buffers = [
             (each._buffers, name, buffer)
-            for each in (copied.modules() if copied is not None else ())
+            for each in changing
             if not isinstance(each, BATCH_NORMS)
             for name, buffer in each._buffers.items()
         ]
@@ -79,12 +90,16 @@ class Measurable:
         """The outputs (batch, d_out) of a batch (batch, d_in...). Raises UnmeasurableError for others."""
         for buffers, name, buffer in self._buffers:
             buffers[name] = None if buffer is None else buffer.clone()
-        outputs = output_tensor(self._network(batch.clone()))
+        outputs = output_tensor(self._network(batch if self.takes_stacks else batch.clone()))
         if outputs.ndim != 2 or len(outputs) != len(batch):
             raise UnmeasurableError(
                 f"the network must map {shown(batch)} to ({len(batch)}, d_out), but it returned {shown(outputs)}"
             )
         return outputs
+
+    def of_stack(self, batches: Tensor) -> Tensor:
+        """The same of every batch of a stack by itself, in one call; only where the network `takes_stacks`."""
+        return self._network(batches)
 
     def why_no_function(self, batch: Tensor) -> str | None:
         """Why its outputs are not those of a function that has a derivative, if so; two passes of the batch."""
@@ -121,6 +136,8 @@ def frozen_copy(module: nn.Module) -> nn.Module:
                 each.track_running_stats = False  # no output depends on them, and `vmap` refuses their update
         return without_dropout(copied)
     except Exception as error:  # whatever the attributes' own code raises
+        if of_device(error):
+            raise
         raise UnmeasurableError(
             "a copy of the network is measured, so that nothing about it changes, and it cannot be copied "
             f"({type(error).__name__}: {' '.join(str(error).split())}); remove what it holds besides tensors and "

@@ -24,7 +24,6 @@ from distnlc.metrics.measurable import Network, UnmeasurableError, measurable, u
 from distnlc.metrics.spread import Moments, input_moments, output_moments
 
 
-@undisturbed()
 def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batches: int = 100, seed: int = 0) -> float:
     """Return the nonlinearity coefficient; its relative error falls as 1 / sqrt(batches * batch_size).
 
@@ -35,13 +34,21 @@ def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batche
     (see measurable.py). Raises ValueError for inputs or outputs of a wrong shape, and for a network that
     is no function or has no derivative.
     """
+    return nlc_and_bias(network, inputs, batch_size=batch_size, batches=batches, seed=seed)[0]
+
+
+@undisturbed()
+def nlc_and_bias(
+    network: Network, inputs: torch.Tensor, *, batch_size: int, batches: int, seed: int
+) -> tuple[float, float]:
+    """Return the coefficient and the output bias (see bias.py), which take the same pass; else as `nlc`."""
     network = measurable(network)
     if why_not := network.why_no_function(inputs[: checked_batch_size(inputs, batch_size)]):
         raise UnmeasurableError(why_not)
     inside = input_moments(inputs, batch_size=batch_size)
     outside = output_moments(network, inputs, batch_size=batch_size)
     jacobian = jacobian_norm(network, inputs, batch_size=batch_size, batches=batches, seed=seed)
-    return nlc_from(jacobian, inside, outside)
+    return nlc_from(jacobian, inside, outside), float(outside.bias)
 
 
 def nlc_from(jacobian: float, inside: Moments, outside: Moments) -> float:

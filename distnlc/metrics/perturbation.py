@@ -11,7 +11,17 @@ import torch
 
 from distnlc.metrics.batches import apart, random_batches, stack_size, stacks
 from distnlc.metrics.measurable import Network, measurable, undisturbed
-from distnlc.metrics.walk import MedianOfWalks, Walks, distances, outputs_at, radius, random_direction
+from distnlc.metrics.walk import (
+    AtDistances,
+    Distance,
+    MedianOfWalks,
+    Walks,
+    distances,
+    outputs_at,
+    radius,
+    random_direction,
+    seen,
+)
 
 
 @undisturbed()
@@ -73,10 +83,15 @@ def _perturbations(
     right_so_far = right_at_start.expand(directions.shape[:3]).clone()
 
     walks = Walks(right_so_far.new_zeros(right_so_far.shape[:2].numel(), 1, dtype=torch.float64))
-    for k in distances():
+
+    def step(k: Distance) -> None:
         right_so_far.logical_and_(outputs_at(k, network, batches, directions).argmax(3) == labels)
         lost = right_at_start.sum(2) - right_so_far.sum(2)
         walks.step(k, (lost <= labels.shape[2] / 20).flatten()[:, None])
-        if walks.settled:
+
+    step_to = AtDistances(step, network, batches)
+    for number, k in enumerate(distances()):
+        step_to(k)
+        if seen(number, batches.device) and walks.settled:
             break
     return walks.medians()

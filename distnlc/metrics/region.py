@@ -17,23 +17,34 @@ the pixels of a flat background tie in a max-pool. A change of 0 predicted as 0 
 
 import math
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import apart, example_outputs, gaussian, random_batches, stack_size, stacks
-from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.batches import (
+    apart,
+    example_outputs,
+    gaussian,
+    random_batches,
+    repeated,
+    stack_size,
+    stacks,
+)
+from distnlc.metrics.jacobian import linearize_apart
 from distnlc.metrics.measurable import Network, measurable, undisturbed
 from distnlc.metrics.walk import (
     FIRST,
     STEPS_PER_DECADE,
+    AtDistances,
+    Distance,
     MedianOfWalks,
     Walks,
     distances,
     outputs_at,
     radius,
     random_direction,
+    seen,
 )
 
 ROUNDING = 1e3
@@ -118,24 +129,36 @@ def _walk(
     Batches have the shape (stack, batch, d_in...), directions (stack, input_directions, batch, d_in...),
     projections (stack, input_directions, output_directions, batch, d_out).
     """
-    outputs = apart(network, batches)[:, None]
-    predicted = _projected(_predicted_change(network, batches, directions), projections)
+    outputs = apart(network, batches)
+    predicted = _projected(_predicted_change(network, batches, outputs, directions), projections)
+    outputs = outputs[:, None]
+    changed = torch.empty_like(predicted)
+
+    def move(k: Distance) -> None:
+        changed.copy_(_projected(outputs_at(k, network, batches, directions) - outputs, projections))
+
+    move_to = AtDistances(move, network, batches)
 
     @cache  # the first decades are asked for several times
     def change(k: float) -> torch.Tensor:
-        return _projected(outputs_at(k, network, batches, directions) - outputs, projections)
+        move_to(k)
+        return changed.clone()
 
     spacing = torch.finfo(outputs.dtype).eps * torch.linalg.vector_norm(outputs, dim=3)[:, :, None]
     joint = _Comparison(predicted.sum(3, keepdim=True), spacing.square().sum(3, keepdim=True).sqrt())
     pointwise = _Comparison(predicted, spacing)
     together = Walks(joint.begin(lambda k: change(k).sum(3, keepdim=True), first))
     one_by_one = Walks(pointwise.begin(change, FIRST))
-    for k in distances(first):
-        changed = change(k)
-        together.step(k, joint.holds(k, changed.sum(3, keepdim=True)))
+    compare = (
+        AtDistances(lambda k: together.step(k, joint.holds(k, changed.sum(3, keepdim=True))), network, batches),
+        AtDistances(lambda k: one_by_one.step(k, pointwise.holds(k, changed)), network, batches),
+    )
+    for number, k in enumerate(distances(first)):
+        changed.copy_(change(k))
+        compare[0](k)
         if k >= FIRST:
-            one_by_one.step(k, pointwise.holds(k, changed))
-            if together.settled and one_by_one.settled:
+            compare[1](k)
+            if seen(number, batches.device) and together.settled and one_by_one.settled:
                 break
     return together.medians(), one_by_one.medians()
 
@@ -149,7 +172,7 @@ class _Comparison:
         self._predicted = predicted.abs()
         self._spacing = spacing
 
-    def holds(self, k: float, change: torch.Tensor) -> torch.Tensor:
+    def holds(self, k: Distance, change: torch.Tensor) -> torch.Tensor:
         """Whether the change at k is the predicted one to a factor of 2, (configurations, points)."""
         actual = change * self._sign
         return ((actual <= 2 * k * self._predicted) & (k * self._predicted <= 2 * actual)).flatten(0, 2)
@@ -173,10 +196,22 @@ class _Comparison:
         return begin
 
 
-def _predicted_change(network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-    """J(X) U, (stack, input_directions, batch, d_out)."""
-    _, push_forward, _ = linearize(partial(apart, network), batches)
-    return torch.stack([push_forward(direction) for direction in directions.unbind(1)], 1)
+def _predicted_change(
+    network: Network, batches: torch.Tensor, outputs: torch.Tensor, directions: torch.Tensor
+) -> torch.Tensor:
+    """J(X) U, (stack, input_directions, batch, d_out), with the outputs (stack, batch, d_out) of the batches X."""
+    push_forward, _ = linearize_apart(network, batches)
+    direction, pushed = torch.empty_like(batches), torch.empty_like(outputs)
+
+    def push() -> None:
+        pushed.copy_(push_forward(direction))
+
+    pushing, found = repeated(network, batches), []
+    for each in directions.unbind(1):
+        direction.copy_(each)
+        pushing(push)
+        found.append(pushed.clone())
+    return torch.stack(found, 1)
 
 
 def _projected(change: torch.Tensor, projections: torch.Tensor) -> torch.Tensor:

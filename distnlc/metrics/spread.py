@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from distnlc.metrics.batches import ordered_batches
+from distnlc.metrics.batches import ordered_stacks, passed
 from distnlc.metrics.measurable import Network, measurable
 
 
@@ -39,7 +39,7 @@ class Moments(NamedTuple):
 
 def input_moments(inputs: torch.Tensor, *, batch_size: int = 250) -> Moments:
     """Moments of the features of `inputs` (points, d_in...), on the rows that `output_moments` sees."""
-    return moments(inputs[rows].flatten(1) for rows in ordered_batches(inputs, batch_size))
+    return moments(stack.flatten(0, 1).flatten(1) for stack in ordered_stacks(inputs, batch_size))
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def output_moments(network: Network, inputs: torch.Tensor, *, batch_size: int = 
     A ragged last batch is left out when there is at least one full one (see `ordered_batches`).
     """
     network = measurable(network)
-    return moments(network(inputs[rows]) for rows in ordered_batches(inputs, batch_size))
+    return moments(passed(network, stack).flatten(0, 1) for stack in ordered_stacks(inputs, batch_size))
 
 
 def moments(batches: Iterable[torch.Tensor]) -> Moments:

@@ -3,19 +3,28 @@
 In: batches of inputs, a direction per datapoint, a condition on the distance k. Out: the largest k that held, and the
 median over many walks. The k form a geometric series of factor 10^(1/10), from 1e-9 to 1e9. All directions of a batch
 are walked in step, so that memory holds a copy of the batch for each direction (on a GPU, about 10,000 moved
-datapoints at a time).
+datapoints at a time). A step is the same work at every k: on a GPU it is captured once, with k on the device, and the
+host looks only now and then whether the walks are settled.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
-from distnlc.metrics.batches import apart, gaussian
+from distnlc.metrics.batches import apart, gaussian, in_one_piece, repeated
 from distnlc.metrics.measurable import Network
 from distnlc.metrics.spread import input_moments
+from distnlc.networks.stacks import stacking
 
 STEPS_PER_DECADE = 10
 FIRST, LAST = 1e-9, 1e9
+STEPS_UNSEEN = 10
+"""steps that a GPU takes before the host looks again whether the walks are settled, for which it must wait"""
+
+Distance = float | torch.Tensor
+"""k: a number, or on a GPU a tensor, from which captured work reads the number that k then is"""
 
 
 def distances(first: float = FIRST) -> list[float]:
@@ -36,13 +45,35 @@ def random_direction(batch: torch.Tensor, length: float, generator: torch.Genera
     return (rows * (length / torch.linalg.vector_norm(rows, dim=1, keepdim=True))).view_as(batch)
 
 
-def outputs_at(k: float, network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+def outputs_at(k: Distance, network: Network, batches: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
     """Return f(X + k U), (stack, directions, batch, d_out).
 
     Batches X have the shape (stack, batch, d_in...), directions U (stack, directions, batch, d_in...).
     """
-    moved = torch.add(batches[:, None], directions, alpha=k)
+    if isinstance(k, torch.Tensor):
+        moved = torch.addcmul(batches[:, None], directions, k)
+    else:
+        moved = torch.add(batches[:, None], directions, alpha=k)
     return apart(network, moved.flatten(0, 1)).unflatten(0, directions.shape[:2])
+
+
+class AtDistances:
+    """Work in place at one k after the other, on a GPU captured where the network can be."""
+
+    def __init__(self, work: Callable[[Distance], None], network: Network, batches: torch.Tensor) -> None:
+        """`work` always does the same, with the network and the batches (stack, batch, d_in...)."""
+        self._work, self._repeated = work, repeated(network, batches)
+        on_device = in_one_piece(network, batches)
+        self._k = torch.zeros((), dtype=torch.float64, device=batches.device) if on_device else None
+
+    def __call__(self, k: float) -> None:
+        self._repeated(partial(self._work, k if self._k is None else self._k.fill_(k)))
+
+
+def seen(step: int, device: torch.device) -> bool:
+    """Whether the host looks after that step, counted from 0, if the walks are settled; if not, they only go on
+    longer."""
+    return not stacking(device) or step % STEPS_UNSEEN == STEPS_UNSEEN - 1
 
 
 HIDDEN = -math.inf
@@ -63,12 +94,12 @@ class Walks:
         self._alive = begin <= LAST
         self._largest = torch.full(begin.shape, math.nan, dtype=torch.float64, device=begin.device)
 
-    def step(self, k: float, holds: torch.Tensor) -> None:
+    def step(self, k: Distance, holds: torch.Tensor) -> None:
         """Takes whether the conditions hold at k, booleans of shape (configurations, points)."""
         begun = self._begin <= k
         self._largest.masked_fill_(begun & self._largest.isnan() & self._alive, HIDDEN if self._asked else 0)
         self._alive &= holds | ~begun
-        self._largest.masked_fill_(self._alive & begun, k)
+        self._largest.copy_(torch.where(self._alive & begun, k, self._largest))  # to fill, a GPU would read k
         self._asked = True
 
     @property

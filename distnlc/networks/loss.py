@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from distnlc.networks.stacks import stacked_batches
+
 
 def cross_entropy(outputs: Tensor, labels: Tensor, *, loss_scale: float) -> Tensor:
     """Per-datapoint loss: (batch, d_out) and (batch,) -> (batch,)."""
@@ -67,15 +69,17 @@ def point_losses(name: str, outputs: Tensor, labels: Tensor, loss_scale: Tensor 
 def loss_scale(network: torch.nn.Module, inputs: Tensor, *, batch_size: int) -> float:
     """`c = Q_{x,j} f(x, j)` over all inputs in batches, measured once at initialization and then fixed.
 
-    Raises ValueError if the outputs have no finite positive scale: such a network cannot be trained.
+    It is a pass of its own, though the metrics make one over the same inputs: it is that of the module in its own
+    training mode, the smaller last batch included. Raises ValueError if the outputs have no finite positive scale: such
+    a network cannot be trained.
     """
     with torch.no_grad():
-        square_sum, count = 0.0, 0
-        for batch in inputs.split(batch_size):
-            outputs = network(batch)
-            square_sum += float(outputs.square().sum())
+        square_sum, count = torch.zeros((), dtype=torch.float64, device=inputs.device), 0
+        for batches in stacked_batches(network, inputs, batch_size):
+            outputs = network(batches)
+            square_sum += outputs.square().sum()  # read once, at the end: a GPU would wait at each
             count += outputs.numel()
-    scale: float = (square_sum / count) ** 0.5
+    scale: float = (float(square_sum) / count) ** 0.5
     if not 0 < scale < float("inf"):
         raise ValueError(f"the initial outputs must have a finite positive scale to divide the loss by, got {scale}")
     return scale

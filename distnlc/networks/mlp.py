@@ -15,7 +15,10 @@ variances of ordinary size alone to twelve digits, large enough to keep a consta
 
 
 class MLP(nn.Module):
-    """(batch, d_in) -> (batch, d_out). `linears` are trainable; the skip connections' `matrices` are fixed."""
+    """(..., batch, d_in) -> (..., batch, d_out): a batch, or a stack of batches, each propagated by itself.
+
+    `linears` are trainable; the skip connections' `matrices` are fixed.
+    """
 
     def __init__(self, layered: Layered, parameters: Parameters) -> None:
         super().__init__()
@@ -57,12 +60,13 @@ class MLP(nn.Module):
         return signal
 
     def normalize(self, signal: Tensor, kind: str) -> Tensor:
-        """(batch, width) normalized as `layered.NORMALIZATIONS` says; `none` passes through.
+        """(..., batch, width) normalized as `layered.NORMALIZATIONS` says; `none` passes through.
 
         Batch norm always uses the statistics of the current batch, in evaluation too.
         """
         if kind == "none":
             return signal
+        dimension = -2 if kind == "batch" else -1
         if kind != "length":
-            signal = signal - signal.mean(0 if kind == "batch" else 1, keepdim=True)
-        return signal * torch.rsqrt(signal.square().mean(0 if kind == "batch" else 1, keepdim=True) + EPSILON)
+            signal = signal - signal.mean(dimension, keepdim=True)
+        return signal * torch.rsqrt(signal.square().mean(dimension, keepdim=True) + EPSILON)

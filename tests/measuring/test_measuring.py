@@ -167,3 +167,44 @@ def test_what_is_no_function_to_be_measured_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         distnlc.measure(function, inputs, batch_size=20, spec=FEW)
+
+
+class Fails(nn.Module):
+    """Raises where it is told to: at its first call, at a second derivative, or when it is copied."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where, self.linear = where, nn.Linear(6, 3)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        if self.where == "call":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return Once.apply(self.linear(batch))
+
+    def __deepcopy__(self, memo: dict[int, object]) -> nn.Module:
+        if self.where == "copy":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        copied = Fails(self.where)
+        copied.load_state_dict(self.state_dict())
+        return copied
+
+
+class Once(torch.autograd.Function):
+    """The identity, whose second derivative finds no memory."""
+
+    @staticmethod
+    def forward(_: object, values: Tensor) -> Tensor:
+        return values.clone()
+
+    @staticmethod
+    def backward(_: object, vectors: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return vectors
+
+
+@pytest.mark.parametrize("where", ["call", "second derivative", "copy"])
+def test_memory_that_has_run_out_is_no_reason_to_measure_otherwise(inputs: Tensor, where: str) -> None:
+    """In float32, without the metrics that differentiate twice, or not at all for a wrong reason."""
+    with pytest.raises(torch.OutOfMemoryError):
+        distnlc.measure(Fails(where), inputs, batch_size=20, spec=FEW)

@@ -120,3 +120,14 @@ def test_missing_values_are_counted_with_the_first_reason() -> None:
         MeasurementRow(name="b", value=1.0, **common),
     ]
     assert missing_values(rows) == ["2 of 3 values of the metric a are missing, the first because it gave nan"]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), torch.AcceleratorError("lost")])
+def test_a_fault_of_the_device_is_not_a_property_of_the_network(
+    measured: Callable[..., MeasurementRow], error: Exception
+) -> None:
+    def fails(*_: Any) -> float:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        measured(fails)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from distnlc.metrics.bias import output_bias
-from distnlc.metrics.nlc import nlc
+from distnlc.metrics.nlc import nlc, nlc_and_bias
 from distnlc.metrics.spread import input_moments, output_moments
 
 
@@ -75,3 +75,11 @@ def test_inputs_may_have_several_dimensions_and_fewer_points_than_a_batch(mlp, n
 
 def test_outputs_that_do_not_vary_give_no_finite_nlc_and_no_error(normal):
     assert not math.isfinite(nlc(lambda x: 0 * x + 1, normal(50, 2, seed=0), batches=2))
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_coefficient_and_the_bias_of_one_pass_are_those_of_two(mlp, normal, batch_norm):
+    network, inputs = mlp([5, 9, 3], seed=0, batch_norm=batch_norm), normal(70, 5, seed=1)
+    together = nlc_and_bias(network, inputs, batch_size=20, batches=3, seed=5)
+    apart = nlc(network, inputs, batch_size=20, batches=3, seed=5), output_bias(network, inputs, batch_size=20)
+    assert together == apart

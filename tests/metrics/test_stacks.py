@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from distnlc.metrics import batches
 from distnlc.metrics.batches import apart, couples, measurable, random_batches
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.lipschitz import local_lipschitz
@@ -14,6 +13,7 @@ from distnlc.metrics.nlc import jacobian_norm
 from distnlc.metrics.perturbation import error_preserving_perturbation
 from distnlc.metrics.region import linear_region, relative_diameter
 from distnlc.metrics.walk import FIRST, MedianOfWalks, distances, radius, random_direction
+from distnlc.networks import stacks
 
 BATCHES, SIZE, DIRECTIONS = 5, 20, 3
 
@@ -41,14 +41,14 @@ def network(request: pytest.FixtureRequest, mlp) -> nn.Module:
 @pytest.fixture
 def stacking(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU does as a GPU does."""
-    monkeypatch.setattr(batches, "STACKING_DEVICES", {"cpu"})
+    monkeypatch.setattr(stacks, "STACKING_DEVICES", {"cpu"})
 
 
 @pytest.fixture(params=["one at a time", 2 * SIZE, 2 * DIRECTIONS * SIZE, 10_000])
 def points_at_a_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param != "one at a time":
         request.getfixturevalue("stacking")
-        monkeypatch.setattr(batches, "STACKED_POINTS", request.param)
+        monkeypatch.setattr(stacks, "STACKED_POINTS", request.param)
 
 
 @pytest.mark.usefixtures("stacking")

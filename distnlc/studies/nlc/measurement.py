@@ -5,9 +5,8 @@ from typing import Any
 
 from distnlc.data.dataset import Dataset
 from distnlc.metrics.activation import activation_nlc, linear_approximation_error
-from distnlc.metrics.bias import output_bias
 from distnlc.metrics.measurable import Network
-from distnlc.metrics.nlc import nlc
+from distnlc.metrics.nlc import nlc, nlc_and_bias
 from distnlc.metrics.perturbation import error_preserving_perturbation
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
@@ -63,10 +62,11 @@ def measure_trained(
     size = training.batch_size
     derived = partial(derive_seed, "metrics", seed)
     random = {"batch_size": size, "batches": spec.nlc_batches, "seed": derived("trained")}
+    trained_nlc, trained_bias = nlc_and_bias(function, data.train_inputs, **random)
     return {
-        "trained_nlc": nlc(function, data.train_inputs, **random),
+        "trained_nlc": trained_nlc,
         "trained_nlc_test": nlc(function, data.test_inputs, **random),
-        "trained_bias": output_bias(function, data.train_inputs, batch_size=size),
+        "trained_bias": trained_bias,
         "trained_perturbation": error_preserving_perturbation(
             function,
             data.test_inputs,
