@@ -110,7 +110,7 @@ def test_a_unit_goes_on_bit_by_bit_from_every_epoch(
     optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
-    spec = study(optimizer=optimizer, first_patience=3, epochs=5)
+    spec = study(optimizer=optimizer, first_patience=5, epochs=5)
     unit, kept = unit_with(spec, "batch", "linear"), []
     save = checkpoint.Checkpoints._save
 
