@@ -45,7 +45,7 @@ def run(
     spec: SpecArgument,
     out: Annotated[str | None, typer.Option(help="a folder or s3:// address; default studies/NAME")] = None,
     assignments: SetOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="default: four per GPU, else one per core")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="default: two per GPU, else one per core")] = None,
     executor: Annotated[
         Literal["ray", "serial"],
         typer.Option(help="serial: in this process, without workers; it cannot enforce --unit-hours"),

@@ -16,9 +16,10 @@ from typing import Any
 
 from distnlc.engine.ray_cluster import head_answers
 
-WORKERS_PER_GPU = 4
+WORKERS_PER_GPU = 2
 """unless their number is given. The last runs of a sweep, the metrics and the host leave gaps on a GPU, which the
-sweeps of others fill (estimated: no GPU was there to measure it)"""
+sweep of another fills: of the paper's time on an H200 two spare a fifth with MPS, and more hardly more (estimated, see
+`studies/nlc/gpu_cost.py`; nobody has measured it)"""
 PART = 0.001
 """what a worker takes of its GPU in Ray's books"""
 HOLD_S = 2.0

@@ -19,6 +19,8 @@ SPEC = TrainingSpec(batch_size=20)
 KERNELS_A_HIDDEN_LAYER = 6
 READS_AN_EPOCH = 3
 """the losses, the errors, and whether all outputs were finite"""
+LAUNCHES_AN_EPOCH = 20
+"""besides the minibatches' graphs: orders, rates and sums, the best state copied where a run improves"""
 DEPTHS = (3, 5, 7)
 
 
@@ -54,9 +56,8 @@ def test_a_training_step_takes_at_most_six_kernels_a_hidden_layer(
     assert kernels[0] <= 2 * KERNELS_A_HIDDEN_LAYER + 12, "the ends of the network, and of the step"
 
 
-def test_an_epoch_s_launches_and_reads_do_not_depend_on_depth(gpu: Machine) -> None:
-    """One launch a minibatch, and some for the epoch."""
-    spec, data, found = SPEC, small_data().to("cuda", torch.float64), []
+def test_an_epoch_takes_one_launch_a_minibatch_and_few_more_at_any_depth(gpu: Machine) -> None:
+    spec, data = SPEC, small_data().to("cuda", torch.float64)
     for depth in (3, 5):
         trainer = PopulationTrainer(start(depth), data, [1e-4, 1e-3], spec)
         trainer.epoch()  # captures
@@ -67,8 +68,7 @@ def test_an_epoch_s_launches_and_reads_do_not_depend_on_depth(gpu: Machine) -> N
         assert gpu.count.captures == before.captures
         minibatches = (len(data.train_labels) + len(data.validation_labels)) // spec.batch_size
         assert gpu.count.replays - before.replays == minibatches
-        found.append(gpu.count.eager_kernels - before.eager_kernels)
-    assert found[0] == found[1] <= 20, gpu.count.eager
+        assert gpu.count.eager_kernels - before.eager_kernels <= LAUNCHES_AN_EPOCH, gpu.count.eager
 
 
 def test_the_graphs_of_members_that_have_left_go_at_once() -> None:

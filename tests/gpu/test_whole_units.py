@@ -110,7 +110,7 @@ def test_a_unit_goes_on_bit_by_bit_from_every_epoch(
     optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
-    spec = study(optimizer=optimizer, first_patience=3)
+    spec = study(optimizer=optimizer, first_patience=5, epochs=5)
     unit, kept = unit_with(spec, "batch", "linear"), []
     save = checkpoint.Checkpoints._save
 
@@ -121,7 +121,7 @@ def test_a_unit_goes_on_bit_by_bit_from_every_epoch(
     monkeypatch.setattr(checkpoint.Checkpoints, "_save", save_and_copy)
     expected = nlc.run(spec, unit, Work("cuda", tmp_path / "study" / unit.unit_id))
     monkeypatch.setattr(checkpoint.Checkpoints, "_save", lambda *_: None)
-    assert len(kept) == 4, "after all epochs but the last of either population"
+    assert len(kept) == 4, "after all epochs but the last of the wave, whose populations share a program"
     for folder in kept:
         assert repr(rows(nlc.run(spec, unit, Work("cuda", folder)))) == repr(rows(expected))
 
