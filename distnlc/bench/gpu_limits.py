@@ -43,7 +43,7 @@ def memory(task: Task) -> Iterator[dict[str, Any]]:
         torch.cuda.synchronize()
         free, whole = torch.cuda.mem_get_info()
         used.append(whole - free)
-        grown = used[-1] - used[len(used) // 3]
+        grown = used[-1] - used[2 * len(used) // 3]  # the first ones load code
         wrong = [f"the memory in use has grown by {grown / 2**20:.0f} MiB"] if grown > GROWTH_BYTES else []
         yield {"used bytes": list(used), "reserved bytes": torch.cuda.memory_reserved(), "grown": grown, "wrong": wrong}
 
@@ -133,9 +133,16 @@ def _ready(cell: Cell, size: Size, members: int) -> Any:
 
 
 def _runs() -> bool:
-    """Whether processes that start now would find an MPS server."""
+    """Whether processes that start now would find an MPS server. A daemon that has crashed leaves its files."""
     folder = os.environ.get(PIPES, "/tmp/nvidia-mps")
-    return os.path.exists(os.path.join(folder, "control"))
+    if not os.path.exists(os.path.join(folder, "control")) or not shutil.which(MPS):
+        return False
+    try:
+        asked = "get_server_list\n"
+        subprocess.run([MPS], input=asked, encoding="utf-8", check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
 
 
 @contextmanager

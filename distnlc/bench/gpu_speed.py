@@ -27,6 +27,7 @@ from distnlc.studies.nlc.spec import Spec
 from distnlc.studies.nlc.units import units
 from distnlc.training.gpu_ceilings import in_a_graph, measured, median_s
 from distnlc.training.gpu_model import ESTIMATED, Ceilings, count_step, padded, step_seconds, train_step
+from distnlc.training.programs import make_program
 from distnlc.training.rates import smallest_rate
 from distnlc.training.spec import TrainingSpec
 from distnlc.training.start import put_numbers, start_of
@@ -110,6 +111,16 @@ def steps(task: Task) -> Iterator[dict[str, Any]]:
                 loops[cell.number] = _loop_ms(job, size.repetitions)
             rows.append(_row(cell, job, members, gpu, loops[cell.number], size.repetitions))
             yield {"cells": list(rows), **_told(rows)}
+    busy = dict[str, float | str]()
+    for cell in cells(size):  # last, since kernels stay slower in a process whose profiler has run
+        if task.left_s < 0:
+            return
+        job = job_of(cell, size.short, members)
+        program = make_program(job.start.expanded(members), job.training)
+        work = training(program, job)
+        work()
+        busy[f"depth {cell.depth}, {cell.normalization} norm x {members}"] = _busy_share(work)
+        yield {"cells": list(rows), **_told(rows), "share of time in kernels": dict(busy)}
 
 
 def _row(cell: Cell, job: Job, members: int, gpu: Ceilings, loop_ms: float, repetitions: int) -> dict[str, Any]:
@@ -139,7 +150,6 @@ def _row(cell: Cell, job: Job, members: int, gpu: Ceilings, loop_ms: float, repe
         row[f"{name} peak GB"] = torch.cuda.max_memory_allocated() / 1e9
         if name == "chosen":
             row["program"] = type(program).__name__
-            row["share of time in kernels"] = _busy_share(work[0])
             row["share of time that fills the GPU, by the model"] = (
                 1e3 * float(model[0].busy_s[0]) / row["chosen train ms"]
             )

@@ -29,7 +29,7 @@ VARIANTS: dict[str, Callable[..., Callable[[], Any]]] = {
 TARGET_S = 0.3
 """of one measurement, which is as many short epochs as come nearest to it, at least one"""
 PATIENCE_S = 300.0
-"""after which a process that does not come to the barrier is given up"""
+"""after which a process that does not come to the barrier, or does not answer, is given up"""
 Team = Callable[..., list[Any]]
 """(work, arguments...) -> the results of all processes, which begin it together. Raises EngineError if one fails"""
 
@@ -46,7 +46,7 @@ def team(processes: int) -> Iterator[Team]:
         def together(work: Callable[..., Any], *arguments: Any) -> list[Any]:
             futures = [pool.submit(_begin_together, work, *arguments) for _ in range(processes)]
             try:
-                return [future.result() for future in futures]
+                return [future.result(PATIENCE_S) for future in futures]
             except Exception as error:
                 raise EngineError(
                     f"a process that measured {arguments} failed ({type(error).__name__}: {error})"

@@ -190,14 +190,15 @@ def best_device() -> str:
 def gpu_fault() -> str:
     """Why this process cannot compute on its GPU, on one line; '' if it can.
 
-    A few numbers are added there and the sum is read back: that fails without a driver, with one too old, with no
-    device visible, on a GPU for which torch has no kernels, and after an error that a process cannot recover from (an
-    illegal memory access, an assertion on the device, a device that was lost).
+    A few numbers are added there, the sum is read back, memory is given back: that fails without a driver, with one too
+    old, with no device visible, on a GPU for which torch has no kernels, and after an error that a process cannot
+    recover from (an illegal memory access, an assertion on the device, a device that was lost).
     """
     import torch
 
     try:
         torch.ones(2, device="cuda").sum().item()
+        torch.cuda.empty_cache()  # which a capture that was broken off can have made impossible, and with it any other
     except Exception as error:
         if not torch.backends.cuda.is_built():
             return f"its torch {torch.__version__} is built without CUDA"

@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,7 @@ def machine_of(program: str, device: str) -> dict[str, str]:
         return {}
     versions = {"torch": str(torch.__version__)}
     if program == "fused":
-        import triton
-
-        versions["Triton"] = str(triton.__version__)
+        versions["Triton"] = metadata.version("triton")
     if device.startswith("cuda"):
         return {"GPU": torch.cuda.get_device_name(device), **versions, "CUDA": str(torch.version.cuda)}
     return versions

@@ -52,7 +52,9 @@ class Matrix:
 class Layout:
     """The places of all layers of a network."""
 
-    def __init__(self, network: Layered) -> None:
+    def __init__(self, network: Layered, device: torch.device | None = None) -> None:
+        """`device`: of the rows that are laid out."""
+        self._device = device
         self.matrices: list[Matrix] = []
         for d_out, d_in, biases in network.sizes:
             start = self.matrices[-1].end if self.matrices else 0
@@ -70,14 +72,14 @@ class Layout:
         for matrix in self.matrices:
             every = matrix.start + torch.arange(matrix.d_out * matrix.stride).view(matrix.d_out, matrix.stride)
             found += [every[:, : matrix.d_in].flatten(), every[:, matrix.d_in : matrix.columns].flatten()]
-        return torch.cat(found)
+        return torch.cat(found).to(self._device)
 
     def pad(self, rows: Tensor) -> Tensor:
         """(members, parameters) in the order of `MLP.parameters()` -> (members, padded)."""
         padded = rows.new_zeros(len(rows), self.padded)
-        padded[:, self._places.to(rows.device)] = rows
+        padded[:, self._places] = rows
         return padded
 
     def plain(self, flat: Tensor) -> Tensor:
         """(..., padded) -> (..., parameters)."""
-        return flat[..., self._places.to(flat.device)]
+        return flat[..., self._places]

@@ -69,7 +69,7 @@ class FusedPopulation:
         """`rows` (members, parameters) are copied into `flat`, which may be changed in place at any time; `keep`
         shrinks the population."""
         self.network, self.batch_size, self.stride = network, batch_size, aligned(batch_size)
-        self.layout, members = Layout(network), len(rows)
+        self.layout, members = Layout(network, rows.device), len(rows)
         flat = self.layout.pad(rows)
         self._values = [self.with_ones(members, layer.width, like=flat) for layer in network.layers]
         self._signals = [value.new_zeros(members, value.shape[1] - 1, self.stride) for value in self._values]

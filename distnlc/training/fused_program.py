@@ -81,10 +81,11 @@ class FusedProgram:
         self._forget_captures()
 
     def _forget_captures(self) -> None:
-        """Captures anew what comes next. The graphs there were go at once, with the memory of their pools."""
+        """Captures anew what comes next. The graphs there were go at once, with the memory of their pools, and both
+        together: one that is destroyed takes cuBLAS's workspace from all that were captured (pytorch issue 193402)."""
         self._trained: _Data | None = None
         self._counted: _Data | None = None
-        self._train = self._count = repeated(self.flat.device)
+        self._train, self._count = repeated(self.flat.device), repeated(self.flat.device)
 
     def _make_place(self, shared: int, by_layer: bool) -> None:
         """Makes the tensors that a step reads: one minibatch for all members or for each (`shared` is 1 or their
@@ -109,8 +110,9 @@ class FusedProgram:
         self._rates.copy_(rates.repeat_interleave(self._sizes, 1) if by_layer else rates)
         data = self._trained
         if data is None or data.inputs is not inputs or data.labels is not labels or _shorter(data.orders, orders):
+            if data is not None:
+                self._forget_captures()
             self._trained = data = _Data(inputs, labels, torch.zeros_like(orders).contiguous())
-            self._train = repeated(self.flat.device)
         data.orders[:, : orders.shape[1]] = orders
         self._losses.zero_()
         self._step.zero_()
@@ -193,8 +195,9 @@ class FusedProgram:
     def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         self._ensure_place()
         if self._counted is None or self._counted.inputs is not inputs or self._counted.labels is not labels:
+            if self._counted is not None:
+                self._forget_captures()
             self._counted = _in_order(inputs, labels)
-            self._count = repeated(self.flat.device)
         for tensor in (self._wrong, self._not_finite, self._step):
             tensor.zero_()
         for _ in range(len(labels) // self.spec.batch_size):
