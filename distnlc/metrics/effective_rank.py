@@ -12,7 +12,9 @@ from torch import Tensor
 
 TOLERANCE = 1e-6
 """of the largest eigenvalue, by itself"""
-STEPS_BETWEEN_LOOKS = 6
+ROUNDING = 1e-14
+"""of a matrix of trace 1"""
+STEPS_BETWEEN_LOOKS = 8
 
 
 def effective_rank(features: Tensor) -> float:
@@ -43,9 +45,8 @@ def largest_eigenvalue(matrix: np.ndarray) -> float:
         diagonal[step] = basis[step] @ vector
         known = basis[: step + 1]
         vector -= (known @ vector) @ known
-        vector -= (known @ vector) @ known
         length = beside[step] = np.sqrt(vector @ vector)
-        exhausted = length <= np.finfo(float).eps or step == size - 1
+        exhausted = length <= ROUNDING or step == size - 1
         if exhausted or step % STEPS_BETWEEN_LOOKS == STEPS_BETWEEN_LOOKS - 1:
             values, vectors = np.linalg.eigh(_tridiagonal(diagonal, beside, step + 1))
             residual, largest = length * abs(vectors[-1, -1]), values[-1]

@@ -4,17 +4,19 @@ In: the part, the dataset's images, a seed. Out: for each measured layer or resi
 `layer` on. Where the paper leaves room, its author's code is followed: the image itself counts as layer 0, and there
 the variances of signal and noise are 1; the noise is as large as the signal, since all is linear in it.
 
-Images, noise and weights come from one generator, in this order; on a GPU images and noise are still the CPU's.
+Noise and weights come from one sequence of numbers, in this order; on a GPU the noise is still the CPU's.
 """
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from distnlc.metrics.effective_rank import effective_rank
+from distnlc.metrics.gaussians import Gaussians
 from distnlc.metrics.propagation import (
     HE,
     LECUN,
@@ -35,6 +37,7 @@ from distnlc.metrics.signal_moments import (
     second_moment,
     variance,
 )
+from distnlc.spec import derive_seed
 from distnlc.studies.moments.spec import BRANCH, Spec
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -55,20 +58,20 @@ def normalized(images: Tensor) -> Tensor:
 class Network:
     """The random convolutions of a simulation, drawn one after another and used once."""
 
-    def __init__(self, part: Spec, grid: Grid, generator: torch.Generator, dtype: torch.dtype) -> None:
-        self.part, self.grid, self.generator, self.dtype = part, grid, generator, dtype
+    def __init__(self, part: Spec, grid: Grid, gaussians: Gaussians, dtype: torch.dtype) -> None:
+        self.part, self.grid, self.gaussians, self.dtype = part, grid, gaussians, dtype
 
     def first(self, both: Tensor) -> Tensor:
         """From the image to the network's width, which is not counted in the depth; halves a grid of positions."""
         kernel, stride = self.part.kernel, 1 if self.part.kernel == 1 else 2
-        weights = draw_weights(both.shape[1], self.part.width, kernel, LECUN, self.generator, self.dtype)
+        weights = draw_weights(both.shape[1], self.part.width, kernel, LECUN, self.gaussians, self.dtype)
         out, self.grid = convolve(both, weights, self.grid, stride), self.grid if stride == 1 else self.grid.halved()
         return out
 
     def layer(self, both: Tensor) -> Tensor:
         """One convolution of width to width."""
         width = self.part.width
-        weights = draw_weights(width, width, self.part.kernel, HE, self.generator, self.dtype)
+        weights = draw_weights(width, width, self.part.kernel, HE, self.gaussians, self.dtype)
         return convolve(both, weights, self.grid)
 
 
@@ -92,18 +95,19 @@ def simulate(part: Spec, images: Tensor, seed: int, device: str = "cpu") -> list
 
 def _propagated(part: Spec, images: Tensor, seed: int, device: str) -> Iterator[Row]:
     dtype = DTYPES[part.dtype]
-    generator = torch.Generator().manual_seed(seed)
-    batch = images[torch.randperm(len(images), generator=generator)[: part.batch]]
+    chosen = np.random.default_rng(derive_seed("images", seed)).permutation(len(images))[: part.batch]
+    batch = images[torch.from_numpy(chosen)]
     batch = batch.flatten(1) if part.kernel == 1 else batch
-    noise = torch.empty(batch.shape).normal_(generator=generator)
+    gaussians = Gaussians(seed)
+    noise = gaussians.draw(*batch.shape)
     if device != "cpu":
-        generator = torch.Generator(device).manual_seed(seed)
+        gaussians = Gaussians(seed, device)
     both = torch.cat([normalized(batch.to(device, dtype)), noise.to(device, dtype)])
     grid = Grid()
     if part.kernel > 1:
         grid = Grid(batch.shape[-1], part.boundary)
         both = both.permute(0, 2, 3, 1).reshape(-1, batch.shape[1])
-    network = Network(part, grid, generator, dtype)
+    network = Network(part, grid, gaussians, dtype)
     both = network.first(both)
     log_signal, log_noise = torch.zeros(2, dtype=torch.float64, device=device)
     step = {"vanilla": _vanilla, "bn_ff": _feedforward, "bn_res": _residual}[part.net]
