@@ -23,7 +23,7 @@ def effective_rank(features: Tensor) -> float:
     gram = centred @ centred.T if len(centred) <= centred.shape[1] else centred.T @ centred
     matrix = gram.double().cpu().numpy()
     trace = float(np.trace(matrix))
-    return trace / largest_eigenvalue(matrix) if trace > 0 else float("nan")
+    return max(1.0, trace / largest_eigenvalue(matrix)) if trace > 0 else float("nan")
 
 
 def largest_eigenvalue(matrix: np.ndarray) -> float:
@@ -44,7 +44,8 @@ def largest_eigenvalue(matrix: np.ndarray) -> float:
         vector = matrix @ vector
         diagonal[step] = basis[step] @ vector
         known = basis[: step + 1]
-        vector -= (known @ vector) @ known
+        for _ in range(2):  # once is not enough where eigenvalues are alike: little is left, and that is rounding
+            vector -= (known @ vector) @ known
         length = beside[step] = np.sqrt(vector @ vector)
         exhausted = length <= ROUNDING or step == size - 1
         if exhausted or step % STEPS_BETWEEN_LOOKS == STEPS_BETWEEN_LOOKS - 1:

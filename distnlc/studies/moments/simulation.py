@@ -82,34 +82,39 @@ def simulate(part: Spec, images: Tensor, seed: int, device: str = "cpu") -> list
     images: all of the dataset's, (n, channels, side, side) or (n, features), on the CPU. Raises ValueError where a
     quantity is not finite.
     """
+    both, grid, gaussians = start(part, images, seed, device)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        rows = list(_propagated(part, images, seed, device))
+        rows = list(propagated(part, both, grid, gaussians))
     for row in rows:
         wrong = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
         if wrong:
             raise ValueError(
-                f"the simulation with seed {seed} has no finite {', '.join(wrong)} at layer {row['layer']}"
+                f"the simulation with seed {seed} has no finite {', '.join(wrong)} at layer {row['layer']}: the signal "
+                "may have collapsed"
             )
     return rows
 
 
-def _propagated(part: Spec, images: Tensor, seed: int, device: str) -> Iterator[Row]:
-    dtype = DTYPES[part.dtype]
+def start(part: Spec, images: Tensor, seed: int, device: str) -> tuple[Tensor, Grid, Gaussians]:
+    """The images and the noise that a simulation begins with, their positions, and the numbers for its weights."""
     chosen = np.random.default_rng(derive_seed("images", seed)).permutation(len(images))[: part.batch]
     batch = images[torch.from_numpy(chosen)]
     batch = batch.flatten(1) if part.kernel == 1 else batch
-    gaussians = Gaussians(seed)
+    gaussians, dtype = Gaussians(seed), DTYPES[part.dtype]
     noise = gaussians.draw(*batch.shape)
-    if device != "cpu":
-        gaussians = Gaussians(seed, device)
     both = torch.cat([normalized(batch.to(device, dtype)), noise.to(device, dtype)])
-    grid = Grid()
-    if part.kernel > 1:
-        grid = Grid(batch.shape[-1], part.boundary)
-        both = both.permute(0, 2, 3, 1).reshape(-1, batch.shape[1])
-    network = Network(part, grid, gaussians, dtype)
+    weights = gaussians if device == "cpu" else Gaussians(seed, device)
+    if part.kernel == 1:
+        return both, Grid(), weights
+    rows = both.permute(0, 2, 3, 1).reshape(-1, batch.shape[1])
+    return rows, Grid(batch.shape[-1], part.boundary), weights
+
+
+def propagated(part: Spec, both: Tensor, grid: Grid, gaussians: Gaussians) -> Iterator[Row]:
+    """The measured layers, one after another."""
+    network = Network(part, grid, gaussians, both.dtype)
+    log_signal, log_noise = torch.zeros(2, dtype=torch.float64, device=both.device)
     both = network.first(both)
-    log_signal, log_noise = torch.zeros(2, dtype=torch.float64, device=device)
     step = {"vanilla": _vanilla, "bn_ff": _feedforward, "bn_res": _residual}[part.net]
     for layer in range(1, part.depth + 1):
         both, row = step(network, both, part, layer % part.measure_every == 0)
