@@ -27,7 +27,12 @@ from distnlc.metrics.propagation import (
     rectify_,
     rescale_,
 )
-from distnlc.metrics.sensitivity_increments import increment_by_activation, increment_by_norm, increment_without_norm
+from distnlc.metrics.sensitivity_increments import (
+    exponential,
+    increment_by_activation,
+    increment_by_norm,
+    increment_without_norm,
+)
 from distnlc.metrics.signal_moments import (
     fourth_moment,
     log_sensitivity,
@@ -90,7 +95,7 @@ def simulate(part: Spec, images: Tensor, seed: int, device: str = "cpu") -> list
         if wrong:
             raise ValueError(
                 f"the simulation with seed {seed} has no finite {', '.join(wrong)} at layer {row['layer']}: the signal "
-                "may have collapsed"
+                "has collapsed, or the sensitivity is above 1e308"
             )
     return rows
 
@@ -123,7 +128,7 @@ def propagated(part: Spec, both: Tensor, grid: Grid, gaussians: Gaussians) -> It
             scales = float(log_signal), float(log_noise)
             yield {
                 "layer": layer,
-                "chi": math.exp(row.pop("log_chi") + (scales[1] - scales[0]) / 2),
+                "chi": exponential(row.pop("log_chi") + (scales[1] - scales[0]) / 2),
                 **row,
                 "log_second_moment_signal": logarithm(second_moment(signal)) + scales[0],
                 "log_variance_noise": logarithm(second_moment(noise)) + scales[1],
@@ -144,7 +149,7 @@ def _vanilla(network: Network, before: Tensor, part: Spec, measured: bool) -> tu
     log_before, log_chi = log_sensitivity(before), log_sensitivity(both)
     return both, {
         "log_chi": log_chi,
-        "delta_chi": math.exp(log_chi - log_before),
+        "delta_chi": exponential(log_chi - log_before),
         "delta_chi_predicted": predicted,
         **_ranks(both),
     }
@@ -205,9 +210,9 @@ def _normalized_and_measured(both: Tensor, epsilon: float, log_before: float) ->
 
 def _increments(log_before: float, log_normalized: float, log_after: float) -> Row:
     return {
-        "delta_chi": math.exp(log_after - log_before),
-        "delta_bn": math.exp(log_normalized - log_before),
-        "delta_phi": math.exp(log_after - log_normalized),
+        "delta_chi": exponential(log_after - log_before),
+        "delta_bn": exponential(log_normalized - log_before),
+        "delta_phi": exponential(log_after - log_normalized),
     }
 
 
