@@ -1,0 +1,152 @@
+"""Table C: the increments that theorems 2 and 3 give from a simulation's own moments, beside the measured ones.
+
+In: the simulations of every part. The theorems average over a layer's weights and hold for wide layers, so that one
+simulation differs by chance, the less the wider; the means over simulations should not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.missing import MissingRecordsError
+from distnlc.analysis.drawing.table import Table
+from distnlc.analysis.moments.estimates import mean_and_error
+from distnlc.analysis.moments.parts import VANILLA, Part, parts_of
+from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.tables import Tables
+
+TITLE = "Table C: increments that theorems 2 and 3 predict, beside the measured ones"
+PREDICTED = {"delta_chi": "δχ", "delta_bn": "δχ of batch norm", "delta_phi": "δχ of the activation"}
+"""columns that have a prediction, `_predicted` behind their name"""
+NEAR = 0.01
+"""relative difference of means, below which a prediction is said to hold"""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One increment of one part."""
+
+    part: Part
+    column: str
+    measured: Floats
+    """(L,) means over simulations"""
+    predicted: Floats
+    median: Floats
+    """(L,) over simulations, of the relative difference's size"""
+    largest: Floats
+    overall: float
+    """the median over simulations and layers"""
+
+    @property
+    def of_means(self) -> Floats:
+        """(L,) relative difference of the means, predicted - measured."""
+        return self.predicted / self.measured - 1
+
+    @property
+    def worst_mean(self) -> float:
+        return float(np.nanmax(abs(self.of_means)))
+
+    @property
+    def worst(self) -> float:
+        return float(np.nanmax(self.largest))
+
+    @property
+    def label(self) -> str:
+        return PREDICTED[self.column]
+
+
+def tested(part: Part) -> list[Tested]:
+    """All increments of a part that were predicted."""
+    found = []
+    for column in PREDICTED:
+        if part.has(column) and part.has(f"{column}_predicted"):
+            measured, predicted = part.values(column), part.values(f"{column}_predicted")
+            off = abs(predicted / measured - 1)
+            means = (mean_and_error(each)[0] for each in (measured, predicted))
+            spread = np.median(off, axis=0), off.max(axis=0), float(np.median(off))
+            found.append(Tested(part, column, *means, *spread))
+    return found
+
+
+def every(tables: Tables) -> list[Tested]:
+    return [one for part in parts_of(tables) for one in tested(part)]
+
+
+def tabulate(tables: Tables) -> Table:
+    """All parts over all layers, then each part's layers. Raises MissingRecordsError."""
+    found = every(tables)
+    if not found:
+        raise MissingRecordsError("no predicted increments")
+    overview = pd.DataFrame.from_dict({(one.part.name, one.label): _overall(one) for one in found}, orient="index")
+    overview.index = pd.MultiIndex.from_tuples(list(overview.index))
+    names = dict.fromkeys(one.part.name for one in found)
+    sections = [("", overview)]
+    for name in names:
+        of_part = [one for one in found if one.part.name == name]
+        sections.append((f"{name}: {of_part[0].part.description}", pd.concat(map(_layers, of_part))))
+    caption = (
+        "Relative differences, predicted / measured - 1: of the means over simulations with its sign; median and "
+        "largest size over single simulations. Theorem 2 without normalization, theorem 3 with batch norm."
+    )
+    return Table(caption, sections, verdicts(found))
+
+
+def verdicts(found: list[Tested]) -> list[str]:
+    """Where the means agree and where they do not, in sentences."""
+    said = []
+    for theorem, of_theorem in (
+        (2, [one for one in found if one.part.net == VANILLA]),
+        (3, [one for one in found if one.part.net != VANILLA]),
+    ):
+        if not of_theorem:
+            continue
+        holding = [one for one in of_theorem if one.worst_mean <= NEAR]
+        sizes = [one.overall for one in of_theorem]
+        sentence = (
+            f"Theorem {theorem}: in {len(holding)} of {len(of_theorem)} cases the predicted mean lies within "
+            f"{NEAR:.0%} of the measured one at every layer; single simulations differ by {_percent(min(sizes))} to "
+            f"{_percent(max(sizes))} in the median, by {_percent(max(one.worst for one in of_theorem))} at most"
+        )
+        if others := [one for one in of_theorem if one.worst_mean > NEAR]:
+            sentence += ". Beyond: " + "; ".join(_beyond(one) for one in others)
+        said.append(f"{sentence}.")
+    return said
+
+
+def _beyond(one: Tested) -> str:
+    place = int(np.nanargmax(abs(one.of_means)))
+    return (
+        f"{one.label} of {one.part.name}, by {100 * one.of_means[place]:+.2g} % at l = {one.part.layers[place]} "
+        f"(theory is of infinite width; here it is {one.part.width})"
+    )
+
+
+def _overall(one: Tested) -> dict[str, str]:
+    return {
+        "layers": str(one.part.layers.size),
+        "largest difference of means": _percent(one.worst_mean),
+        "median": _percent(one.overall),
+        "largest": _percent(one.worst),
+    }
+
+
+def _layers(one: Tested) -> pd.DataFrame:
+    rows = {
+        (one.label, f"l = {one.part.layers[place]}"): {
+            "measured": text.number(one.measured[place], 5),
+            "predicted": text.number(one.predicted[place], 5),
+            "of the means": f"{100 * one.of_means[place]:+.2g} %",
+            "median": _percent(one.median[place]),
+            "largest": _percent(one.largest[place]),
+        }
+        for place in one.part.shown
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(list(rows))
+    return frame
+
+
+def _percent(share: float) -> str:
+    return f"{text.number(100 * share, 2)} %"

@@ -1,0 +1,116 @@
+"""Invented studies of moments that follow the paper's laws: tables as arrays, as fast as large ones need."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distnlc.analysis.moments.paper import SETTINGS, THIN
+from distnlc.analysis.tables import Tables
+from distnlc.records import columns_of
+from distnlc.studies.moments.records import BlockRow, LayerRow
+
+QUICK = ("FC2", "FC3-64", "FC4")
+"""the parts of `moments-quick`"""
+DEPTHS = {"bn_res": 100}
+BLOCK = 10
+
+
+def moments_tables(
+    *names: str, simulations: int = 30, depth: int | None = None, seed: int = 0, **changes: Mapping[str, Any]
+) -> Tables:
+    """A finished study of parts by their names; `changes`: by part, fields of its blocks that are not the paper's."""
+    generator = np.random.default_rng(seed)
+    blocks, layers = [], []
+    for name in names:
+        setting = asdict(SETTINGS.get(name.removesuffix(THIN), SETTINGS["FC2"]))
+        about = setting | {"depth": depth or DEPTHS.get(setting["net"], 200)} | dict(changes.get(name, {}))
+        if name.endswith(THIN):
+            about["width"] = 64
+        of_blocks, of_layers = _part(name, about, simulations, generator)
+        blocks.append(of_blocks)
+        layers.append(of_layers)
+    frames = {
+        "blocks": pd.concat(blocks, ignore_index=True)[list(columns_of(BlockRow))],
+        "layers": pd.concat(layers, ignore_index=True)[list(columns_of(LayerRow))],
+    }
+    return Tables("moments", frames)
+
+
+def _part(
+    name: str, about: dict[str, Any], simulations: int, generator: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    step = max(1, about["depth"] // 100)
+    layers = np.arange(step, about["depth"] + 1, step)
+    values = _SIMULATED[about["net"]](layers.astype(float), about["width"], simulations, generator)
+    firsts = np.arange(0, simulations, BLOCK)
+    blocks = pd.DataFrame(
+        {
+            "unit_id": [f"m{name}{first:05d}" for first in firsts],
+            "index": range(firsts.size),
+            "first_simulation": firsts,
+            "simulations": np.minimum(BLOCK, simulations - firsts),
+        }
+    ).assign(part=name, status="ok", reason=None, attempts=1, seconds=3.0, device="cpu", **about)
+    simulation, layer = (each.ravel() for each in np.meshgrid(np.arange(simulations), layers, indexing="ij"))
+    rows = pd.DataFrame({"simulation": simulation, "layer": layer, "part": name})
+    rows["unit_id"] = blocks["unit_id"].to_numpy()[simulation // BLOCK]
+    for column, kind in columns_of(LayerRow).items():
+        if kind.startswith("float"):
+            rows[column] = values[column].ravel() if column in values else np.nan
+    return blocks, rows
+
+
+def _vanilla(layers: np.ndarray, width: int, simulations: int, generator: np.random.Generator) -> dict[str, Any]:
+    """The signal's rank goes to 1, its log moment drifts and diffuses as theory says, chi is a power of depth."""
+    noise = _noise(layers, simulations, generator)
+    steps = np.diff(layers, prepend=0)
+    walk = generator.normal(-2.5 * steps / width, np.sqrt(5 * steps / width), (simulations, layers.size)).cumsum(axis=1)
+    chi = 1.1 * layers**0.3 * np.exp(0.05 * noise(1))
+    delta = 1 + 0.3 / layers + 0.01 * noise(0)
+    return {
+        "chi": chi,
+        "delta_chi": delta,
+        "delta_chi_predicted": delta * (1 + 0.001 * noise(0)),
+        "rank_signal": 1 + 8 / layers * np.exp(0.2 * noise(0)),
+        "log_second_moment_signal": walk,
+        "log_variance_noise": walk + 2 * np.log(chi) - np.log(1 + layers / 20),
+    }
+
+
+def _normalized(layers: np.ndarray, simulations: int, noise: Any) -> dict[str, Any]:
+    delta_bn, delta_phi = 1.025 + 0.002 * noise(0), 1.2 + 0.002 * noise(0)
+    return {
+        "delta_chi": delta_bn * delta_phi,
+        "delta_bn": delta_bn,
+        "delta_phi": delta_phi,
+        "delta_chi_predicted": delta_bn * delta_phi,
+        "delta_bn_predicted": delta_bn,
+        "delta_phi_predicted": delta_phi * 1.0005,
+        "rank_signal": 10 + 0.5 * noise(0),
+        "rank_noise": 20 + 0.5 * noise(0),
+        "kurtosis_z": 3.4 + 0.05 * noise(0),
+        "mean_abs_z": 0.785 + 0.002 * noise(0),
+    }
+
+
+def _bn_ff(layers: np.ndarray, width: int, simulations: int, generator: np.random.Generator) -> dict[str, Any]:
+    """chi grows by 1.23 a layer."""
+    noise = _noise(layers, simulations, generator)
+    return _normalized(layers, simulations, noise) | {"chi": 1.1 * 1.23**layers * np.exp(0.05 * noise(1))}
+
+
+def _bn_res(layers: np.ndarray, width: int, simulations: int, generator: np.random.Generator) -> dict[str, Any]:
+    """chi grows as the power that theorem 4 gives of the increment, 0.64."""
+    noise = _noise(layers, simulations, generator)
+    return _normalized(layers, simulations, noise) | {"chi": 0.6 * layers**0.6443 * np.exp(0.05 * noise(1))}
+
+
+def _noise(layers: np.ndarray, simulations: int, generator: np.random.Generator) -> Any:
+    """Gaussian numbers (simulations, layers), for each layer (0) or the same at all layers of a simulation (1)."""
+    return lambda shared: generator.normal(size=(simulations, 1 if shared else layers.size)) + np.zeros(layers.size)
+
+
+_SIMULATED = {"vanilla": _vanilla, "bn_ff": _bn_ff, "bn_res": _bn_res}
