@@ -1,6 +1,6 @@
 """Invented studies of moments that follow the paper's laws: tables as arrays, as fast as large ones need."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,8 +14,8 @@ from distnlc.studies.moments.records import BlockRow, LayerRow
 
 QUICK = ("FC2", "FC3-64", "FC4")
 """the parts of `moments-quick`"""
-DEPTHS = {"bn_res": 100}
 BLOCK = 10
+Noise = Callable[[int], np.ndarray]
 
 
 def moments_tables(
@@ -26,7 +26,7 @@ def moments_tables(
     blocks, layers = [], []
     for name in names:
         setting = asdict(SETTINGS.get(name.removesuffix(THIN), SETTINGS["FC2"]))
-        about = setting | {"depth": depth or DEPTHS.get(setting["net"], 200)} | dict(changes.get(name, {}))
+        about = setting | {"depth": depth or (100 if setting["net"] == "bn_res" else 200)} | dict(changes.get(name, {}))
         if name.endswith(THIN):
             about["width"] = 64
         of_blocks, of_layers = _part(name, about, simulations, generator)
@@ -44,7 +44,8 @@ def _part(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     step = max(1, about["depth"] // 100)
     layers = np.arange(step, about["depth"] + 1, step)
-    values = _SIMULATED[about["net"]](layers.astype(float), about["width"], simulations, generator)
+    noise = _noise(layers, simulations, generator)
+    values = _SIMULATED[about["net"]](layers.astype(float), about["width"], noise)
     firsts = np.arange(0, simulations, BLOCK)
     blocks = pd.DataFrame(
         {
@@ -63,11 +64,10 @@ def _part(
     return blocks, rows
 
 
-def _vanilla(layers: np.ndarray, width: int, simulations: int, generator: np.random.Generator) -> dict[str, Any]:
+def _vanilla(layers: np.ndarray, width: int, noise: Noise) -> dict[str, np.ndarray]:
     """The signal's rank goes to 1, its log moment drifts and diffuses as theory says, chi is a power of depth."""
-    noise = _noise(layers, simulations, generator)
     steps = np.diff(layers, prepend=0)
-    walk = generator.normal(-2.5 * steps / width, np.sqrt(5 * steps / width), (simulations, layers.size)).cumsum(axis=1)
+    walk = (-2.5 * steps / width + np.sqrt(5 * steps / width) * noise(0)).cumsum(axis=1)
     chi = 1.1 * layers**0.3 * np.exp(0.05 * noise(1))
     delta = 1 + 0.3 / layers + 0.01 * noise(0)
     return {
@@ -80,7 +80,7 @@ def _vanilla(layers: np.ndarray, width: int, simulations: int, generator: np.ran
     }
 
 
-def _normalized(layers: np.ndarray, simulations: int, noise: Any) -> dict[str, Any]:
+def _normalized(noise: Noise) -> dict[str, np.ndarray]:
     delta_bn, delta_phi = 1.025 + 0.002 * noise(0), 1.2 + 0.002 * noise(0)
     return {
         "delta_chi": delta_bn * delta_phi,
@@ -96,19 +96,17 @@ def _normalized(layers: np.ndarray, simulations: int, noise: Any) -> dict[str, A
     }
 
 
-def _bn_ff(layers: np.ndarray, width: int, simulations: int, generator: np.random.Generator) -> dict[str, Any]:
+def _bn_ff(layers: np.ndarray, _: int, noise: Noise) -> dict[str, np.ndarray]:
     """chi grows by 1.23 a layer."""
-    noise = _noise(layers, simulations, generator)
-    return _normalized(layers, simulations, noise) | {"chi": 1.1 * 1.23**layers * np.exp(0.05 * noise(1))}
+    return _normalized(noise) | {"chi": 1.1 * 1.23**layers * np.exp(0.05 * noise(1))}
 
 
-def _bn_res(layers: np.ndarray, width: int, simulations: int, generator: np.random.Generator) -> dict[str, Any]:
+def _bn_res(layers: np.ndarray, _: int, noise: Noise) -> dict[str, np.ndarray]:
     """chi grows as the power that theorem 4 gives of the increment, 0.64."""
-    noise = _noise(layers, simulations, generator)
-    return _normalized(layers, simulations, noise) | {"chi": 0.6 * layers**0.6443 * np.exp(0.05 * noise(1))}
+    return _normalized(noise) | {"chi": 0.6 * layers**0.6443 * np.exp(0.05 * noise(1))}
 
 
-def _noise(layers: np.ndarray, simulations: int, generator: np.random.Generator) -> Any:
+def _noise(layers: np.ndarray, simulations: int, generator: np.random.Generator) -> Noise:
     """Gaussian numbers (simulations, layers), for each layer (0) or the same at all layers of a simulation (1)."""
     return lambda shared: generator.normal(size=(simulations, 1 if shared else layers.size)) + np.zeros(layers.size)
 

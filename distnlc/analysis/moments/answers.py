@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.moments import beside_paper, figure2, theorems
+from distnlc.analysis.moments import beside_paper, figure2, paper, theorems
 from distnlc.analysis.moments.figures import fit_of, of_fit
 from distnlc.analysis.moments.parts import BN_FF, BN_RES, NETS, VANILLA, Part
 from distnlc.analysis.moments.pathologies import (
@@ -94,13 +94,15 @@ def _bn_ff(of_net: list[Pathologies]) -> list[str]:
         f"The sensitivity χ explodes in {len(exploding)} of {len(of_net)} parts; its factor per layer over the last "
         f"half: {_listed(of_net, _factor)}."
     ]
-    said += [
-        f"{one.part.name}: at the last layer, δχ = {interval(one.increment)} per layer over the last half, of which "
-        f"batch norm gives {_last(one.part, 'delta_bn')} and the activation {_last(one.part, 'delta_phi')} at the end; "
-        f"μ₄(z) = {_last(one.part, 'kurtosis_z')} and ν₁(|z|) = {_last(one.part, 'mean_abs_z')} there (3 and 0.798 "
-        "where z is Gaussian)."
+    shown = [
+        f"{one.part.name} {_last(one.part, 'delta_bn')} and {_last(one.part, 'delta_phi')}, μ₄(z) = "
+        f"{_last(one.part, 'kurtosis_z')}"
         for one in of_net
     ]
+    said.append(
+        "At the last layer batch norm and activation multiply χ by: " + "; ".join(shown) + ". Where z is Gaussian the "
+        f"activation gives {paper.GAUSSIAN_DELTA_PHI:.3f} and μ₄(z) is 3."
+    )
     return said
 
 

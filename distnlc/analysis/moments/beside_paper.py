@@ -163,12 +163,17 @@ def agreeing(found: list[Agreement]) -> list[str]:
                 f"Beyond {NEAR:.0f} standard errors: {listed}{more}. Chance would put {0.0027 * len(known):.1f} of so "
                 "many there if they were independent (the layers of one part are not); otherwise unexplained."
             )
+    settings: dict[str, list[Agreement]] = {}
     for one in found:
         if one.part.differences and one.known:
-            said.append(
-                f"{one.part.name} is not counted ({len(one.near)} of {len(one.known)} within {NEAR:.0f} standard "
-                f"errors): its differences are explained by {', '.join(one.part.differences)}."
-            )
+            settings.setdefault(", ".join(one.part.differences), []).append(one)
+    for differences, others in settings.items():
+        near = sum(len(one.near) for one in others)
+        known_there = sum(len(one.known) for one in others)
+        said.append(
+            f"Not counted: {_names(others)}, with {near} of {known_there} values within {NEAR:.0f} standard errors; "
+            f"differences are explained by another setting ({differences})."
+        )
     if read_off := [one for one in found if not one.known]:
         said.append(f"Values of {_names(read_off)} were read off figures, so that their error is unknown.")
     return said

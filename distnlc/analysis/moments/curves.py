@@ -167,10 +167,9 @@ def numbers(part: Part, panels: Sequence[Panel]) -> pd.DataFrame:
     rows = {}
     for curve in (curve for panel in panels for curve in panel.curves):
         if part.has(curve.column):
-            mean, low, high = band(part.values(curve.column)[:, part.shown])
             rows[curve.label] = [
-                f"{text.number(one, 4)} [{text.number(below, 4)}, {text.number(above, 4)}]"
-                for one, below, above in zip(mean, low, high, strict=True)
+                f"{text.number(mean, 4)} [{text.number(low, 4)}, {text.number(high, 4)}]"
+                for mean, low, high in np.column_stack(band(part.values(curve.column)[:, part.shown]))
             ]
     columns = [f"{'unit' if part.net == 'bn_res' else 'l ='} {part.layers[place]}" for place in part.shown]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from distnlc.analysis.moments.paper import power_law_exponent
+from distnlc.analysis.moments import paper
 from distnlc.analysis.statistics import resampling
 from distnlc.analysis.statistics.correlations import LEVEL, Floats
 
@@ -107,6 +107,8 @@ class PowerFit:
     """fitted beside tau"""
     free_exponent: Estimate
     free_constant: Estimate
+    of_recursion: float
+    """the exponent that fits best what theorem 4 makes of d unit by unit, at the same layers: l^tau is its limit"""
 
 
 def power_fit(chi: Floats, delta_chi: Floats, layers: Floats) -> PowerFit:
@@ -120,11 +122,23 @@ def power_fit(chi: Floats, delta_chi: Floats, layers: Floats) -> PowerFit:
     weights = np.concatenate([everything, resampling.resamples(len(chi)) / len(chi)])
     before = np.concatenate([np.ones((len(chi), 1)), chi[:, :-1]], axis=1)
     increments = ((weights @ (delta_chi * before)) / (weights @ before)).mean(axis=1)
-    exponents = power_law_exponent(increments)
+    exponents = paper.power_law_exponent(increments)
     means = weights @ chi
     free = _best_exponents(means, layers)
-    fitted = (increments, exponents, _constants(means, layers, exponents), free, _constants(means, layers, free))
-    return PowerFit(*(Estimate(float(each[0]), *resampling.interval(each[1:])) for each in fitted))
+    recursion = paper.sensitivity_by_units(float(increments[0]), int(layers[-1]))[layers.astype(int) - 1]
+    return PowerFit(
+        increment=_resampled(increments),
+        exponent=_resampled(exponents),
+        constant=_resampled(_constants(means, layers, exponents)),
+        free_exponent=_resampled(free),
+        free_constant=_resampled(_constants(means, layers, free)),
+        of_recursion=float(_best_exponents(recursion[None], layers)[0]),
+    )
+
+
+def _resampled(values: Floats) -> Estimate:
+    """The first value, with the interval of the others."""
+    return Estimate(float(values[0]), *resampling.interval(values[1:]))
 
 
 def _constants(means: Floats, layers: Floats, exponents: Floats) -> Floats:

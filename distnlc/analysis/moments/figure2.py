@@ -60,7 +60,7 @@ def draw(tables: Tables) -> Drawing:
         _densities(each, large, column)
         each.set_xlabel("natural logarithm, 0 = the input's", labelpad=1)
         each.legend(frameon=False, fontsize=9, loc="upper left")
-    named = "" if large.name == "Fig2" else " The paper's figure is of its part Fig2, which this study has not."
+    named = "" if large.name == "Fig2" else " The paper's figure is of its part Fig2, which this study does not have."
     caption = (
         f"{large.name}: {large.description}. Densities over simulations at four depths; dashed: the Gaussian of the "
         f"same mean and variance, so that the moment itself is lognormal.{named}"

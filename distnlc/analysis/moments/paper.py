@@ -8,6 +8,8 @@ figures, so that their error is unknown. Parts are named as in the study, quanti
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from distnlc.analysis.statistics.correlations import Floats
 
 Values = dict[int, str]
@@ -194,6 +196,12 @@ def mean_of_log_moment(layer: float, width: float) -> float:
 def power_law_exponent(increment: Floats) -> Floats:
     """Theorem 4: tau = (d^(2 H) - 1) / 2, of the increments d of units' first layers, any shape."""
     return (increment ** (2 * CONVOLUTIONS) - 1) / 2
+
+
+def sensitivity_by_units(increment: float, units: int) -> Floats:
+    """(units,) chi as theorem 4 multiplies it up: (chi^l / chi^(l-1))^2 = 1 + (d^(2 H) - 1) / (l + 1)."""
+    unit = np.arange(1, units + 1)
+    return np.asarray(np.sqrt(np.cumprod(1 + (increment ** (2 * CONVOLUTIONS) - 1) / (unit + 1))))
 
 
 def digits(value: str) -> float:

@@ -5,6 +5,7 @@ simulation and layer, so that their order and the blocks cannot show in any resu
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,11 @@ class Part:
     @property
     def description(self) -> str:
         """In one line."""
-        kind = "fully connected" if self.kernel == 1 else f"{self.kernel} x {self.kernel} kernels, {self.boundary} boundary"
+        kind = (
+            "fully connected"
+            if self.kernel == 1
+            else f"{self.kernel} x {self.kernel} kernels, {self.boundary} boundary"
+        )
         return (
             f"{NETS[self.net]}, {kind}, width {self.width}, batch {self.batch}, {self.input}, "
             f"{self.simulations:,} simulations"
@@ -129,18 +134,18 @@ def needed(tables: Tables, net: str, *columns: str) -> list[Part]:
     return found
 
 
-def _part(name: str, block: "pd.Series[object]", rows: pd.DataFrame) -> Part:
+def _part(name: str, block: Any, rows: pd.DataFrame) -> Part:
     layers, of_layer = np.unique(rows["layer"].to_numpy(), return_inverse=True)
     simulations, of_simulation = np.unique(rows["simulation"].to_numpy(), return_inverse=True)
     about = {column: block[column] for column in _WORDS}
     return Part(
         name=name,
-        depth=int(str(block["depth"])),
+        depth=block["depth"],
         layers=layers,
         simulations=simulations.size,
         _rows=rows,
         _places=(of_simulation, of_layer),
-        **about,  # type: ignore[arg-type]  # columns of the types that records.py declares
+        **about,
     )
 
 

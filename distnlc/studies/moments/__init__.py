@@ -19,5 +19,6 @@ KIND = Kind(
     seconds="distnlc.studies.moments.unit:seconds",
     rows=rows,
     bench="distnlc.studies.moments.speed:measure",
+    report="distnlc.analysis.moments.report:REPORT",
     presets="distnlc.studies.moments",
 )
