@@ -207,5 +207,4 @@ def _values(one: Agreement) -> pd.DataFrame:
         }
         for value in one.values
     ]
-    index = pd.MultiIndex.from_tuples([(value.what, f"l = {value.layer}") for value in one.values])
-    return pd.DataFrame(rows, index=index)
+    return pd.DataFrame(rows, index=[f"{value.what}, l = {value.layer}" for value in one.values])

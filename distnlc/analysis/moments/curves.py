@@ -154,8 +154,8 @@ def draw_panel(axes: Axes, part: Part, panel: Panel) -> None:
             axes.axhline(curve.gaussian, color=curve.colour, linewidth=0.9, linestyle=":")
     if panel.log:
         axes.set_yscale("log")
-        low, high = axes.get_ylim()
-        if high < NARROW * low:
+        bottom, top = axes.get_ylim()
+        if top < NARROW * bottom:
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_locator(NullLocator())
@@ -177,7 +177,7 @@ def numbers(part: Part, panels: Sequence[Panel]) -> pd.DataFrame:
 
 def all_numbers(parts: Sequence[Part], panels: Sequence[Panel]) -> pd.DataFrame:
     """Those of several parts below each other; an en dash at layers that a part has not."""
-    frame = pd.concat({part.name: numbers(part, panels) for part in parts})
+    frame = pd.concat([numbers(part, panels).rename(index=f"{part.name}: {{}}".format) for part in parts])
     order = sorted(frame.columns, key=lambda name: int(name.rpartition(" ")[2]))
     return frame[order].fillna("–")
 

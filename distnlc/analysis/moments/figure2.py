@@ -114,10 +114,10 @@ def table(shown: list[Part]) -> pd.DataFrame:
             values = part.values(column)
             for place in quarters(part):
                 layer = part.layers[place]
-                rows[part.name, title.partition(",")[0], f"l = {layer}"] = _row(
+                rows[f"{part.name}: {title.partition(',')[0]}, l = {layer}"] = _row(
                     values[:, place], float(layer), part.width, of_signal=column == "log_second_moment_signal"
                 )
-    return pd.DataFrame.from_dict(rows, orient="index").set_axis(pd.MultiIndex.from_tuples(list(rows)), axis=0)
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _row(values: np.ndarray, layer: float, width: int, *, of_signal: bool) -> dict[str, str]:

@@ -34,6 +34,8 @@ class Family:
     first: Sequence[str]
     """the parts, best first, of which one is shown large"""
     panels: Sequence[Panel]
+    about: str
+    """what it shows"""
 
     def parts(self, tables: Tables) -> tuple[Part, list[Part]]:
         """The one that is shown large, and the others. Raises MissingRecordsError."""
@@ -70,9 +72,19 @@ class Family:
 
 
 FAMILIES = (
-    Family(3, VANILLA, ("Fig3", "Fig3-thin", "FC2"), curves.VANILLA_PANELS),
-    Family(4, BN_FF, ("Fig4", "Fig4-thin", "FC3-64"), curves.BN_FF_PANELS),
-    Family(5, BN_RES, ("Fig5", "Fig5-thin", "FC4"), curves.BN_RES_PANELS),
+    Family(
+        3, VANILLA, ("Fig3", "Fig3-thin", "FC2"), curves.VANILLA_PANELS, "sensitivity and rank without normalization"
+    ),
+    Family(
+        4, BN_FF, ("Fig4", "Fig4-thin", "FC3-64"), curves.BN_FF_PANELS, "sensitivity, ranks and moments with batch norm"
+    ),
+    Family(
+        5,
+        BN_RES,
+        ("Fig5", "Fig5-thin", "FC4"),
+        curves.BN_RES_PANELS,
+        "sensitivity, ranks and moments with residual units",
+    ),
 )
 
 
@@ -80,8 +92,7 @@ def figures() -> list[report.Figure]:
     """Figures 3 to 5, each followed by its complements."""
     found = []
     for family in FAMILIES:
-        name, about = f"figure{family.number}", NETS[family.net]
-        title = f"Figure {family.number}: networks {'with ' * (family.net != VANILLA)}{about}"
+        name, title = f"figure{family.number}", f"Figure {family.number}: {family.about}"
         found.append(report.Figure(name, title, family.draw, PRESETS))
         found.append(report.Figure(f"{name}_others", f"{title}, the other parts", family.draw_others, PRESETS))
     return found
@@ -100,7 +111,7 @@ def draw_fit(axes: Axes, part: Part, fit: PowerFit) -> None:
     ):
         power = constant.value * part.layers.astype(float) ** exponent.value
         axes.plot(part.layers, power, color=curves.ORANGE, linewidth=1.3, linestyle=style, label=label)
-    axes.legend(frameon=False, fontsize=9, loc="lower right")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
 
 
 def of_fit(part: Part, fit: PowerFit) -> list[str]:

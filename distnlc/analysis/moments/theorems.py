@@ -101,8 +101,7 @@ def tabulate(tables: Tables) -> Table:
     found = every(tables)
     if not found:
         raise MissingRecordsError("no predicted increments")
-    overview = pd.DataFrame.from_dict({(one.part.name, one.label): _overall(one) for one in found}, orient="index")
-    overview.index = pd.MultiIndex.from_tuples(list(overview.index))
+    overview = pd.DataFrame.from_dict({f"{one.part.name}: {one.label}": _overall(one) for one in found}, orient="index")
     names = dict.fromkeys(one.part.name for one in found)
     sections = [("", overview)]
     for name in names:
@@ -110,7 +109,7 @@ def tabulate(tables: Tables) -> Table:
         sections.append((f"{name}: {of_part[0].part.description}", pd.concat(map(_layers, of_part))))
     caption = (
         "Relative differences, predicted / measured - 1: of the means over simulations with its sign; median and "
-        f"largest size over single simulations. Means agree within {NEAR:.0%} or {CHANCE:.0f} standard "
+        f"largest size over single simulations. Means agree within {100 * NEAR:.0f} % or {CHANCE:.0f} standard "
         "errors. Theorem 2 without normalization, theorem 3 with batch norm."
     )
     return Table(caption, sections, verdicts(found))
@@ -129,8 +128,8 @@ def verdicts(found: list[Tested]) -> list[str]:
         sizes = [one.overall for one in of_theorem]
         sentence = (
             f"Theorem {theorem}: at {layers - off:,} of {layers:,} layers the means of predicted and measured "
-            f"increments agree within {NEAR:.0%} or {CHANCE:.0f} standard errors; single simulations differ by "
-            f"{_percent(min(sizes))} to {_percent(max(sizes))} in the median, by "
+            f"increments agree within {100 * NEAR:.0f} % or {CHANCE:.0f} standard errors; single simulations differ "
+            f"by {' to '.join(dict.fromkeys(_percent(each) for each in (min(sizes), max(sizes))))} in the median, by "
             f"{_percent(max(one.worst for one in of_theorem))} at most"
         )
         if others := [one for one in of_theorem if one.off.any()]:
@@ -143,7 +142,8 @@ def _beyond(one: Tested) -> str:
     place = int(np.argmax(abs(one.of_means) * one.off))
     return (
         f"{one.label} of {one.part.name} at {one.off.sum()} of {one.off.size} layers, by "
-        f"{100 * one.of_means[place]:+.2g} % at l = {one.part.layers[place]} (theory is of infinite width; here it is {one.part.width})"
+        f"{100 * one.of_means[place]:+.2g} % at l = {one.part.layers[place]} (theory is of infinite width; here it is "
+        f"{one.part.width})"
     )
 
 
@@ -159,7 +159,7 @@ def _overall(one: Tested) -> dict[str, str]:
 
 def _layers(one: Tested) -> pd.DataFrame:
     rows = {
-        (one.label, f"l = {one.part.layers[place]}"): {
+        f"{one.label}, l = {one.part.layers[place]}": {
             "measured": text.number(one.measured[place], 5),
             "predicted": text.number(one.predicted[place], 5),
             "of the means": f"{100 * one.of_means[place]:+.2g} %",
@@ -168,10 +168,8 @@ def _layers(one: Tested) -> pd.DataFrame:
         }
         for place in one.part.shown
     }
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    frame.index = pd.MultiIndex.from_tuples(list(rows))
-    return frame
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _percent(share: float) -> str:
-    return f"{text.number(100 * share, 2)} %"
+    return "< 0.01 %" if share < 1e-4 else f"{text.number(100 * share, 2)} %"
