@@ -12,7 +12,9 @@ from torch import Tensor
 
 TOLERANCE = 1e-6
 """of the largest eigenvalue, by itself"""
-STEPS_BETWEEN_LOOKS = 6
+ROUNDING = 1e-14
+"""of a matrix of trace 1"""
+STEPS_BETWEEN_LOOKS = 8
 
 
 def effective_rank(features: Tensor) -> float:
@@ -21,7 +23,7 @@ def effective_rank(features: Tensor) -> float:
     gram = centred @ centred.T if len(centred) <= centred.shape[1] else centred.T @ centred
     matrix = gram.double().cpu().numpy()
     trace = float(np.trace(matrix))
-    return trace / largest_eigenvalue(matrix) if trace > 0 else float("nan")
+    return max(1.0, trace / largest_eigenvalue(matrix)) if trace > 0 else float("nan")
 
 
 def largest_eigenvalue(matrix: np.ndarray) -> float:
@@ -42,10 +44,10 @@ def largest_eigenvalue(matrix: np.ndarray) -> float:
         vector = matrix @ vector
         diagonal[step] = basis[step] @ vector
         known = basis[: step + 1]
-        vector -= (known @ vector) @ known
-        vector -= (known @ vector) @ known
+        for _ in range(2):  # once is not enough where eigenvalues are alike: little is left, and that is rounding
+            vector -= (known @ vector) @ known
         length = beside[step] = np.sqrt(vector @ vector)
-        exhausted = length <= np.finfo(float).eps or step == size - 1
+        exhausted = length <= ROUNDING or step == size - 1
         if exhausted or step % STEPS_BETWEEN_LOOKS == STEPS_BETWEEN_LOOKS - 1:
             values, vectors = np.linalg.eigh(_tridiagonal(diagonal, beside, step + 1))
             residual, largest = length * abs(vectors[-1, -1]), values[-1]

@@ -15,7 +15,7 @@ def increment_without_norm(halves: float, variance_before: float) -> float:
 
     `halves` is `mean_of_halves` of the layer's y, `variance_before` mu_2 of the layer's input x.
     """
-    return _inverse_root(1 - halves / variance_before)
+    return _inverse_root(1 - halves / variance_before) if variance_before > 0 else math.nan
 
 
 def increment_by_norm(mean_ratio: float, log_sensitivity_before: float) -> float:
@@ -23,12 +23,17 @@ def increment_by_norm(mean_ratio: float, log_sensitivity_before: float) -> float
 
     `mean_ratio` is that expectation over features, of what is normalized.
     """
-    return math.exp(math.log(mean_ratio) / 2 - log_sensitivity_before)
+    return exponential(math.log(mean_ratio) / 2 - log_sensitivity_before)
 
 
 def increment_by_activation(halves: float) -> float:
     """Theorem 3's factor of ReLU: (1 - 2 E_c[nu_{1,c}(z+) nu_{1,c}(z-)])^(-1/2), z of variance 1 in every feature."""
     return _inverse_root(1 - 2 * halves)
+
+
+def exponential(logarithm: float) -> float:
+    """exp, infinite where it is beyond what a number holds."""
+    return math.exp(logarithm) if not logarithm > 709 else math.inf
 
 
 def _inverse_root(value: float) -> float:

@@ -16,7 +16,12 @@ TINY_INITIAL = (
     *("parts.confounders.architectures=1", "parts.width.architectures=1"),
     *("parts.spheres={depths: [1, 2], pixels: 8}", "parts.he-networks.depths=[2]", "parts.precision.architectures=1"),
 )
+TINY_MOMENTS = (
+    *("width=16", "simulations=5", "block=2", "parts.FC2.depth=4", "parts.FC3-64={depth: 6, batch: 8}"),
+    "parts.FC4={depth: 2, measure_every: 1, kernel: 3, batch: 4, data: {shape: [3, 9, 9]}}",
+)
 SMALL = {
+    "moments": ("moments-quick", TINY_MOMENTS),
     "nlc": ("quick", TINY_NLC),
     "nlc-initial": ("nlc-initial-quick", TINY_INITIAL),
     "rehearsal": ("rehearsal", ("count=4", "seconds=0")),

@@ -4,17 +4,19 @@ In: the part, the dataset's images, a seed. Out: for each measured layer or resi
 `layer` on. Where the paper leaves room, its author's code is followed: the image itself counts as layer 0, and there
 the variances of signal and noise are 1; the noise is as large as the signal, since all is linear in it.
 
-Images, noise and weights come from one generator, in this order; on a GPU images and noise are still the CPU's.
+Noise and weights come from one sequence of numbers, in this order; on a GPU the noise is still the CPU's.
 """
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from distnlc.metrics.effective_rank import effective_rank
+from distnlc.metrics.gaussians import Gaussians
 from distnlc.metrics.propagation import (
     HE,
     LECUN,
@@ -25,7 +27,12 @@ from distnlc.metrics.propagation import (
     rectify_,
     rescale_,
 )
-from distnlc.metrics.sensitivity_increments import increment_by_activation, increment_by_norm, increment_without_norm
+from distnlc.metrics.sensitivity_increments import (
+    exponential,
+    increment_by_activation,
+    increment_by_norm,
+    increment_without_norm,
+)
 from distnlc.metrics.signal_moments import (
     fourth_moment,
     log_sensitivity,
@@ -35,6 +42,7 @@ from distnlc.metrics.signal_moments import (
     second_moment,
     variance,
 )
+from distnlc.spec import derive_seed
 from distnlc.studies.moments.spec import BRANCH, Spec
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -55,20 +63,20 @@ def normalized(images: Tensor) -> Tensor:
 class Network:
     """The random convolutions of a simulation, drawn one after another and used once."""
 
-    def __init__(self, part: Spec, grid: Grid, generator: torch.Generator, dtype: torch.dtype) -> None:
-        self.part, self.grid, self.generator, self.dtype = part, grid, generator, dtype
+    def __init__(self, part: Spec, grid: Grid, gaussians: Gaussians, dtype: torch.dtype) -> None:
+        self.part, self.grid, self.gaussians, self.dtype = part, grid, gaussians, dtype
 
     def first(self, both: Tensor) -> Tensor:
         """From the image to the network's width, which is not counted in the depth; halves a grid of positions."""
         kernel, stride = self.part.kernel, 1 if self.part.kernel == 1 else 2
-        weights = draw_weights(both.shape[1], self.part.width, kernel, LECUN, self.generator, self.dtype)
+        weights = draw_weights(both.shape[1], self.part.width, kernel, LECUN, self.gaussians, self.dtype)
         out, self.grid = convolve(both, weights, self.grid, stride), self.grid if stride == 1 else self.grid.halved()
         return out
 
     def layer(self, both: Tensor) -> Tensor:
         """One convolution of width to width."""
         width = self.part.width
-        weights = draw_weights(width, width, self.part.kernel, HE, self.generator, self.dtype)
+        weights = draw_weights(width, width, self.part.kernel, HE, self.gaussians, self.dtype)
         return convolve(both, weights, self.grid)
 
 
@@ -79,33 +87,39 @@ def simulate(part: Spec, images: Tensor, seed: int, device: str = "cpu") -> list
     images: all of the dataset's, (n, channels, side, side) or (n, features), on the CPU. Raises ValueError where a
     quantity is not finite.
     """
+    both, grid, gaussians = start(part, images, seed, device)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        rows = list(_propagated(part, images, seed, device))
+        rows = list(propagated(part, both, grid, gaussians))
     for row in rows:
         wrong = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
         if wrong:
             raise ValueError(
-                f"the simulation with seed {seed} has no finite {', '.join(wrong)} at layer {row['layer']}"
+                f"the simulation with seed {seed} has no finite {', '.join(wrong)} at layer {row['layer']}: the signal "
+                "has collapsed, or the sensitivity is above 1e308"
             )
     return rows
 
 
-def _propagated(part: Spec, images: Tensor, seed: int, device: str) -> Iterator[Row]:
-    dtype = DTYPES[part.dtype]
-    generator = torch.Generator().manual_seed(seed)
-    batch = images[torch.randperm(len(images), generator=generator)[: part.batch]]
+def start(part: Spec, images: Tensor, seed: int, device: str) -> tuple[Tensor, Grid, Gaussians]:
+    """The images and the noise that a simulation begins with, their positions, and the numbers for its weights."""
+    chosen = np.random.default_rng(derive_seed("images", seed)).permutation(len(images))[: part.batch]
+    batch = images[torch.from_numpy(chosen)]
     batch = batch.flatten(1) if part.kernel == 1 else batch
-    noise = torch.empty(batch.shape).normal_(generator=generator)
-    if device != "cpu":
-        generator = torch.Generator(device).manual_seed(seed)
+    gaussians, dtype = Gaussians(seed), DTYPES[part.dtype]
+    noise = gaussians.draw(*batch.shape)
     both = torch.cat([normalized(batch.to(device, dtype)), noise.to(device, dtype)])
-    grid = Grid()
-    if part.kernel > 1:
-        grid = Grid(batch.shape[-1], part.boundary)
-        both = both.permute(0, 2, 3, 1).reshape(-1, batch.shape[1])
-    network = Network(part, grid, generator, dtype)
+    weights = gaussians if device == "cpu" else Gaussians(seed, device)
+    if part.kernel == 1:
+        return both, Grid(), weights
+    rows = both.permute(0, 2, 3, 1).reshape(-1, batch.shape[1])
+    return rows, Grid(batch.shape[-1], part.boundary), weights
+
+
+def propagated(part: Spec, both: Tensor, grid: Grid, gaussians: Gaussians) -> Iterator[Row]:
+    """The measured layers, one after another."""
+    network = Network(part, grid, gaussians, both.dtype)
+    log_signal, log_noise = torch.zeros(2, dtype=torch.float64, device=both.device)
     both = network.first(both)
-    log_signal, log_noise = torch.zeros(2, dtype=torch.float64, device=device)
     step = {"vanilla": _vanilla, "bn_ff": _feedforward, "bn_res": _residual}[part.net]
     for layer in range(1, part.depth + 1):
         both, row = step(network, both, part, layer % part.measure_every == 0)
@@ -114,7 +128,7 @@ def _propagated(part: Spec, images: Tensor, seed: int, device: str) -> Iterator[
             scales = float(log_signal), float(log_noise)
             yield {
                 "layer": layer,
-                "chi": math.exp(row.pop("log_chi") + (scales[1] - scales[0]) / 2),
+                "chi": exponential(row.pop("log_chi") + (scales[1] - scales[0]) / 2),
                 **row,
                 "log_second_moment_signal": logarithm(second_moment(signal)) + scales[0],
                 "log_variance_noise": logarithm(second_moment(noise)) + scales[1],
@@ -135,7 +149,7 @@ def _vanilla(network: Network, before: Tensor, part: Spec, measured: bool) -> tu
     log_before, log_chi = log_sensitivity(before), log_sensitivity(both)
     return both, {
         "log_chi": log_chi,
-        "delta_chi": math.exp(log_chi - log_before),
+        "delta_chi": exponential(log_chi - log_before),
         "delta_chi_predicted": predicted,
         **_ranks(both),
     }
@@ -196,9 +210,9 @@ def _normalized_and_measured(both: Tensor, epsilon: float, log_before: float) ->
 
 def _increments(log_before: float, log_normalized: float, log_after: float) -> Row:
     return {
-        "delta_chi": math.exp(log_after - log_before),
-        "delta_bn": math.exp(log_normalized - log_before),
-        "delta_phi": math.exp(log_after - log_normalized),
+        "delta_chi": exponential(log_after - log_before),
+        "delta_bn": exponential(log_normalized - log_before),
+        "delta_phi": exponential(log_after - log_normalized),
     }
 
 

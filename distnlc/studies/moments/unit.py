@@ -6,6 +6,7 @@ In: the spec, a unit, the device. Out: its rows. A simulation is the same in wha
 import time
 from collections.abc import Sequence
 from functools import lru_cache
+
 import torch
 from torch import Tensor
 
