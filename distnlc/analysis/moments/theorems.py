@@ -142,9 +142,13 @@ def _beyond(one: Tested) -> str:
     place = int(np.argmax(abs(one.of_means) * one.off))
     return (
         f"{one.label} of {one.part.name} at {one.off.sum()} of {one.off.size} layers, by "
-        f"{100 * one.of_means[place]:+.2g} % at l = {one.part.layers[place]} (theory is of infinite width; here it is "
-        f"{one.part.width})"
+        f"{100 * one.of_means[place]:+.2g} % at l = {one.part.layers[place]} ({_why(one.part)})"
     )
+
+
+def _why(part: Part) -> str:
+    edge = "theory knows no edge of zeros, and " if part.boundary == "zero" and part.kernel > 1 else "theory "
+    return f"{edge}is of infinite width; here it is {part.width}"
 
 
 def _overall(one: Tested) -> dict[str, str]:
