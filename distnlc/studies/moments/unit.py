@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 
-import torch
 from torch import Tensor
 
 from distnlc.data import dataset
@@ -18,8 +17,8 @@ from distnlc.records import OK, Records
 from distnlc.spec import Unit
 from distnlc.studies.moments.records import BlockRow, LayerRow
 from distnlc.studies.moments.simulation import simulate
-from distnlc.studies.moments.spec import Spec, check_batch, check_positions, image_shape
-from distnlc.studies.moments.units import GUESS_SHAPE, cost, known, layers, seed_of, simulations
+from distnlc.studies.moments.spec import Spec, check_batch, check_positions
+from distnlc.studies.moments.units import known, seed_of, simulations
 from distnlc.training.programs import processor
 
 
@@ -64,35 +63,3 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
         seconds=time.perf_counter() - began,
     )
     return {"blocks": [block], "layers": layers}
-
-
-MOST = 1e9
-"""multiplications of a layer that is tried to see how long one takes"""
-FEWEST = 4
-"""images that are tried"""
-
-
-def seconds(spec: Spec, todo: Sequence[Unit], device: str) -> list[float]:
-    """The time of each unit, from a few layers of each part, on fewer images where a layer is long."""
-    parts = {name: spec.part(name) for name in dict.fromkeys(unit.part for unit in todo)}
-    each_s = {name: _simulation_seconds(part, device) for name, part in parts.items()}
-    return [len(simulations(parts[unit.part], unit.index)) * each_s[unit.part] for unit in todo]
-
-
-def _simulation_seconds(part: Spec, device: str) -> float:
-    """The time of one simulation: a constant and so much a layer, from one measured step and from three."""
-    steps = part.depth // part.measure_every
-    share = MOST * layers(part) / cost(part)
-    batch = part.batch if device != "cpu" else min(part.batch, max(FEWEST, int(part.batch * share)))
-    images = torch.randn(batch, *(image_shape(part.data) or GUESS_SHAPE), generator=torch.Generator().manual_seed(0))
-
-    def taken(steps: int) -> float:
-        tried = part.model_copy(update={"batch": batch, "depth": steps * part.measure_every})
-        began = time.perf_counter()
-        simulate(tried, images, 0, device)
-        return time.perf_counter() - began
-
-    taken(1)  # what is made once is made here
-    one, three = taken(1), taken(3)
-    found = one + max(three - one, 0) / 2 * (steps - 1)
-    return found * cost(part) / cost(part.model_copy(update={"batch": batch}))

@@ -64,8 +64,16 @@ def layers(part: Spec) -> int:
     return part.depth * (BRANCH if part.net == "bn_res" else 1)
 
 
+def multiplications(part: Spec) -> float:
+    """Of one convolution, of signal and noise together."""
+    return float(_points(part) * part.kernel**2 * part.width**2)
+
+
 def cost(part: Spec) -> float:
     """Multiplications of one simulation, and what takes as long."""
-    points = 2 * part.batch * positions(part, image_shape(part.data) or GUESS_SHAPE) ** 2
-    weights = part.kernel**2 * part.width**2
-    return float(layers(part) * (points * weights + NUMBER * points * part.width + DRAW * weights))
+    drawn = DRAW * part.kernel**2 * part.width**2
+    return layers(part) * (multiplications(part) + NUMBER * _points(part) * part.width + drawn)
+
+
+def _points(part: Spec) -> int:
+    return 2 * part.batch * positions(part, image_shape(part.data) or GUESS_SHAPE) ** 2

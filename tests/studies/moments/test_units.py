@@ -14,8 +14,9 @@ from distnlc.records import FAILED, OK
 from distnlc.spec import SpecError, spec_id
 from distnlc.studies import resolve
 from distnlc.studies.moments import KIND
+from distnlc.studies.moments.cost import estimate, seconds
 from distnlc.studies.moments.spec import Spec
-from distnlc.studies.moments.unit import prepare, run, seconds
+from distnlc.studies.moments.unit import prepare, run
 from distnlc.studies.moments.units import rows, seed_of, simulations, units
 
 TINY = ("width=16", "simulations=5", "parts.FC2.depth=4", "parts.FC3-64.depth=4", "parts.FC4.depth=5")
@@ -174,3 +175,16 @@ def test_the_time_of_a_unit_is_measured_of_each_part() -> None:
     assert min(found) > 0
     by_unit = dict(zip([(unit.part, unit.index) for unit in todo], found, strict=True))
     assert by_unit["FC2", 0] == pytest.approx(2 * by_unit["FC2", 2])
+
+
+def test_on_a_gpu_that_is_not_here_a_model_tells_the_time() -> None:
+    spec = spec_of("moments")
+    todo = units(spec)
+    found, told = estimate(spec, todo)
+    assert told.startswith("NVIDIA H200, estimated by a model")
+    by_part = Counter[str]()
+    for unit, each in zip(todo, found, strict=True):
+        by_part[unit.part] += each
+    products_s, measured_s = 1_000 * 3.1e13 / 40e12, 1_000 * 100 * 0.01  # section 9: 3.1e13 operations a simulation
+    assert by_part["Fig3"] == pytest.approx(products_s + measured_s, rel=0.02)
+    assert by_part["Fig5"] == pytest.approx(5 * products_s + measured_s, rel=0.02)
