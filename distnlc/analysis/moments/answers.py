@@ -72,7 +72,8 @@ def _vanilla(of_net: list[Pathologies]) -> list[str]:
         near = [one for one in ranked if abs(one.increment.value - 1) <= 0.02]
         said.append(
             f"Over the last half of the layers δχ lies within 0.02 of 1 in {len(near)} of {len(ranked)} parts "
-            f"({_listed(ranked, lambda one: interval(one.increment))}): layers become pseudo-linear."
+            f"({_listed(ranked, lambda one: interval(one.increment))})"
+            + (": layers become pseudo-linear." if len(near) == len(ranked) else ".")
         )
     said += _growth(of_net)
     for one in of_net:
@@ -84,7 +85,11 @@ def _vanilla(of_net: list[Pathologies]) -> list[str]:
 def _zero_boundary(one: Pathologies) -> str:
     said = f"{one.part.name} keeps an effective rank of {interval(one.rank)}"
     if one.part.boundary == "zero":
-        return f"{said}: explained by its edge of zeros, which gives all images a second direction, as in the paper."
+        stated = paper.MEANS["S3"]["rank_signal"][200]
+        return (
+            f"{said}: explained by its edge of zeros, which gives all images a second direction, as in the paper "
+            f"({stated} at width 512)."
+        )
     return f"{said}: unexplained."
 
 

@@ -107,6 +107,8 @@ class PowerFit:
     """fitted beside tau"""
     free_exponent: Estimate
     free_constant: Estimate
+    gap: Estimate
+    """exponent - free exponent"""
     of_recursion: float
     """the exponent that fits best what theorem 4 makes of d unit by unit, at the same layers: l^tau is its limit"""
 
@@ -132,6 +134,7 @@ def power_fit(chi: Floats, delta_chi: Floats, layers: Floats) -> PowerFit:
         constant=_resampled(_constants(means, layers, exponents)),
         free_exponent=_resampled(free),
         free_constant=_resampled(_constants(means, layers, free)),
+        gap=_resampled(exponents - free),
         of_recursion=float(_best_exponents(recursion[None], layers)[0]),
     )
 

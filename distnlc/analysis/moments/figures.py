@@ -136,11 +136,16 @@ def of_fit(part: Part, fit: PowerFit) -> list[str]:
 
 def _gap(fit: PowerFit) -> str:
     """How the two exponents differ, and how much of that theorem 4 itself explains."""
-    gap, own = (fit.exponent.value - free for free in (fit.free_exponent.value, fit.of_recursion))
+    own, gap = fit.exponent.value - fit.of_recursion, fit.gap
+    rest = (
+        "the rest is within the interval."
+        if gap.low <= own <= gap.high
+        else f"{gap.value - own:+.3f} stay unexplained."
+    )
     return (
-        f"The two exponents differ by {gap:+.3f}: the power is the theorem's limit for many units; its own product "
-        f"over these units, 1 + (d⁴ - 1) / (l + 1) each, has the exponent {fit.of_recursion:.3f}, which explains "
-        f"{own:+.3f}, and {gap - own:+.3f} stay unexplained."
+        f"The two exponents differ by {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]: the power is the theorem's "
+        f"limit for many units; its own product over these units, 1 + (d⁴ - 1) / (l + 1) each, has the exponent "
+        f"{fit.of_recursion:.3f}, which explains {own:+.3f}; {rest}"
     )
 
 
