@@ -132,8 +132,8 @@ def test_a_study_file_is_named_by_itself_or_by_its_file(ending: str, tmp_path: P
         (None, r"mine\.yaml: cannot read the study file: No such file or directory"),
         (b"\xff\xfe\x00\x80", r"mine\.yaml: cannot read the study file: expected text in UTF-8"),
         (b"- kind: nlc\n", r"mine\.yaml: expected a mapping of fields, but got list"),
-        (b"seed: 3\n", r"mine\.yaml: the field 'kind' is missing; kinds: nlc, "),
-        (b"kind: none-such\n", "unknown study kind 'none-such'; there are: nlc, .*--plugin"),
+        (b"seed: 3\n", r"mine\.yaml: the field 'kind' is missing; kinds: .*nlc, "),
+        (b"kind: none-such\n", "unknown study kind 'none-such'; there are: .*nlc, .*--plugin"),
     ],
 )
 def test_a_study_file_that_is_none_is_told_so(content: bytes | None, said: str, tmp_path: Path) -> None:

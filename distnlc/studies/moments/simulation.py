@@ -97,7 +97,15 @@ def simulate(part: Spec, images: Tensor, seed: int, device: str = "cpu") -> list
                 f"the simulation with seed {seed} has no finite {', '.join(wrong)} at layer {row['layer']}: the signal "
                 "has collapsed, or the sensitivity is above 1e308"
             )
-    return rows
+    return rows if part.dtype == "float64" else [{name: _single(value) for name, value in row.items()} for row in rows]
+
+
+def _single(value: Any) -> Any:
+    """A number with the 24 binary digits that 32 bits have, whatever its exponent; stored, it takes half the space."""
+    if not isinstance(value, float):
+        return value
+    fraction, exponent = math.frexp(value)
+    return math.ldexp(round(fraction * 2**24), exponent - 24)
 
 
 def start(part: Spec, images: Tensor, seed: int, device: str) -> tuple[Tensor, Grid, Gaussians]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from distnlc.metrics.gaussians import Gaussians
 from distnlc.spec import derive_seed
-from distnlc.studies.moments.simulation import normalized, propagated, simulate, start
+from distnlc.studies.moments.simulation import _single, normalized, propagated, simulate, start
 from distnlc.studies.moments.spec import Spec
 from tests.studies.moments.plain_moments import plain_simulation
 
@@ -122,6 +122,15 @@ def test_neither_noise_nor_signal_overflows_in_32_bits(net: str, depth: int) -> 
     else:
         assert last["log_second_moment_signal"] < -103  # the smallest number of 32 bits
     assert last["rank_signal"] >= 1
+
+
+def test_numbers_of_32_bits_are_kept_with_no_more_digits_than_they_have() -> None:
+    """With all of its digits a million rows would take 90 MB."""
+    single, double = (simulate(part_of(dtype=each), IMAGES, 2)[-1] for each in ("float32", "float64"))
+    values = {name: value for name, value in single.items() if isinstance(value, float)}
+    assert values == {name: float(np.float32(value)) for name, value in values.items()}
+    assert all(double[name] != float(np.float32(double[name])) for name in values)
+    assert [_single(value) for value in (1 / 3, 1e300, -0.1, 0.0)] == pytest.approx([1 / 3, 1e300, -0.1, 0], rel=6e-8)
 
 
 def test_a_sensitivity_that_no_number_holds_is_said_to_be_one() -> None:
