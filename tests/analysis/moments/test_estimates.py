@@ -101,6 +101,6 @@ def test_the_increment_is_a_ratio_of_means() -> None:
     """Of chi behind the first layer by chi before the unit; the measured layer before stands for the latter."""
     before = np.array([[1.0, 2.0], [1.0, 6.0]])
     ratios = np.array([[1.2, 1.1], [1.4, 1.3]])
-    chi = np.array([[2.0, 3.0], [6.0, 9.0]])
+    chi = np.array([[2.0, 3.0], [6.0, 4.0]])
     expected = np.mean([(ratios * before)[:, layer].sum() / before[:, layer].sum() for layer in range(2)])
     assert power_fit(chi, ratios, np.array([5.0, 10.0])).increment.value == pytest.approx(expected)

@@ -198,6 +198,9 @@ def test_theorems_are_judged_by_means_and_by_single_simulations(quick: Tables) -
     assert one.worst == pytest.approx(off.max())
     assert not one.off.any()
     assert theorems.verdicts([one])[0].startswith("Theorem 2: at 100 of 100 layers")
+    *_, of_activation = theorems.tested(part_of(quick, "FC3-64"))
+    assert of_activation.of_means == pytest.approx([0.0005] * 100)  # far beyond its error, but small
+    assert not of_activation.off.any()
     shifted = quick.layers["delta_chi_predicted"] * np.where(quick.layers["layer"] > 100, 1.05, 1)
     (one,) = theorems.tested(part_of(changed(quick, delta_chi_predicted=shifted), "FC2"))
     assert one.off.sum() == 50
