@@ -148,7 +148,6 @@ def _row(one: Pathologies) -> dict[str, str]:
     has_signal = not math.isnan(one.signal)
     rate = one.growth
     return {
-        "network": NETS[one.part.net],
         "zero-dimensional": one.collapses,
         "one-dimensional": one.one_dimensional,
         "exploding": one.explodes,
@@ -160,6 +159,7 @@ def _row(one: Pathologies) -> dict[str, str]:
         "paper": stated_factor(one.part),
         "exponential in": "–" if math.isnan(one.exponential) else f"{one.exponential:.0%}",
         "δχ": interval(one.increment),
+        "network": NETS[one.part.net],
     }
 
 
