@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from distnlc.metrics.effective_rank import TOLERANCE, effective_rank, largest_eigenvalue
+from distnlc.metrics import effective_rank as effective_rank_module
+from distnlc.metrics.effective_rank import TOLERANCE, effective_rank, lanczos
 
 torch.manual_seed(0)
 ISOTROPIC = torch.randn(300, 512)
@@ -24,15 +25,20 @@ CASES: dict[str, Tensor] = {
 }
 
 
+@pytest.mark.parametrize("small", [0, 100])
 @pytest.mark.parametrize("features", CASES.values(), ids=CASES)
-def test_it_is_that_of_the_singular_values(features: Tensor) -> None:
+def test_it_is_that_of_the_singular_values(features: Tensor, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Lanczos steps alone, too."""
+    monkeypatch.setattr(effective_rank_module, "SMALL", small)
     exact = features.double()
     values = torch.linalg.svdvals(exact - exact.mean(0)).square()
     rounding = 1e-5 if features.dtype == torch.float32 else 0
     assert effective_rank(features) == pytest.approx(float(values.sum() / values.max()), rel=TOLERANCE + rounding)
 
 
-def test_isotropic_features_have_as_many_directions_as_there_are() -> None:
+def test_isotropic_features_have_as_many_directions_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hard case for Lanczos steps, in which nearly nothing is left of the second vector."""
+    monkeypatch.setattr(effective_rank_module, "SMALL", 0)
     assert effective_rank(torch.randn(200_000, 10)) == pytest.approx(10, rel=0.02)
 
 
@@ -50,7 +56,7 @@ def test_the_largest_eigenvalue_is_that_of_a_full_decomposition(size: int) -> No
     generator = np.random.default_rng(size)
     features = generator.standard_normal((size, 2 * size))
     matrix = features @ features.T
-    assert largest_eigenvalue(matrix) == pytest.approx(np.linalg.eigvalsh(matrix)[-1], rel=TOLERANCE)
+    assert lanczos(matrix) == pytest.approx(np.linalg.eigvalsh(matrix)[-1], rel=TOLERANCE)
 
 
 def test_few_steps_are_enough_for_an_eigenvalue_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +71,4 @@ def test_few_steps_are_enough_for_an_eigenvalue_of_its_own(monkeypatch: pytest.M
 
     monkeypatch.setattr(np.linalg, "eigh", eigh)
     effective_rank(ISOTROPIC + 3 * torch.randn(300, 1) * torch.randn(1, 512))
-    assert max(seen) <= 32
+    assert max(seen) <= 36

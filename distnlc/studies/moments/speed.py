@@ -48,11 +48,9 @@ def measure() -> dict[str, Any]:
             found["ours"].append(_seconds(lambda: _together(pool, count)) / count)
             torch.set_num_threads(1)
             found["one"].append(_seconds(lambda: simulate(part, images, 0)))
-            found["product"].append(_seconds(lambda: [both @ wide for _ in range(part.depth)]))
-            found["drawing"].append(
-                _seconds(lambda: [gaussians.draw(part.width, part.width) for _ in range(part.depth)])
-            )
-            found["randn"].append(_seconds(lambda: [torch.randn(part.width, part.width) for _ in range(part.depth)]))
+            found["product"].append(_seconds(lambda: both @ wide, part.depth))
+            found["drawing"].append(_seconds(lambda: gaussians.draw(*wide.shape), part.depth))
+            found["randn"].append(_seconds(lambda: torch.randn(wide.shape), part.depth))
         peak_mb = max(pool.map(_peak_mb, range(count)))
     features = torch.randn(4 * part.width, part.width)
     rank_s = median(_seconds(lambda: effective_rank(features)) for _ in range(REPETITIONS))
@@ -85,9 +83,10 @@ def _images() -> Tensor:
     return torch.randn(1000, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
-def _seconds(work: Callable[[], Any]) -> float:
+def _seconds(work: Callable[[], Any], times: int = 1) -> float:
     began = time.perf_counter()
-    work()
+    for _ in range(times):
+        work()
     return time.perf_counter() - began
 
 
