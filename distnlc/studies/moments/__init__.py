@@ -20,5 +20,6 @@ KIND = Kind(
     estimate="distnlc.studies.moments.cost:estimate",
     rows=rows,
     bench="distnlc.studies.moments.speed:measure",
+    report="distnlc.analysis.moments.report:REPORT",
     presets="distnlc.studies.moments",
 )
