@@ -1,6 +1,6 @@
 """Batch norm whose statistics are constants to a derivative: the noise is divided by the signal's deviations alone.
 
-In: a copy of a network, which is changed, and a pass of it in forward differentiation. Out: the same outputs, with the
+In: a copy of a network, which is changed, and a pass of it that is differentiated. Out: the same outputs, with the
 derivative of the network that has these statistics for good. Held fixed are `functional.batch_norm` with the batch's
 own statistics, which all of torch's batch norms call, and the batch norm of layered networks. In evaluation the
 statistics are constants anyway. A batch norm that a network computes by hand, or in a script, is not known as one: its
@@ -37,7 +37,7 @@ def _batch_norm(
 ) -> Tensor:
     """As `functional.batch_norm`."""
     if training:
-        constant = forward_ad.unpack_dual(signal).primal
+        constant = _constant(signal)
         dimensions = [0, *range(2, signal.ndim)]
         running_var, running_mean = torch.var_mean(constant, dimensions, correction=0)
     return nn.functional.batch_norm(signal, running_mean, running_var, weight, bias, False, momentum, eps)
@@ -55,5 +55,10 @@ def _normalize(otherwise: Any, signal: Tensor, kind: str) -> Tensor:
     if kind != "batch":
         normalized: Tensor = otherwise(signal, kind)
         return normalized
-    variance, mean = torch.var_mean(forward_ad.unpack_dual(signal).primal, -2, correction=0, keepdim=True)
+    variance, mean = torch.var_mean(_constant(signal), -2, correction=0, keepdim=True)
     return (signal - mean) * torch.rsqrt(variance + EPSILON)
+
+
+def _constant(signal: Tensor) -> Tensor:
+    """The same numbers without a derivative, forward or backward."""
+    return forward_ad.unpack_dual(signal).primal.detach()

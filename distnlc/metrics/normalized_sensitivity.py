@@ -13,6 +13,7 @@ unit Gaussian noise; the result does not depend on its size, since dx is linear 
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from distnlc.metrics.batches import gaussian
 from distnlc.metrics.effective_rank import effective_rank
 from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
+from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import (
     Network,
     UnmeasurableError,
@@ -35,12 +37,13 @@ from distnlc.metrics.measurable import (
     undisturbed,
 )
 from distnlc.metrics.taps import Running, Tap, is_of_datapoints, tapped
-from distnlc.spec import MOST_SHOWN
+from distnlc.spec import MOST_SHOWN, derive_seed
 
 INPUT, OUTPUT = "(input)", "(output)"
 """places that are no module's path"""
 RESOLVED = 100
 """times the spacing of floating-point numbers, relative to its size, that a signal must vary by"""
+NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
 TYPES = (torch.float32, torch.float64)
 
 
@@ -66,6 +69,7 @@ class Sensitivity(NamedTuple):
     """share mu2(x) / nu2(x) of the signal's power that differs between datapoints and positions, 0 to 1"""
 
 
+@undisturbed()
 def normalized_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0) -> list[Sensitivity]:
     """Return signal and noise at the input, at every module's output in order of execution, and at the output.
 
@@ -76,62 +80,87 @@ def normalized_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int 
     inputs or a network that cannot be measured, with the place and the type of a module that torch cannot differentiate
     forward.
     """
-    rows, output = _propagate(network, inputs, noise_seed, every=True)
-    return [*rows, output]
+    inputs, function, module = _prepared(network, inputs)
+    noise = unit_noise(inputs, noise_seed)
+    origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
+    rows = [origin.row(origin)]
 
+    def see(tap: Tap, tensor: Tensor) -> None:
+        signal, arrived = forward_ad.unpack_dual(tensor)
+        if arrived is not None:
+            rows.append(_Moments.of(tap, signal, arrived).row(origin))
 
-def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0) -> Sensitivity:
-    """Return the last row of the same, without measuring the others."""
-    return _propagate(network, inputs, noise_seed, every=False)[1]
+    with forward_ad.dual_level(), _differentiable_attention(), FixedStatistics():
+        with warnings.catch_warnings():  # the first one imports torch's own scripts, which it has deprecated itself
+            warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+            dual = forward_ad.make_dual(inputs.clone(), noise)
+        signal, arrived = forward_ad.unpack_dual(_outputs(_call(function, module, dual, see), inputs))
+        if arrived is None:
+            raise UnmeasurableError(NO_DERIVATIVE)
+        return [*rows, _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)]
 
 
 @undisturbed()
-def _propagate(
-    network: Network, inputs: Tensor, noise_seed: int, *, every: bool
-) -> tuple[list[Sensitivity], Sensitivity]:
-    """The rows before the output, if all are wanted, and the output's."""
+def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0) -> Sensitivity:
+    """Return the last row of the same, but for rounding, by backpropagation (jacobian.py).
+
+    It begins at once, while the first forward differentiation of a process makes torch load its compiler, which takes
+    seconds. Raises ValueError as above, and for a network that cannot be differentiated twice.
+    """
+    inputs, function, module = _prepared(network, inputs)
+    noise = unit_noise(inputs, noise_seed)
+    with _differentiable_attention(), FixedStatistics():
+        try:
+            signal, push_forward, _ = linearize(lambda batch: _outputs(function(batch.clone()), inputs), inputs)
+            arrived = push_forward(noise)
+        except RuntimeError as error:
+            if of_device(error):
+                raise
+            said = " ".join(str(error).split())[:MOST_SHOWN]
+            raise UnmeasurableError(f"the network cannot be differentiated twice: RuntimeError: {said}") from error
+    origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
+    return _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)
+
+
+def _prepared(network: Network, inputs: Tensor) -> tuple[Tensor, Network, nn.Module | None]:
+    """The inputs, and a copy of the network in their type with batch norm as it is needed. Raises ValueError."""
     _check(inputs)
-    inputs = inputs.detach()
     function, module = copied_network(network)
     if module is not None:
         module.to(inputs.device)
         module.double() if inputs.dtype == torch.float64 else module.float()  # complex numbers stay
         hold_statistics(module)
-    noise = gaussian(inputs.shape, torch.Generator().manual_seed(noise_seed), inputs)
-    origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
-    rows = [origin.row(origin)] if every else []
+    return inputs.detach(), function, module
 
-    def see(tap: Tap, tensor: Tensor) -> None:
-        signal, arrived = forward_ad.unpack_dual(tensor)
-        if every and arrived is not None:
-            rows.append(_Moments.of(tap, signal, arrived).row(origin))
 
-    with forward_ad.dual_level(), _differentiable_attention(), FixedStatistics():
-        dual = forward_ad.make_dual(inputs.clone(), noise)
-        outputs = output_tensor(_call(function, module, dual, see))
-        if not is_of_datapoints(outputs, len(inputs)):
-            raise UnmeasurableError(
-                f"the network must map {shown(inputs)} to ({len(inputs)}, ...), but it returned {shown(outputs)}"
-            )
-        signal, arrived = forward_ad.unpack_dual(outputs)
-        if arrived is None:
-            raise UnmeasurableError(
-                "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
-            )
-        return rows, _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)
+def _outputs(returned: object, inputs: Tensor) -> Tensor:
+    """The tensor of datapoints that the network returned. Raises UnmeasurableError."""
+    outputs = output_tensor(returned)
+    if not is_of_datapoints(outputs, len(inputs)):
+        raise UnmeasurableError(
+            f"the network must map {shown(inputs)} to ({len(inputs)}, ...), but it returned {shown(outputs)}"
+        )
+    return outputs
+
+
+def unit_noise(inputs: Tensor, noise_seed: int) -> Tensor:
+    """dx0, unit Gaussian numbers of the inputs' shape; not those of inputs that were drawn from the same seed."""
+    return gaussian(inputs.shape, torch.Generator().manual_seed(derive_seed("noise", noise_seed)), inputs)
 
 
 def _check(inputs: Tensor) -> None:
     """Raises ValueError for inputs of a wrong type or shape, and for those that have no variance."""
-    expected = "inputs must be float32 or float64 of shape (batch, ...), batch at least 2, and"
     if not isinstance(inputs, Tensor) or inputs.dtype not in TYPES:
-        raise ValueError(f"{expected} continuous, to take noise: found {shown(inputs)}; convert with inputs.double()")
+        raise ValueError(
+            f"inputs must be a float32 or float64 tensor, since noise is added to them, found {shown(inputs)}; "
+            "convert them, such as by inputs.double()"
+        )
     if inputs.ndim < 2 or len(inputs) < 2 or inputs.numel() == 0:
-        raise ValueError(f"{expected} more than one number each: found {shown(inputs)}")
+        raise ValueError(f"inputs must have the shape (batch, ...) with at least 2 datapoints, found {shown(inputs)}")
     if not bool(inputs.isfinite().all()):
-        raise ValueError(f"{expected} finite: found nan or infinity")
+        raise ValueError("inputs must be finite, found nan or infinity")
     if not bool((inputs != inputs[0]).any()):
-        raise ValueError(f"{expected} not all alike: found the same point {len(inputs)} times")
+        raise ValueError(f"inputs must differ from one another, found the same datapoint {len(inputs)} times")
 
 
 def _call(function: Network, module: nn.Module | None, dual: Tensor, see: Callable[[Tap, Tensor], None]) -> object:
@@ -211,6 +240,7 @@ class _Moments(NamedTuple):
 
 def _vectors(tensor: Tensor) -> Tensor:
     """The feature vectors (batch and positions, channels), float64."""
+    tensor = tensor.detach()
     if tensor.ndim == 1:
         return tensor.double()[:, None]
     channels_last = tensor.movedim(1, -1) if tensor.ndim > 3 else tensor
@@ -230,4 +260,4 @@ def _log_mean_square(values: Tensor) -> float:
 def _rank(vectors: Tensor) -> float:
     """Their effective rank; nan where they are zeros or not finite."""
     scale = float(vectors.abs().amax())
-    return effective_rank(vectors / scale) if 0 < scale < math.inf else math.nan
+    return float(effective_rank(vectors / scale)) if 0 < scale < math.inf else math.nan
