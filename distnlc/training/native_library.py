@@ -18,6 +18,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,16 +73,21 @@ def _load(dtype: torch.dtype) -> Library:
         raise NoLibrary(f"there is no native program for {dtype}")
     real, letter = REALS[dtype]
     gemm = ctypes.cast(getattr(openblas(), f"scipy_cblas_{letter}gemm"), ctypes.c_void_p).value
-    path = _compiled(real)
-    _check_own(path)
-    try:
-        functions = ctypes.CDLL(str(path))
-    except OSError as error:  # a torn file, or a folder from which nothing may be executed
-        raise NoLibrary(f"{path} cannot be loaded (if it is broken, delete it): {error}") from None
+    functions = compiled(SOURCE, [f"-DREAL={real}"])
     functions.workspace_size.restype = functions.count_errors.restype = ctypes.c_int64
     functions.train.restype = functions.gradient.restype = ctypes.c_double
     assert gemm is not None  # the address of a loaded function
     return Library(functions, gemm)
+
+
+def compiled(source: Path, flags: Sequence[str]) -> ctypes.CDLL:
+    """The functions of a C file, with those beside it that it includes, compiled if need be. Raises NoLibrary."""
+    path = _compiled(source, flags)
+    _check_own(path)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:  # a torn file, or a folder from which nothing may be executed
+        raise NoLibrary(f"{path} cannot be loaded (if it is broken, delete it): {error}") from None
 
 
 @cache
@@ -120,25 +126,25 @@ def _processor_flags() -> set[str]:
     return set(cpuinfo("flags", "Features").split())  # on x86, on ARM
 
 
-def _sources() -> list[str]:
-    """The text of native.c and of the parts that it includes, which lie beside it."""
-    return [path.read_text(encoding="utf-8") for path in sorted(SOURCE.parent.glob("*.[ch]"))]
+def _sources(source: Path) -> list[str]:
+    """The text of the C file and of the parts that it includes, which lie beside it."""
+    return [path.read_text(encoding="utf-8") for path in sorted(source.parent.glob("*.[ch]"))]
 
 
-def _compiled(real: str) -> Path:
-    """The shared library for the C type, from the cache or compiled into it."""
+def _compiled(source: Path, special: Sequence[str]) -> Path:
+    """The shared library of a C file with these flags, from the cache or compiled into it."""
     name, *own_flags = shlex.split(os.environ.get("CC", "")) or ["cc"]
     compiler = shutil.which(name)
     if compiler is None:
         raise NoLibrary("no C compiler was found (set CC, or install gcc or clang)")
-    flags = [*own_flags, *FLAGS, f"-DREAL={real}"]
+    flags = [*own_flags, *FLAGS, *special]
     if "avx512f" in _processor_flags():
         flags.append("-mprefer-vector-width=512")
     version = subprocess.run(
         [compiler, *own_flags, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
     ).stdout
     machine = f"{platform.machine()} {cpuinfo('model name')} {sorted(_processor_flags())} {os.getuid()}"
-    key = hashlib.sha256("\n".join([*_sources(), version, machine, *flags]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([*_sources(source), version, machine, *flags]).encode()).hexdigest()[:16]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():
         return path
@@ -146,7 +152,7 @@ def _compiled(real: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder, path.name)
-            command = [compiler, *flags, str(SOURCE), "-o", str(made), "-lm"]
+            command = [compiler, *flags, str(source), "-o", str(made), "-lm"]
             subprocess.run(
                 command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=COMPILE_LIMIT_S
             )
@@ -157,7 +163,7 @@ def _compiled(real: str) -> Path:
             except OSError:  # no hard links here
                 os.replace(made, path)
     except subprocess.CalledProcessError as error:
-        raise NoLibrary(f"{compiler} cannot compile {SOURCE.name}: {error.stderr.strip()[:500]}") from None
+        raise NoLibrary(f"{compiler} cannot compile {source.name}: {error.stderr.strip()[:500]}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoLibrary(f"{SOURCE.name} cannot be compiled into {path.parent}: {error}") from None
+        raise NoLibrary(f"{source.name} cannot be compiled into {path.parent}: {error}") from None
     return path

@@ -215,7 +215,7 @@ def test_a_library_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatc
     """As from a folder mounted without permission to execute, or after a crash while it was written."""
     torn = tmp_path / "native.so"
     torn.write_bytes(b"torn")
-    monkeypatch.setattr(native_library, "_compiled", lambda _: torn)
+    monkeypatch.setattr(native_library, "_compiled", lambda *_: torn)
     with without(), pytest.raises(NoLibrary, match=r"native\.so cannot be loaded"):
         native_library.library(torch.float64)
 
@@ -245,7 +245,7 @@ def test_of_workers_that_compile_at_once_the_first_ones_library_stays_and_is_fou
 
     monkeypatch.setattr(subprocess, "run", compile_slowly)
     for _ in range(2):
-        assert native_library._compiled("double").read_text() == "first"
+        assert native_library._compiled(native_library.SOURCE, ["-DREAL=double"]).read_text() == "first"
     assert len(list(tmp_path.iterdir())) == len(compiled) == 1
 
 
