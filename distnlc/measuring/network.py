@@ -16,7 +16,7 @@ from traceback import extract_tb
 import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.batches import checked_batch_size, random_batches
+from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import (
@@ -31,11 +31,11 @@ from distnlc.metrics.measurable import (
     shown,
     undisturbed,
 )
-from distnlc.metrics.normalized_sensitivity import Sensitivity, output_sensitivity
+from distnlc.metrics.normalized_sensitivity import Sensitivity, batch_sensitivity
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
 from distnlc.records import INITIAL, MeasurementRow
-from distnlc.spec import MOST_SHOWN, derive_seed
+from distnlc.spec import MOST_SHOWN
 
 PACKAGE = Path(__file__).parent.parent
 _REGION = (
@@ -134,10 +134,8 @@ def measure_network(
 
 def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]) -> Sensitivity | None:
     """That of a random batch; if there is none, a note says why."""
-    random = torch.Generator().manual_seed(derive_seed("metrics", seed, "sensitivity"))
-    (rows,) = random_batches(inputs, batch_size, 1, random)
     try:
-        found = output_sensitivity(network, inputs[rows], noise_seed=derive_seed("metrics", seed, "noise"))
+        found = batch_sensitivity(network, inputs, batch_size=batch_size, seed=seed)
     except ValueError as reason:
         notes.append(f"no normalized sensitivity: {reason}")
         return None

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from distnlc.metrics.batches import gaussian
+from distnlc.metrics.batches import gaussian, random_batches
 from distnlc.metrics.effective_rank import effective_rank
 from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
 from distnlc.metrics.jacobian import linearize
@@ -120,6 +120,13 @@ def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0)
             raise UnmeasurableError(f"the network cannot be differentiated twice: RuntimeError: {said}") from error
     origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
     return _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)
+
+
+def batch_sensitivity(network: Network, inputs: Tensor, *, batch_size: int, seed: int) -> Sensitivity:
+    """Return the output's row of one random batch of the inputs (points, d_in...). Raises ValueError as above."""
+    random = torch.Generator().manual_seed(derive_seed("metrics", seed, "sensitivity"))
+    (rows,) = random_batches(inputs, batch_size, 1, random)
+    return output_sensitivity(network, inputs[rows], noise_seed=derive_seed("metrics", seed, "noise"))
 
 
 def _prepared(network: Network, inputs: Tensor) -> tuple[Tensor, Network, nn.Module | None]:
