@@ -4,17 +4,15 @@ In: a module, and a function that is called with each output while the network r
 it in place. A point is named by the module's path in the network and by the number of its call. These have no point:
     outputs that are no tensors    of a tuple, list or mapping each tensor directly inside has one, as `lstm[0]`
     tensors of other things        those that are not of floating point, or lack the batch on their first axis
-    what computes parameters       the modules of `torch.nn.utils.parametrize`, such as a spectral norm
-The network's own output is the last point. A module that is shared is named by its first path.
+The network's own output is no point here. A module that is shared is named by its first path.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import ParametrizationList
 
 
 class Tap(NamedTuple):
@@ -68,7 +66,9 @@ def tapped(network: nn.Module, batch: int, see: Callable[[Tap, Tensor], None]) -
                 see(tap._replace(place=tap.place + entry), tensor)
 
     with ExitStack() as hooks:
-        for place, module in _inner_modules(network):
+        for place, module in network.named_modules():
+            if not place:  # the network itself
+                continue
             hooks.callback(module.register_forward_pre_hook(partial(enter, place)).remove)
             hooks.callback(module.register_forward_hook(partial(leave, place)).remove)
         yield running
@@ -79,23 +79,16 @@ def is_of_datapoints(tensor: Tensor, batch: int) -> bool:
     return tensor.is_floating_point() and tensor.ndim > 0 and len(tensor) == batch
 
 
-def _inner_modules(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The modules inside the network by their paths, without those that compute parameters."""
-    found = list(network.named_modules())
-    computing = tuple(f"{place}." for place, module in found if isinstance(module, ParametrizationList))
-    return ((place, module) for place, module in found if place and not f"{place}.".startswith(computing))
-
-
 def _tensors(outputs: Any) -> Iterator[tuple[str, Tensor]]:
     """The tensors among a module's outputs, with what is written behind the module's path."""
     if isinstance(outputs, Tensor):
         yield "", outputs
         return
-    entries = outputs.items() if isinstance(outputs, Mapping) else enumerate(outputs) if _is_row(outputs) else ()
+    entries: Iterable[tuple[Any, Any]] = ()
+    if isinstance(outputs, Mapping):
+        entries = outputs.items()
+    elif isinstance(outputs, list | tuple):
+        entries = enumerate(outputs)
     for name, value in entries:
         if isinstance(value, Tensor):
             yield f"[{name}]", value
-
-
-def _is_row(outputs: Any) -> bool:
-    return isinstance(outputs, list | tuple)

@@ -311,7 +311,7 @@ def test_of_what_is_no_tensor_the_tensors_of_datapoints_directly_inside_have_row
 
 
 def test_modules_that_compute_parameters_have_no_row(normal) -> None:
-    """The weight has as many rows as there are datapoints."""
+    """The weight has as many rows as there are datapoints, but the noise does not reach it."""
     linear = nn.utils.parametrizations.weight_norm(nn.Linear(6, 5, dtype=torch.float64))
     assert entries(nn.Sequential(linear), normal(5, 6, seed=0)) == [("0", "ParametrizedLinear", 1)]
 
