@@ -14,8 +14,8 @@ unit Gaussian noise; the result does not depend on its size, since dx is linear 
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -44,6 +44,9 @@ INPUT, OUTPUT = "(input)", "(output)"
 RESOLVED = 100
 """times the spacing of floating-point numbers, relative to its size, that a signal must vary by"""
 NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
+plain_attention = partial(sdpa_kernel, SDPBackend.MATH)
+"""the fused kernels cannot be differentiated forward, nor twice; a mode such as FixedStatistics switches torch's fast
+encoder off"""
 TYPES = (torch.float32, torch.float64)
 
 
@@ -90,7 +93,7 @@ def normalized_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int 
         if arrived is not None:
             rows.append(_Moments.of(tap, signal, arrived).row(origin))
 
-    with forward_ad.dual_level(), _differentiable_attention(), FixedStatistics():
+    with forward_ad.dual_level(), plain_attention(), FixedStatistics():
         with warnings.catch_warnings():  # the first one imports torch's own scripts, which it has deprecated itself
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             dual = forward_ad.make_dual(inputs.clone(), noise)
@@ -109,7 +112,7 @@ def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0)
     """
     inputs, function, module = _prepared(network, inputs)
     noise = unit_noise(inputs, noise_seed)
-    with _differentiable_attention(), FixedStatistics():
+    with plain_attention(), FixedStatistics():
         try:
             signal, push_forward, _ = linearize(lambda batch: _outputs(function(batch.clone()), inputs), inputs)
             arrived = push_forward(noise)
@@ -198,18 +201,6 @@ def _why_not(error: Exception, running: Running, module: nn.Module | None, dual:
 
 def _type_name(module: nn.Module | None) -> str:
     return "a callable" if module is None else type(module).__name__
-
-
-@contextmanager
-def _differentiable_attention() -> Iterator[None]:
-    """Attention by plain operations: the fused ones cannot be differentiated forward."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class _Moments(NamedTuple):

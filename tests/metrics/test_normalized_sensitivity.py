@@ -484,7 +484,7 @@ def everything(network: nn.Module, inputs: Tensor) -> dict[str, Any]:
 def test_nothing_of_the_callers_and_nothing_global_changes(network, images, measure, fails, requires_grad) -> None:
     def forward(net: Any, batch: Tensor) -> Tensor:
         torch.rand(1), np.random.rand()
-        batch *= 1
+        batch *= 2
         net.count += 1
         if fails:
             raise RuntimeError("the end")
