@@ -17,6 +17,7 @@ _HOME = {
     "input_gradients": "distnlc.metrics.gradients",
     "local_lipschitz": "distnlc.metrics.lipschitz",
     "correlation_preservation": "distnlc.metrics.correlation",
+    "normalized_sensitivity": "distnlc.metrics.normalized_sensitivity",
     # sampling networks
     "Architecture": "distnlc.networks.architecture",
     "sample_architecture": "distnlc.studies.nlc.sampling",

@@ -18,6 +18,7 @@ from distnlc.data.sources import STATED
 from distnlc.data.spec import DataSpec
 from distnlc.engine.executor import best_device
 from distnlc.measuring.table import plain_table
+from distnlc.metrics import catalog
 from distnlc.plugged import NamedMetric
 from distnlc.plugins import Metric, plugin_names, use_plugins
 from distnlc.records import quantities
@@ -40,6 +41,13 @@ LABELS = {
     if quantity.group == "initial" and name.startswith("init_")
 }
 """column -> label of the initial metrics that need only a function, in the order of the table `architectures`"""
+
+SENSITIVITY = {
+    "chi": catalog.NORMALIZED_SENSITIVITY.label,
+    "rank_signal": catalog.SIGNAL_RANK.label,
+    "rank_noise": catalog.NOISE_RANK.label,
+}
+"""name -> label of what is measured at the output by `normalized_sensitivity`, which studies of that kind lack"""
 
 
 def measure(
@@ -94,6 +102,7 @@ def measure(
         "dtype": str(measured.dtype).removeprefix("torch."),
         "device": device,
         "metrics": {name: measured.metrics.get(name) for name in LABELS},
+        "sensitivity": {name: getattr(measured.sensitivity, name, None) for name in SENSITIVITY},
         "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
         "notes": measured.notes,
@@ -176,9 +185,10 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
         if value is not None:
             median = number(part.rows[name].median())
             table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
-    for name, label in own_labels.items():
-        if (value := found["own_metrics"][name]) is not None:
-            table.add_row(label, number(value), "–", "–")
+    for group, named in (("sensitivity", SENSITIVITY), ("own_metrics", own_labels)):
+        for name, label in named.items():
+            if (value := found[group][name]) is not None:
+                table.add_row(label, number(value), "–", "–")
     terminal.print(table)
     study, count = reference["study"], reference["architectures"]
     say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")

@@ -31,6 +31,7 @@ from distnlc.metrics.measurable import (
     shown,
     undisturbed,
 )
+from distnlc.metrics.normalized_sensitivity import Sensitivity, batch_sensitivity
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
 from distnlc.records import INITIAL, MeasurementRow
@@ -55,6 +56,8 @@ class Measurement:
 
     metrics: dict[str, float]
     """by their names in `ArchitectureRow`; those that could not be measured are absent"""
+    sensitivity: Sensitivity | None
+    """normalized sensitivity and effective ranks at the output, of one random batch; None if it has no value"""
     parameters: int | None
     """None for a callable that is no module"""
     d_out: int
@@ -113,6 +116,7 @@ def measure_network(
         notes.append("without labels there are no gradients of the loss")
     else:
         labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
+    sensitivity = _sensitivity(given, inputs, size, seed, notes)
     if spec.walk_batches and (why_not := _why_not_twice(function, inputs[:size])):
         spec = spec.model_copy(update={"walk_batches": 0})
         notes.append(f"no Lipschitz estimate and linear regions, which differentiate twice: {why_not}")
@@ -125,7 +129,20 @@ def measure_network(
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
-    return Measurement(metrics, parameters, d_out, inputs.dtype, own, notes)
+    return Measurement(metrics, sensitivity, parameters, d_out, inputs.dtype, own, notes)
+
+
+def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]) -> Sensitivity | None:
+    """That of a random batch; if there is none, a note says why."""
+    try:
+        found = batch_sensitivity(network, inputs, batch_size=batch_size, seed=seed)
+    except ValueError as reason:
+        notes.append(f"no normalized sensitivity: {reason}")
+        return None
+    if math.isnan(found.chi):
+        notes.append("no normalized sensitivity: the outputs vary by rounding alone, or the noise overflows")
+        return None
+    return found
 
 
 class _TypeRefusedError(ValueError):

@@ -73,10 +73,7 @@ class Measurable:
 
     def __init__(self, network: Network) -> None:
         """Raises UnmeasurableError for a module that cannot be copied."""
-        owner = getattr(network, "__self__", None)  # of a bound method
-        module = network if isinstance(network, nn.Module) else owner if isinstance(owner, nn.Module) else None
-        copied = module and frozen_copy(module)
-        self._network = network if copied is None else copied if module is network else _bound(network, copied)
+        self._network, copied = copied_network(network)
         self.takes_stacks = takes_stacks(self._network)
         changing = copied.modules() if copied is not None and not self.takes_stacks else ()
         self._buffers = [
@@ -116,6 +113,19 @@ class Measurable:
                 "measured; is there dropout? Return it with dropout switched off"
             )
         return None
+
+
+def copied_network(network: Network) -> tuple[Network, nn.Module | None]:
+    """The network with a frozen copy in the place of its module, and that copy, if it is a module or a method of one.
+
+    Raises UnmeasurableError.
+    """
+    owner = getattr(network, "__self__", None)  # of a bound method
+    module = network if isinstance(network, nn.Module) else owner if isinstance(owner, nn.Module) else None
+    if module is None:
+        return network, None
+    copied = frozen_copy(module)
+    return (copied if module is network else _bound(network, copied)), copied
 
 
 def frozen_copy(module: nn.Module) -> nn.Module:

@@ -130,6 +130,8 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("initial NLC "))
     assert len(line.split()) == 2 + 3, "its name, value, percentile, median"
     assert "predicted test error: " in answer.out
+    for shown in ("normalized sensitivity", "effective rank of the signal", "effective rank of the noise"):
+        assert re.search(rf"^ *{shown} +[\d.]+ +– +– *$", answer.out, re.MULTILINE)
     assert "(90% interval 0.000 to 1.000), by NLC and bias" in answer.out  # three architectures tell nothing
     assert "note: measured in float64, converted from float32" in answer.out
     assert "note: measured without its dropout" in answer.out
@@ -155,6 +157,9 @@ def test_without_labels_the_gradients_are_left_out_and_the_seed_fixes_the_weight
     assert first["metrics"]["init_bias"] != other["metrics"]["init_bias"]
     assert first["metrics"]["init_gradient_length"] is first["metrics"]["init_gradient_component"] is None
     assert "without labels there are no gradients of the loss" in first["notes"]
+    assert first["sensitivity"]["chi"] > 0
+    assert first["sensitivity"]["rank_signal"] >= 1
+    assert first["sensitivity"]["rank_noise"] >= 1
 
 
 def test_what_overflows_is_a_word_in_json_and_predicts_nothing(finished: Path) -> None:

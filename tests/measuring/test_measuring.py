@@ -14,6 +14,7 @@ from distnlc.metrics.correlation import correlation_preservation
 from distnlc.metrics.gradients import input_gradients
 from distnlc.metrics.lipschitz import local_lipschitz
 from distnlc.metrics.nlc import nlc
+from distnlc.metrics.normalized_sensitivity import output_sensitivity
 from distnlc.metrics.region import linear_region, relative_diameter
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.spec import derive_seed
@@ -67,6 +68,14 @@ def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels:
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
 
+def test_the_normalized_sensitivity_is_that_of_one_random_batch_at_the_output(inputs: Tensor) -> None:
+    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5).sensitivity
+    rows = torch.randperm(60, generator=torch.Generator().manual_seed(derive_seed("metrics", 5, "sensitivity")))[:20]
+    expected = output_sensitivity(network(), inputs[rows], noise_seed=derive_seed("metrics", 5, "noise"))
+    assert found == expected
+    assert 0 < expected.chi < 10
+
+
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:
     single = network(dtype=torch.float32)
     found = measure_network(single, inputs.float(), labels, batch_size=20, spec=FEW)
@@ -89,8 +98,14 @@ def test_a_metric_that_has_no_value_is_left_out_with_the_reason(inputs: Tensor) 
     found = measure_network(lambda batch: torch.sin(3 * batch[:, :3]) + 1e14, inputs, batch_size=20, spec=FEW)
     assert not found.metrics.keys() & {"init_linear_region", "init_relative_diameter", "init_cosine_correlation"}
     reasons = [note.partition(": ")[::2] for note in found.notes if note.startswith("no ")]
-    assert [what for what, _ in reasons] == ["no linear region", "no relative diameter", "no correlation preservation"]
-    assert "rounding hides the network's changes, or the network has a kink" in reasons[0][1]
+    assert [what for what, _ in reasons] == [
+        "no normalized sensitivity",
+        "no linear region",
+        "no relative diameter",
+        "no correlation preservation",
+    ]
+    assert "rounding hides the network's changes, or the network has a kink" in reasons[1][1]
+    assert found.sensitivity is None
 
 
 def test_dropout_is_switched_off_and_batch_norm_is_not(inputs: Tensor) -> None:
@@ -131,6 +146,8 @@ def test_without_second_derivatives_the_rest_is_measured(inputs: Tensor) -> None
     assert whole.metrics.keys() - found.metrics.keys() == WALKED
     assert found.metrics["init_nlc"] == pytest.approx(whole.metrics["init_nlc"])
     assert "differentiate twice: RuntimeError: " in found.notes[-1]
+    assert found.sensitivity is None
+    assert found.notes[-2].startswith("no normalized sensitivity: the network cannot be differentiated twice: ")
 
 
 @pytest.mark.parametrize(

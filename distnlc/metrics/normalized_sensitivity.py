@@ -1,0 +1,261 @@
+"""The normalized sensitivity chi: how much a network amplifies noise, relative to its signal, from its inputs to each
+module's output (section 3 of the study of well-behaved networks; normalized_sensitivity.md says how to read it).
+
+In: a network and inputs x (batch, ...), float32 or float64. Out: one row per measuring point (taps.py), from one pass
+that carries the signal and the noise dx = J dx0 together (forward differentiation, as torch.func.jvp does it). dx0 is
+unit Gaussian noise; the result does not depend on its size, since dx is linear in it. Where the text is silent:
+    batch norm       its statistics are constants to the noise: the running ones in evaluation, else those of the batch,
+                     which is all of the inputs (fixed_statistics.py)
+    channels         the last axis of (batch, channels) and of sequences (batch, time, channels), else axis 1, as of
+                     images (batch, channels, height, width); a Conv1d's outputs are read as sequences, too
+    moments          in float64, as logarithms: nothing overflows but the numbers of the network itself
+    nothing to see   a signal that varies by rounding alone has no chi and no rank (nan), and noise of zeros no rank
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from distnlc.metrics.batches import gaussian, random_batches
+from distnlc.metrics.effective_rank import effective_rank
+from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
+from distnlc.metrics.jacobian import linearize
+from distnlc.metrics.measurable import (
+    Network,
+    UnmeasurableError,
+    copied_network,
+    of_device,
+    output_tensor,
+    shown,
+    undisturbed,
+)
+from distnlc.metrics.taps import Running, Tap, is_of_datapoints, tapped
+from distnlc.spec import MOST_SHOWN, derive_seed
+
+INPUT, OUTPUT = "(input)", "(output)"
+"""places that are no module's path"""
+RESOLVED = 100
+"""times the spacing of floating-point numbers, relative to its size, that a signal must vary by"""
+NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
+plain_attention = partial(sdpa_kernel, SDPBackend.MATH)
+"""the fused kernels cannot be differentiated forward, nor twice; a mode such as FixedStatistics switches torch's fast
+encoder off"""
+TYPES = (torch.float32, torch.float64)
+
+
+class Sensitivity(NamedTuple):
+    """Signal and noise at one measuring point."""
+
+    place: str
+    """the module's path in the network; `(input)` and `(output)` are the first and the last"""
+    module: str
+    """its type, such as `Conv2d`; empty at the input"""
+    call: int
+    """which of the module's calls, from 1"""
+    shape: tuple[int, ...]
+    """of one datapoint there"""
+    chi: float
+    """sqrt of the noise factor [mu2(dx) / mu2(x)] / [mu2(dx0) / mu2(x0)]: 1 at the input; above 1 noise has grown; inf
+    or nan where the noise is beyond the largest number of its type"""
+    rank_signal: float
+    """effective rank: the number of directions that the signal varies in, at least 1"""
+    rank_noise: float
+    """effective rank of the noise"""
+    varying: float
+    """share mu2(x) / nu2(x) of the signal's power that differs between datapoints and positions, 0 to 1"""
+
+
+@undisturbed()
+def normalized_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0) -> list[Sensitivity]:
+    """Return signal and noise at the input, at every module's output in order of execution, and at the output.
+
+    network: a module, or another callable, of which only input and output are seen. inputs: (batch, ...), all
+    propagated as one batch; some hundreds are enough. The measuring is in their type and on their device, to which a
+    copy of the module is converted. Batch norm uses running statistics in `eval()` mode and else those of the batch,
+    held fixed in both. Nothing that is given changes; dropout is left out (see measurable.py). Raises ValueError for
+    inputs or a network that cannot be measured, with the place and the type of a module that torch cannot differentiate
+    forward.
+    """
+    inputs, function, module = _prepared(network, inputs)
+    noise = unit_noise(inputs, noise_seed)
+    origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
+    rows = [origin.row(origin)]
+
+    def see(tap: Tap, tensor: Tensor) -> None:
+        signal, arrived = forward_ad.unpack_dual(tensor)
+        if arrived is not None:
+            rows.append(_Moments.of(tap, signal, arrived).row(origin))
+
+    with forward_ad.dual_level(), plain_attention(), FixedStatistics():
+        with warnings.catch_warnings():  # the first one imports torch's own scripts, which it has deprecated itself
+            warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+            dual = forward_ad.make_dual(inputs.clone(), noise)
+        signal, arrived = forward_ad.unpack_dual(_outputs(_call(function, module, dual, see), inputs))
+        if arrived is None:
+            raise UnmeasurableError(NO_DERIVATIVE)
+        return [*rows, _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)]
+
+
+@undisturbed()
+def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0) -> Sensitivity:
+    """Return the last row of the same, but for rounding, by backpropagation (jacobian.py).
+
+    It begins at once, while the first forward differentiation of a process makes torch load its compiler, which takes
+    seconds. Raises ValueError as above, and for a network that cannot be differentiated twice.
+    """
+    inputs, function, module = _prepared(network, inputs)
+    noise = unit_noise(inputs, noise_seed)
+    with plain_attention(), FixedStatistics():
+        try:
+            signal, push_forward, _ = linearize(lambda batch: _outputs(function(batch.clone()), inputs), inputs)
+            arrived = push_forward(noise)
+        except RuntimeError as error:
+            if of_device(error):
+                raise
+            said = " ".join(str(error).split())[:MOST_SHOWN]
+            raise UnmeasurableError(f"the network cannot be differentiated twice: RuntimeError: {said}") from error
+    origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
+    return _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)
+
+
+def batch_sensitivity(network: Network, inputs: Tensor, *, batch_size: int, seed: int) -> Sensitivity:
+    """Return the output's row of one random batch of the inputs (points, d_in...). Raises ValueError as above."""
+    random = torch.Generator().manual_seed(derive_seed("metrics", seed, "sensitivity"))
+    (rows,) = random_batches(inputs, batch_size, 1, random)
+    return output_sensitivity(network, inputs[rows], noise_seed=derive_seed("metrics", seed, "noise"))
+
+
+def _prepared(network: Network, inputs: Tensor) -> tuple[Tensor, Network, nn.Module | None]:
+    """The inputs, and a copy of the network in their type with batch norm as it is needed. Raises ValueError."""
+    _check(inputs)
+    function, module = copied_network(network)
+    if module is not None:
+        module.to(inputs.device)
+        module.double() if inputs.dtype == torch.float64 else module.float()  # complex numbers stay
+        hold_statistics(module)
+    return inputs.detach(), function, module
+
+
+def _outputs(returned: object, inputs: Tensor) -> Tensor:
+    """The tensor of datapoints that the network returned. Raises UnmeasurableError."""
+    outputs = output_tensor(returned)
+    if not is_of_datapoints(outputs, len(inputs)):
+        raise UnmeasurableError(
+            f"the network must map {shown(inputs)} to ({len(inputs)}, ...), but it returned {shown(outputs)}"
+        )
+    return outputs
+
+
+def unit_noise(inputs: Tensor, noise_seed: int) -> Tensor:
+    """dx0, unit Gaussian numbers of the inputs' shape; not those of inputs that were drawn from the same seed."""
+    return gaussian(inputs.shape, torch.Generator().manual_seed(derive_seed("noise", noise_seed)), inputs)
+
+
+def _check(inputs: Tensor) -> None:
+    """Raises ValueError for inputs of a wrong type or shape, and for those that have no variance."""
+    if not isinstance(inputs, Tensor) or inputs.dtype not in TYPES:
+        raise ValueError(
+            f"inputs must be a float32 or float64 tensor, since noise is added to them, found {shown(inputs)}; "
+            "convert them, such as by inputs.double()"
+        )
+    if inputs.ndim < 2 or len(inputs) < 2 or inputs.numel() == 0:
+        raise ValueError(f"inputs must have the shape (batch, ...) with at least 2 datapoints, found {shown(inputs)}")
+    if not bool(inputs.isfinite().all()):
+        raise ValueError("inputs must be finite, found nan or infinity")
+    if not bool((inputs != inputs[0]).any()):
+        raise ValueError(f"inputs must differ from one another, found the same datapoint {len(inputs)} times")
+
+
+def _call(function: Network, module: nn.Module | None, dual: Tensor, see: Callable[[Tap, Tensor], None]) -> object:
+    """What the tapped network returns. Raises UnmeasurableError where it raises, with the place."""
+    with tapped(nn.Module() if module is None else module, len(dual), see) as running:
+        try:
+            return function(dual)
+        except UnmeasurableError:
+            raise
+        except Exception as error:  # whatever the user's code raises
+            if of_device(error):
+                raise
+            raise UnmeasurableError(_why_not(error, running, module, dual)) from error
+
+
+def _why_not(error: Exception, running: Running, module: nn.Module | None, dual: Tensor) -> str:
+    """What to say of an error: the place, and whether it is forward differentiation that is missing there."""
+    inner = running.innermost
+    place = f"the network's module {inner.place} ({inner.module})" if inner else f"the network ({_type_name(module)})"
+    said = " ".join(str(error).partition("Please file an issue")[0].split())[:MOST_SHOWN]
+    why = "raised an error"
+    if "forward AD" in said or "forward mode AD" in said:
+        why = "cannot be differentiated forward by torch, which carries the noise"
+        if dual.dtype == torch.float32:
+            why += " (give inputs.double(): in float64 torch may take another routine)"
+    return f"{place}, where the inputs are {shown(dual)}, {why}: {type(error).__name__}: {said}"
+
+
+def _type_name(module: nn.Module | None) -> str:
+    return "a callable" if module is None else type(module).__name__
+
+
+class _Moments(NamedTuple):
+    """What a row needs of one measuring point."""
+
+    tap: Tap
+    shape: tuple[int, ...]
+    log_factor: float
+    """log [mu2(dx) / mu2(x)]"""
+    rank_signal: float
+    rank_noise: float
+    varying: float
+
+    @classmethod
+    def of(cls, tap: Tap, signal: Tensor, noise: Tensor) -> "_Moments":
+        """Raises UnmeasurableError for a signal that is not finite; noise may have grown beyond the largest number."""
+        vectors, noises = _vectors(signal), _vectors(noise)
+        if not bool(vectors.isfinite().all()):
+            raise UnmeasurableError(
+                f"the network's signal must be finite, but at {tap.place} ({tap.module}) it is nan or infinity"
+            )
+        centered = vectors - vectors.mean(0)
+        size, spread = _log_mean_square(vectors), _log_mean_square(centered)
+        if not spread > size + 2 * math.log(RESOLVED * torch.finfo(signal.dtype).eps):
+            return cls(tap, tuple(signal.shape[1:]), math.nan, math.nan, _rank(noises), 0.0)
+        log_factor = _log_mean_square(noises) - spread
+        ranks = _rank(centered), _rank(noises)
+        return cls(tap, tuple(signal.shape[1:]), log_factor, *ranks, min(math.exp(spread - size), 1.0))
+
+    def row(self, origin: "_Moments") -> Sensitivity:
+        log_chi = (self.log_factor - origin.log_factor) / 2
+        chi = math.inf if log_chi > math.log(torch.finfo(torch.float64).max) else math.exp(log_chi)
+        return Sensitivity(*self.tap, self.shape, chi, self.rank_signal, self.rank_noise, self.varying)
+
+
+def _vectors(tensor: Tensor) -> Tensor:
+    """The feature vectors (batch and positions, channels), float64."""
+    tensor = tensor.detach()
+    if tensor.ndim == 1:
+        return tensor.double()[:, None]
+    channels_last = tensor.movedim(1, -1) if tensor.ndim > 3 else tensor
+    return channels_last.double().flatten(0, -2)
+
+
+def _log_mean_square(values: Tensor) -> float:
+    """The logarithm of their mean square, -inf of zeros; no square overflows. inf or nan if one of them is."""
+    scale = float(values.abs().amax())
+    if scale == 0:
+        return -math.inf
+    if not math.isfinite(scale):
+        return scale
+    return 2 * math.log(scale) + math.log(float((values / scale).square().mean()))
+
+
+def _rank(vectors: Tensor) -> float:
+    """Their effective rank; nan where they are zeros or not finite."""
+    scale = float(vectors.abs().amax())
+    return float(effective_rank(vectors / scale)) if 0 < scale < math.inf else math.nan
