@@ -65,6 +65,8 @@ class SpecModel(pydantic.BaseModel):
 
 def _explain(model: type[SpecModel], problem: Any) -> str:
     """One line for one pydantic error; an unknown field is answered with the fields there are."""
+    if not problem["loc"] and problem["type"] == "value_error":  # of fields together: the message names them
+        return str(problem["msg"]).removeprefix("Value error, ")
     place = ".".join(str(part) for part in problem["loc"]) or "(whole spec)"
     if problem["type"] == "extra_forbidden":
         return f"unknown field '{place}'; known here: {', '.join(_fields_at(model, problem['loc'][:-1]))}"

@@ -53,9 +53,13 @@ def _overview(every: list[Pathologies]) -> list[str]:
         of_net = [one for one in every if one.part.net == net]
         if not of_net:
             continue
-        agreeing = [one for one in of_net if one.shown == [pathology] * bool(pathology)]
+        agreeing = [one for one in of_net if one.shown == [pathology] * bool(pathology) and not one.open]
         what = f"show one pathology, {pathology}" if pathology else "show none of the three pathologies"
-        said.append(f"{TITLES[net]}: {len(agreeing)} of {len(of_net)} parts {what}.")
+        left_open = ", ".join(one.part.name for one in of_net if one.open)
+        said.append(
+            f"{TITLES[net]}: {len(agreeing)} of {len(of_net)} parts {what}"
+            + (f"; too few layers or simulations, or undecided: {left_open}." if left_open else ".")
+        )
     return said
 
 
@@ -84,7 +88,7 @@ def _vanilla(of_net: list[Pathologies]) -> list[str]:
 
 def _zero_boundary(one: Pathologies) -> str:
     said = f"{one.part.name} keeps an effective rank of {interval(one.rank)}"
-    if one.part.boundary == "zero":
+    if one.part.boundary == "zero" and one.part.kernel > 1:
         stated = paper.MEANS["S3"]["rank_signal"][200]
         return (
             f"{said}: explained by its edge of zeros, which gives all images a second direction, as in the paper "
@@ -94,11 +98,7 @@ def _zero_boundary(one: Pathologies) -> str:
 
 
 def _bn_ff(of_net: list[Pathologies]) -> list[str]:
-    exploding = [one for one in of_net if one.explodes == YES]
-    said = [
-        f"The sensitivity χ explodes in {len(exploding)} of {len(of_net)} parts; its factor per layer over the last "
-        f"half: {_listed(of_net, _factor)}."
-    ]
+    said = _growth(of_net)
     shown = [
         f"{one.part.name} {_last(one.part, 'delta_bn')} and {_last(one.part, 'delta_phi')}, μ₄(z) = "
         f"{_last(one.part, 'kurtosis_z')}"
@@ -121,7 +121,7 @@ def _bn_res(of_net: list[Pathologies]) -> list[str]:
 
 
 def _growth(of_net: list[Pathologies]) -> list[str]:
-    """Whether chi explodes, for networks that should not."""
+    """Whether chi explodes, where there are layers and simulations enough to tell."""
     judged = [one for one in of_net if one.explodes != "–"]
     if not judged:
         return []

@@ -95,6 +95,10 @@ class Agreement:
         return [value for value in self.values if not math.isnan(value.difference)]
 
     @property
+    def read_off(self) -> bool:
+        return self.part.name.removesuffix(paper.THIN) in paper.READ_OFF
+
+    @property
     def near(self) -> list[Compared]:
         return [value for value in self.known if abs(value.difference) <= NEAR]
 
@@ -172,10 +176,12 @@ def agreeing(found: list[Agreement]) -> list[str]:
         known_there = sum(len(one.known) for one in others)
         said.append(
             f"Not counted: {_names(others)}, with {near} of {known_there} values within {NEAR:.0f} standard errors; "
-            f"differences are explained by another setting ({differences})."
+            f"differences can come from another setting ({differences})."
         )
-    if read_off := [one for one in found if not one.known]:
+    if read_off := [one for one in found if one.read_off]:
         said.append(f"Values of {_names(read_off)} were read off figures, so that their error is unknown.")
+    if single := [one for one in found if not one.known and not one.read_off]:
+        said.append(f"Means without a standard error, since one simulation is finished: {_names(single)}.")
     return said
 
 
@@ -193,7 +199,7 @@ def _summary(one: Agreement) -> dict[str, str]:
         "largest difference": f"{one.farthest:.1f}" if known else "–",
         "simulations": f"{one.part.simulations:,}",
         "paper's": f"{one.part.setting.simulations:,}" if one.part.setting else "–",
-        "differs by": ", ".join(one.part.differences) or ("–" if known else "read off a figure"),
+        "differs by": ", ".join(one.part.differences) or ("read off a figure" if one.read_off else "–"),
     }
 
 

@@ -18,7 +18,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.moments import paper
 from distnlc.analysis.moments.curves import small_grid
-from distnlc.analysis.moments.estimates import skew_and_kurtosis, variance_interval
+from distnlc.analysis.moments.estimates import Estimate, skew_and_kurtosis, variance_interval
 from distnlc.analysis.moments.parts import PRESETS, VANILLA, Part, needed
 from distnlc.analysis.tables import Tables
 
@@ -147,7 +147,7 @@ def remarks(shown: list[Part]) -> list[str]:
                 odd += [f"kurtosis {kurtosis:+.2f} {where}"] * (abs(kurtosis) > FAR * kurtosis_error)
     said = (
         f"{tested - len(odd)} of {tested} skews and excess kurtoses of the logarithms lie within {FAR:.0f} standard "
-        "errors of a Gaussian's 0, that is the moments are near lognormal"
+        "errors of a Gaussian's 0 (the moment itself is then lognormal)"
     )
     said += f"; beyond are {', '.join(odd[:4])}{f' and {len(odd) - 4} more' * (len(odd) > 4)}." if odd else "."
     return [said, *(f"{part.name}: {spread(part)}" for part in shown)]
@@ -155,23 +155,25 @@ def remarks(shown: list[Part]) -> list[str]:
 
 def spread(part: Part) -> str:
     """The variance of the signal's log moment beside theory, in a sentence."""
-    ratios = variance_ratios(part)
+    found = variance_ratios(part)
+    ratios, lowest, highest = [one.value for one in found], min(one.low for one in found), max(o.high for o in found)
     said = (
         f"the variance of log ν₂(x) is {min(ratios):.2f} to {max(ratios):.2f} times 5 l / {part.width} at the four "
-        "depths"
+        f"depths (95 % intervals from {lowest:.2f} to {highest:.2f})"
     )
-    if max(ratios) < 1:
+    if highest < 1:
         said += ", below theory's since that counts every layer as if the signal had rank one from the first layer on"
     return f"{said}{_last_rank(part)}."
 
 
-def variance_ratios(part: Part) -> list[float]:
+def variance_ratios(part: Part) -> list[Estimate]:
     """Variance of log nu2(x) / (5 l / width) at the four depths."""
-    values = part.values("log_second_moment_signal")
-    return [
-        float(values[:, place].var(ddof=1)) / paper.variance_of_log_moment(float(part.layers[place]), part.width)
-        for place in quarters(part)
-    ]
+    values, found = part.values("log_second_moment_signal"), []
+    for place in quarters(part):
+        variance = variance_interval(values[:, place])
+        theory = paper.variance_of_log_moment(float(part.layers[place]), part.width)
+        found.append(Estimate(variance.value / theory, variance.low / theory, variance.high / theory))
+    return found
 
 
 def _last_rank(part: Part) -> str:

@@ -18,6 +18,7 @@ from distnlc.analysis.moments import curves, paper
 from distnlc.analysis.moments.curves import Panel
 from distnlc.analysis.moments.estimates import Estimate, PowerFit, mean_and_error, power_fit
 from distnlc.analysis.moments.parts import BN_FF, BN_RES, NETS, PRESETS, VANILLA, Part, needed
+from distnlc.analysis.moments.pathologies import FEWEST_LAYERS
 from distnlc.analysis.tables import Tables
 
 HOW = "Lines: means over simulations; bands: their 16th to 84th percentile; dashed: 1; dotted: where z is Gaussian."
@@ -116,6 +117,8 @@ def draw_fit(axes: Axes, part: Part, fit: PowerFit) -> None:
 
 def of_fit(part: Part, fit: PowerFit) -> list[str]:
     """The power law in sentences, beside the paper's."""
+    if part.simulations < 2 or part.layers.size < FEWEST_LAYERS:
+        return [f"{part.name}: a power law needs 2 simulations and {FEWEST_LAYERS} measured units to be judged."]
     said = (
         f"{part.name}: a unit's first layer multiplies χ by d = {bracketed(fit.increment)}, so that χ should grow as "
         f"l to the power τ = (d⁴ - 1) / 2 = {bracketed(fit.exponent)}, with the constant {bracketed(fit.constant)}; "

@@ -81,6 +81,11 @@ class Pathologies:
         }
         return [name for name, verdict in named.items() if verdict == YES]
 
+    @property
+    def open(self) -> bool:
+        """Whether there are too few layers or simulations to tell an explosion, or the resamples disagree."""
+        return self.explodes not in (YES, NO)
+
 
 def pathologies_of(part: Part) -> Pathologies:
     """Of one part."""
@@ -140,7 +145,8 @@ def verdicts(every: list[Pathologies]) -> list[str]:
 def _verdict(of_net: list[Pathologies]) -> str:
     groups: dict[str, list[str]] = {}
     for one in of_net:
-        groups.setdefault(" and ".join(one.shown) or "none of the three pathologies", []).append(one.part.name)
+        what = " and ".join(one.shown) or f"none of the {'other' if one.open else 'three'} pathologies"
+        groups.setdefault(what + ", exploding sensitivity left open" * one.open, []).append(one.part.name)
     return "; ".join(f"{what} ({', '.join(names)})" for what, names in groups.items()) + "."
 
 
@@ -170,7 +176,8 @@ def decibels(rate: float) -> float:
 
 def factor(rate: Estimate) -> str:
     """`1.229 [1.228, 1.230]` of a rate of a logarithm."""
-    return f"{math.exp(rate.value):.4f} [{math.exp(rate.low):.4f}, {math.exp(rate.high):.4f}]"
+    low, high = (f"{math.exp(end):.4f}" if math.isfinite(end) else "–" for end in (rate.low, rate.high))
+    return f"{math.exp(rate.value):.4f} [{low}, {high}]"
 
 
 def interval(one: Estimate) -> str:

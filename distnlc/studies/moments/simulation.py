@@ -46,18 +46,22 @@ from distnlc.spec import derive_seed
 from distnlc.studies.moments.spec import BRANCH, Spec
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+CONSTANT = 100
+"""times the spacing of floating-point numbers, relative to its size, that a pixel must vary by"""
 Row = dict[str, Any]
 
 
 def normalized(images: Tensor) -> Tensor:
     """A batch by its own statistics: each channel of images (batch, channels, side, side), each feature of vectors.
 
-    What does not vary within the batch, such as the corners of MNIST's images, becomes 0.
+    What does not vary within the batch by more than its mean is rounded, such as the corners of MNIST's images, becomes
+    0.
     """
     over = (0, *range(2, images.ndim))
     centred = images - images.mean(over, keepdim=True)
     deviation = centred.square().mean(over, keepdim=True).sqrt()
-    return centred / torch.where(deviation > 0, deviation, 1)
+    varies = deviation > CONSTANT * torch.finfo(images.dtype).eps * images.abs().amax(over, keepdim=True)
+    return torch.where(varies, centred / torch.where(varies, deviation, 1), 0)
 
 
 class Network:

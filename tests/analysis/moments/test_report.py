@@ -107,7 +107,12 @@ def test_figure_2_compares_the_variance_with_theory() -> None:
     assert row["5 l / width"] == "7.81"
     assert 0.8 < float(row["variance / theory"]) < 1.2
     assert re.fullmatch(r"[+-]0\.\d\d ± 0\.12", row["skew"])
-    assert figure2.variance_ratios(part_of(tables, "FC1")) == pytest.approx([1] * 4, abs=0.2)
+    ratios = figure2.variance_ratios(part_of(tables, "FC1"))
+    assert [one.value for one in ratios] == pytest.approx([1] * 4, abs=0.2)
+    assert all(one.low < one.value < one.high for one in ratios)
+    assert "below theory's" not in figure2.spread(part_of(tables, "FC1"))
+    narrow = changed(tables, log_second_moment_signal=tables.layers["log_second_moment_signal"] / 2)
+    assert ", below theory's" in figure2.spread(part_of(narrow, "FC1"))
     skewed = changed(tables, log_second_moment_signal=np.exp(tables.layers["log_second_moment_signal"] / 3))
     assert "beyond are skew" in figure2.remarks([part_of(skewed, "FC1")])[0]
     assert drawn.remarks[0].startswith(("15 of 16 skews", "16 of 16 skews"))
@@ -190,6 +195,11 @@ def test_a_collapse_is_told_by_what_chi_and_the_log_moments_say_together(quick: 
     assert one.shown == ["zero-dimensional signal", "one-dimensional signal"]
 
 
+def test_only_the_factor_that_theorem_3_predicts_is_counted(quick: Tables) -> None:
+    (said,) = theorems.verdicts(theorems.tested(part_of(quick, "FC3-64")))
+    assert said.startswith("Theorem 3: at 100 of 100 layers the means of predicted and measured increments of the act")
+
+
 def test_theorems_are_judged_by_means_and_by_single_simulations(quick: Tables) -> None:
     (one,) = theorems.tested(part_of(quick, "FC2"))
     measured, predicted = (part_of(quick, "FC2").values(name) for name in ("delta_chi", "delta_chi_predicted"))
@@ -228,6 +238,9 @@ def test_a_rank_that_stays_up_at_an_edge_of_zeros_is_explained() -> None:
     tables = moments_tables("S3", simulations=5)
     flat = changed(tables, rank_signal=tables.layers["rank_signal"] + 1)
     assert "explained by its edge of zeros" in REPORT.answers(flat).parts[0].sentences[1]
+    blocks = flat.blocks.assign(kernel=1)  # a fully-connected network has no edge
+    connected = replace(flat, frames=flat.frames | {"blocks": blocks})
+    assert REPORT.answers(connected).parts[0].sentences[1].endswith("unexplained.")
 
 
 def test_a_study_without_a_finished_simulation_answers_too(quick: Tables) -> None:
@@ -244,4 +257,22 @@ def test_a_single_simulation_has_values_and_no_intervals() -> None:
         FIGURES[figure].draw(tables)
     frames = [table.tabulate(tables).sections[0][1] for table in REPORT.tables]
     assert all(isinstance(frame, pd.DataFrame) for frame in frames)
-    assert REPORT.answers(tables).work[0].startswith("3 units")
+    said = REPORT.answers(tables)
+    assert said.work[0].startswith("3 units")
+    assert all(line.endswith("undecided: " + name + ".") for line, name in zip(said.overview, QUICK, strict=True))
+    everything = " ".join(sentence for part in said.parts for sentence in part.sentences)
+    assert "Means without a standard error, since one simulation is finished: FC2, FC3-64 and FC4." in everything
+    assert "read off" not in everything
+    assert "FC4: a power law needs 2 simulations" in everything
+    assert "explodes in" not in everything
+
+
+def test_what_few_layers_leave_open_is_not_called_well_behaved() -> None:
+    tables = moments_tables("FC4", depth=4)
+    assert (
+        REPORT.answers(tables)
+        .overview[0]
+        .endswith("0 of 1 parts show none of the three pathologies; too few layers or simulations, or undecided: FC4.")
+    )
+    (verdict,) = pathologies.verdicts(pathologies.found(tables))
+    assert verdict.endswith("none of the other pathologies, exploding sensitivity left open (FC4).")

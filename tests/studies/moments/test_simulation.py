@@ -151,6 +151,17 @@ def test_a_batch_is_normalized_by_its_own_statistics_and_what_is_constant_become
     assert torch.allclose(images.var((0, 2, 3), correction=0), torch.ones(3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_pixel_of_any_constant_value_becomes_zero_and_a_faint_one_does_not(dtype: torch.dtype) -> None:
+    """The mean of equal numbers differs from them by rounding: MNIST's corners, once standardized, are -0.4242."""
+    for value in (-0.4242, 0.1, 37 / 255):
+        assert normalized(torch.full((48, 3), value, dtype=dtype)).abs().max() < 1e-3
+        assert normalized(torch.full((48, 1, 4, 4), value, dtype=dtype)).abs().max() < 1e-3
+    lonely = torch.zeros(1000, 1, dtype=dtype)
+    lonely[3] = 0.1
+    assert float(normalized(lonely).square().mean()) == pytest.approx(1)
+
+
 def test_simulations_of_other_seeds_have_other_images_noise_and_weights() -> None:
     part = part_of()
     one, other = (start(part, IMAGES, seed, "cpu") for seed in (1, 2))

@@ -144,6 +144,8 @@ def test_a_study_that_cannot_be_simulated_is_refused_in_one_line(assignment: str
     with pytest.raises(SpecError, match=complaint) as caught:
         spec_of("moments-quick", assignment)
     assert len(str(caught.value).splitlines()) == 1
+    assert "whole spec" not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 def test_images_that_only_the_files_count_are_checked_before_any_unit(tmp_path: Path) -> None:
