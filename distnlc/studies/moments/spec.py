@@ -5,10 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from distnlc.data.catalog import built_in
-from distnlc.data.sources import known_sizes
+from distnlc.data.sources import known_sizes, preparation_of
 from distnlc.data.spec import DataSpec
 from distnlc.spec import PositiveInt, StudySpec
 
+RAW = "raw"
+"""the preparation that leaves images as they are"""
 BRANCH = 2
 """layers of a residual unit's branch"""
 FEWEST_POSITIONS = 3
@@ -38,7 +40,7 @@ class Spec(StudySpec):
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.001
     """what batch norm adds to variances"""
     data: DataSpec = DataSpec(name="gaussian-images")
-    """images as they are: every batch is normalized by its own statistics"""
+    """images as they are, unless a preparation is named: every batch is normalized by its own statistics"""
     simulations: PositiveInt = 200
     measure_every: PositiveInt = 2
     """layers or residual units"""
@@ -67,6 +69,14 @@ def image_shape(data: DataSpec) -> tuple[int, ...] | None:
     known = built_in(data.name)
     shape = data.shape or (known.stated.shape if known and known.stated else None)
     return (*shape[:-2], data.crop, data.crop) if shape and data.crop else shape
+
+
+def images_of(part: Spec) -> DataSpec:
+    """The part's dataset, with its images as they are unless a preparation is named: a dataset's own is for training
+    and may project them."""
+    if part.data.preparation is None and preparation_of(part.data).name != RAW:
+        return part.data.model_copy(update={"preparation": RAW})
+    return part.data
 
 
 def check_batch(part: Spec, images: int) -> None:

@@ -17,7 +17,7 @@ from distnlc.records import OK, Records
 from distnlc.spec import Unit
 from distnlc.studies.moments.records import BlockRow, LayerRow
 from distnlc.studies.moments.simulation import simulate
-from distnlc.studies.moments.spec import Spec, check_batch, check_positions
+from distnlc.studies.moments.spec import Spec, check_batch, check_positions, images_of
 from distnlc.studies.moments.units import known, seed_of, simulations
 from distnlc.training.programs import processor
 
@@ -27,7 +27,7 @@ def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
     found = {}
     for name in parts:
         part = spec.part(name)
-        facts = found[name] = dataset.record(part.data, part.seed)
+        facts = found[name] = dataset.record(images_of(part), part.seed)
         try:
             check_batch(part, facts["train"])
             check_positions(part, tuple(facts.get("shape", [facts["d_in"]])))
@@ -47,7 +47,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     """Simulates the block."""
     began = time.perf_counter()
     part = spec.part(unit.part)
-    images = _images(part.data, part.seed)
+    images = _images(images_of(part), part.seed)
     layers = [
         LayerRow(unit_id=unit.unit_id, part=unit.part, simulation=number, **row)
         for number in simulations(part, unit.index)

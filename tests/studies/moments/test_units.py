@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from distnlc.data import dataset
 from distnlc.data.folders import DataError
 from distnlc.engine.failures import failed_records
 from distnlc.plugins import Work
@@ -15,7 +16,7 @@ from distnlc.spec import SpecError, spec_id
 from distnlc.studies import resolve
 from distnlc.studies.moments import KIND
 from distnlc.studies.moments.cost import estimate, seconds
-from distnlc.studies.moments.spec import Spec
+from distnlc.studies.moments.spec import Spec, images_of
 from distnlc.studies.moments.unit import prepare, run
 from distnlc.studies.moments.units import rows, seed_of, simulations, units
 
@@ -167,6 +168,21 @@ def test_images_that_only_the_files_count_are_checked_before_any_unit(tmp_path: 
     with pytest.raises(DataError, match="part study: kernel = 3 needs square images"):
         prepare(study("flat", kernel=3), ["study"])
     assert prepare(study("few", kernel=3, batch=16), ["study"])["study"]["train"] == 30
+
+
+def test_images_are_as_they_are_unless_a_preparation_is_named(tmp_path: Path) -> None:
+    """CIFAR10's own preparation would project its images onto 810 features, and the study still call them CIFAR10's."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 3, 8, 8)).astype(float)
+    np.savez(tmp_path / "images.npz", inputs=images, labels=np.arange(60) % 2)
+    data = {"name": "npz", "file": str(tmp_path / "images.npz")}
+    of_presets = [spec_of(preset) for preset in ("moments-quick", "moments-small")]
+    assert all(images_of(each.part(name)) == each.part(name).data for each in of_presets for name in each.part_names())
+    assert images_of(spec_of("moments-quick", "data.name=cifar10").part("FC2")).preparation == "raw"
+    study = Spec.parse({"kind": "moments", "data": data, "batch": 8})
+    assert prepare(study, ["study"])["study"]["preparation"] == "raw"
+    assert set(dataset.load(images_of(study), 0).train_inputs.unique().tolist()) <= set(map(float, range(256)))
+    named = Spec.parse({"kind": "moments", "data": data | {"preparation": "features"}, "batch": 8})
+    assert images_of(named) == named.data
 
 
 def test_the_time_of_a_unit_is_measured_of_each_part() -> None:
