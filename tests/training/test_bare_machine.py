@@ -21,12 +21,15 @@ from importlib.util import find_spec
 
 others = [name for name in sys.argv[1:] if find_spec(name)]
 assert not others, f"{others} are there too"
+# they need Triton, which torch for CUDA brings, and are imported there alone
+KERNELS = {"distnlc.training.fused_" + name for name in "activations kernels step_kernels population program".split()}
 import distnlc.metrics
 import distnlc.training
 
 for room in (distnlc.metrics, distnlc.training):
     for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
-        importlib.import_module(module.name)
+        if module.name not in KERNELS:
+            importlib.import_module(module.name)
 
 import torch
 from distnlc.data.dataset import Dataset
