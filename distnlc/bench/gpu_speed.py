@@ -25,8 +25,9 @@ from distnlc.studies.nlc.gpu_cost import Spent, recommended, sharing, unit_spent
 from distnlc.studies.nlc.measurement import measure_initial, measure_trained
 from distnlc.studies.nlc.spec import Spec
 from distnlc.studies.nlc.units import units
+from distnlc.training.fused_layout import aligned
 from distnlc.training.gpu_ceilings import in_a_graph, measured, median_s
-from distnlc.training.gpu_model import ESTIMATED, Ceilings, count_step, padded, step_seconds, train_step
+from distnlc.training.gpu_model import ESTIMATED, Ceilings, count_step, step_seconds, train_step
 from distnlc.training.programs import make_program
 from distnlc.training.rates import smallest_rate
 from distnlc.training.spec import TrainingSpec
@@ -58,7 +59,7 @@ def ceilings(task: Task) -> Iterator[dict[str, Any]]:
     members, shapes = max(size.members), dict[str, float]()
     for depth in size.depths:
         width = Cell(0, depth, size.parameters, "none", skips=False).architecture(size.short).width
-        batch = padded(TrainingSpec().batch_size)
+        batch = aligned(TrainingSpec().batch_size)
         for name, (rows, inner, columns) in {
             "forward": (width, width + 1, batch),
             "delta below": (width, width, batch),
@@ -87,10 +88,10 @@ def _settings() -> str | None:
 
 
 def _batched_s(members: int, rows: int, inner: int, columns: int) -> float:
-    """Of one product of many matrices whose rows begin at multiples of 16 numbers."""
+    """The seconds of one product of many matrices whose rows begin at multiples of 16 numbers."""
 
     def matrices(height: int, width: int) -> torch.Tensor:
-        return torch.zeros(members, height, padded(width), dtype=torch.float64, device="cuda").normal_()[:, :, :width]
+        return torch.zeros(members, height, aligned(width), dtype=torch.float64, device="cuda").normal_()[:, :, :width]
 
     first, second, result = matrices(rows, inner), matrices(inner, columns), matrices(rows, columns)
     return median_s(in_a_graph(lambda: torch.bmm(first, second, out=result), 10)) / 10

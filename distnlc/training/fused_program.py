@@ -153,7 +153,7 @@ class FusedProgram:
 
     def _tile(self) -> dict[str, int]:
         classes = next_power_of_2(self.network.d_out)
-        columns = min(max(TILE // classes, 1), next_power_of_2(self.spec.batch_size))
+        columns = min(TILE // classes, next_power_of_2(self.spec.batch_size))
         return {"CLASSES": classes, "COLUMNS": columns, "STRIDE": self.population.stride}
 
     def _update(self, gradients: Tensor) -> None:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distnlc.networks.layered import Layered
+from distnlc.training.fused_layout import aligned
 from distnlc.training.spec import StepSpec
 
-PADDING = 16
 CACHE_SHARE = 0.8
 """of a cache that a launch's numbers may take and still be found there"""
 TILES = ((128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (32, 64), (32, 32))
@@ -85,13 +85,9 @@ class Launch:
     """rows, columns and inner dimension of each member's matrix product"""
 
 
-def padded(count: int) -> int:
-    return -(-count // PADDING) * PADDING
-
-
 def train_step(network: Layered, spec: StepSpec) -> list[Launch]:
     """The launches of one training step, whose minibatch is the same for all members."""
-    batch = padded(spec.batch_size)
+    batch = aligned(spec.batch_size)
     in_place = spec.optimizer == "sgd" and not spec.weight_decay
     found = [_gather(network, batch), *_forward(network, batch, training=True)]
     found.append(Launch("loss", 2 * network.d_out * batch, batch))
@@ -103,13 +99,13 @@ def train_step(network: Layered, spec: StepSpec) -> list[Launch]:
             begun = network.widths[ending.start]
             found.append(_product("carried delta", begun, batch, d_out, first=d_out * begun, second=d_out * batch))
         if number > 1:
-            weights = layer.width * padded(d_in + 1)
+            weights = layer.width * aligned(d_in + 1)
             found.append(_product("delta below", d_in, batch, d_out, first=weights, second=d_out * batch))
         below, shared = (0, (d_in + 1) * batch) if number == 1 else ((d_in + 1) * batch, 0)
-        moved = d_out * padded(d_in + 1) * (2 if in_place else 1)
+        moved = d_out * aligned(d_in + 1) * (2 if in_place else 1)
         found.append(Launch("weights", moved + d_out * batch + below, shared, (d_out, d_in + 1, spec.batch_size)))
     if not in_place:
-        numbers = sum(d_out * padded(d_in + 1) for d_out, d_in, _ in network.sizes)
+        numbers = sum(d_out * aligned(d_in + 1) for d_out, d_in, _ in network.sizes)
         found.append(Launch("update", UPDATED[spec.optimizer] * numbers))
         found += [Launch("updates counted", 2)] * (spec.optimizer in COUNTED)
     return [*found, Launch("counter", 0, 2)]
@@ -117,7 +113,7 @@ def train_step(network: Layered, spec: StepSpec) -> list[Launch]:
 
 def count_step(network: Layered, spec: StepSpec) -> list[Launch]:
     """The launches that count the errors of one minibatch."""
-    batch = padded(spec.batch_size)
+    batch = aligned(spec.batch_size)
     return [
         _gather(network, batch),
         *_forward(network, batch, training=False),
@@ -136,7 +132,7 @@ def _forward(network: Layered, batch: int, *, training: bool) -> list[Launch]:
     for number, layer in enumerate(network.layers, start=1):
         d_out, d_in, _ = network.sizes[number - 1]
         below, shared = (0, (d_in + 1) * batch) if number == 1 else ((d_in + 1) * batch, 0)
-        numbers = d_out * padded(d_in + 1) + below + d_out * batch
+        numbers = d_out * aligned(d_in + 1) + below + d_out * batch
         found.append(Launch("forward", numbers, shared, (d_out, batch, d_in + 1)))
         ending, begins = network.ending_in(number), network.beginning_in(number) is not None
         if ending and ending.matrix:

@@ -114,7 +114,7 @@ class Agreement:
 
 
 def agreements(tables: Tables) -> list[Agreement]:
-    """Of every part of which the paper states something that was measured."""
+    """The comparison of every part of which the paper states something that was measured."""
     found = [Agreement(part, compared(part)) for part in parts_of(tables)]
     return [one for one in found if one.values]
 

@@ -114,7 +114,7 @@ class PowerFit:
 
 
 def power_fit(chi: Floats, delta_chi: Floats, layers: Floats) -> PowerFit:
-    """Of chi and increments (S, L) at layers (L,), with bootstrap intervals over simulations.
+    """The power laws of chi and of increments (S, L) at layers (L,), with bootstrap intervals over simulations.
 
     d = mean over l of (mean of chi behind the unit's first layer / mean of chi before the unit). The records have the
     ratio of the two and not each; so it is the mean of the ratios, weighted by chi at the measured layer before. The

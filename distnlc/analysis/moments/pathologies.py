@@ -88,7 +88,7 @@ class Pathologies:
 
 
 def pathologies_of(part: Part) -> Pathologies:
-    """Of one part."""
+    """Which pathologies one part shows."""
     layers, half = part.layers.astype(float), part.last_half
     log_chi = np.log(part.values("chi"))
     late = layers >= FIRST_SHARE * part.depth
@@ -111,7 +111,7 @@ def pathologies_of(part: Part) -> Pathologies:
 
 
 def found(tables: Tables) -> list[Pathologies]:
-    """Of all parts."""
+    """Which pathologies each part shows."""
     return [pathologies_of(part) for part in parts_of(tables)]
 
 
@@ -187,7 +187,7 @@ def interval(one: Estimate) -> str:
 
 
 def stated_factor(part: Part) -> str:
-    """Of the paper's chi at half and all of the depth."""
+    """The growth per layer that follows from the paper's chi at half and all of the depth."""
     chi = paper.MEANS.get(part.name, {}).get("chi", {})
     ends = part.depth // 2, part.depth
     if part.net == BN_RES or not all(layer in chi for layer in ends):

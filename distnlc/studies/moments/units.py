@@ -65,7 +65,7 @@ def layers(part: Spec) -> int:
 
 
 def multiplications(part: Spec) -> float:
-    """Of one convolution, of signal and noise together."""
+    """Multiplications of one convolution, of signal and noise together."""
     return float(_points(part) * part.kernel**2 * part.width**2)
 
 

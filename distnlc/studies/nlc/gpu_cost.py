@@ -153,7 +153,7 @@ def last_epochs(training: TrainingSpec, search: SearchSpec, runs: int) -> list[i
 
 
 def _pruned(stops: list[float], rungs: Sequence[int]) -> list[float]:
-    """Of the runs of one population that are left at a rung, every second one leaves."""
+    """At a rung every second one leaves of the runs that a population still trains."""
     for rung in rungs:
         left = [index for index, stop in enumerate(stops) if stop > rung]
         for index in left[1::2]:
