@@ -17,15 +17,14 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.moments import paper
-from distnlc.analysis.moments.estimates import error_of_deviation, mean_and_error
+from distnlc.analysis.moments.estimates import error_of_deviation
 from distnlc.analysis.moments.parts import Part, parts_of
+from distnlc.analysis.statistics.means import FAR, NEAR, mean_and_error, rounding
 from distnlc.analysis.tables import Tables
 from distnlc.records import quantities
 from distnlc.studies.moments.records import LayerRow
 
 TITLE = "Table A: every stated mean beside the measured one"
-NEAR, FAR = 3.0, 5.0
-"""standard errors: within the first a value agrees, beyond the second it certainly does not"""
 MOST_NAMED = 8
 """values beyond NEAR that a sentence names"""
 
@@ -72,7 +71,7 @@ def compared(part: Part) -> list[Compared]:
                     theirs = error * math.sqrt(part.simulations / setting.simulations)
                     if not deviations and (edges := paper.BANDS.get((name, column, layer))):
                         theirs = (edges[1] - edges[0]) / 2 / math.sqrt(setting.simulations)
-                    of_difference = math.hypot(error, theirs, paper.digits(value) / math.sqrt(12))
+                    of_difference = math.hypot(error, theirs, rounding(value))
                     difference = math.nan if name in paper.READ_OFF else (mean - float(value)) / of_difference
                     found.append(Compared(part.name, what, layer, value, mean, error, difference))
     return found

@@ -16,9 +16,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.moments import paper
-from distnlc.analysis.moments.estimates import mean_and_error
 from distnlc.analysis.moments.parts import PERCENTILES, Part
 from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.means import mean_and_error
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 SMALL_WIDTH, SMALL_HEIGHT = 10.8, 1.7

@@ -11,28 +11,11 @@ from scipy import stats
 
 from distnlc.analysis.moments import paper
 from distnlc.analysis.statistics import resampling
-from distnlc.analysis.statistics.correlations import LEVEL, Floats
+from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.means import Estimate
 
 EXPONENTS = np.linspace(0, 3, 1_201)
 """among which the best one is sought, then between three of them"""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its interval at LEVEL."""
-
-    value: float
-    low: float
-    high: float
-
-
-def mean_and_error(values: Floats) -> tuple[Floats, Floats]:
-    """(L,) means over the simulations that have a value, and their standard errors; nan where fewer than two have."""
-    count = np.sum(~np.isnan(values), axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.nansum(values, axis=0) / count
-        variance = np.nansum((values - mean) ** 2, axis=0) / (count - 1)
-        return mean, np.sqrt(variance / count)
 
 
 def error_of_deviation(values: Floats) -> Floats:
@@ -40,13 +23,6 @@ def error_of_deviation(values: Floats) -> Floats:
     n = len(values)
     kurtosis = stats.kurtosis(values, axis=0, fisher=False)
     return np.asarray(values.std(axis=0, ddof=1) * np.sqrt(np.maximum(kurtosis - 1, 0) / (4 * n)))
-
-
-def estimate(values: Floats) -> Estimate:
-    """The mean of independent values (S,), with Student's interval; nan at both ends if there is one value."""
-    mean, error = (float(each[0]) for each in mean_and_error(values[:, None]))
-    far = float(stats.t.ppf((1 + LEVEL) / 2, max(np.isfinite(values).sum() - 1, 1))) * error
-    return Estimate(mean, mean - far, mean + far)
 
 
 def slopes(values: Floats, x: Floats) -> Floats:

@@ -18,8 +18,9 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.moments import paper
 from distnlc.analysis.moments.curves import small_grid
-from distnlc.analysis.moments.estimates import Estimate, skew_and_kurtosis, variance_interval
+from distnlc.analysis.moments.estimates import skew_and_kurtosis, variance_interval
 from distnlc.analysis.moments.parts import PRESETS, VANILLA, Part, needed
+from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.tables import Tables
 
 TITLE = "Figure 2: how the moments of signal and noise spread without normalization"

@@ -16,9 +16,10 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.moments import curves, paper
 from distnlc.analysis.moments.curves import Panel
-from distnlc.analysis.moments.estimates import Estimate, PowerFit, mean_and_error, power_fit
+from distnlc.analysis.moments.estimates import PowerFit, power_fit
 from distnlc.analysis.moments.parts import BN_FF, BN_RES, NETS, PRESETS, VANILLA, Part, needed
 from distnlc.analysis.moments.pathologies import FEWEST_LAYERS
+from distnlc.analysis.statistics.means import Estimate, mean_and_error
 from distnlc.analysis.tables import Tables
 
 HOW = "Lines: means over simulations; bands: their 16th to 84th percentile; dashed: 1; dotted: where z is Gaussian."

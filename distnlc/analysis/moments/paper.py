@@ -202,9 +202,3 @@ def sensitivity_by_units(increment: float, units: int) -> Floats:
     """(units,) chi as theorem 4 multiplies it up: (chi^l / chi^(l-1))^2 = 1 + (d^(2 H) - 1) / (l + 1)."""
     unit = np.arange(1, units + 1)
     return np.asarray(np.sqrt(np.cumprod(1 + (increment ** (2 * CONVOLUTIONS) - 1) / (unit + 1))))
-
-
-def digits(value: str) -> float:
-    """The unit of a stated value's last digit: 0.001 of 1.146, 1e15 of 9.90e17."""
-    mantissa, _, exponent = value.partition("e")
-    return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))

@@ -15,8 +15,9 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.moments import paper
-from distnlc.analysis.moments.estimates import Estimate, estimate, mean_and_error, slopes, steadier
+from distnlc.analysis.moments.estimates import slopes, steadier
 from distnlc.analysis.moments.parts import BN_RES, NETS, Part, parts_of
+from distnlc.analysis.statistics.means import Estimate, estimate, mean_and_error
 from distnlc.analysis.tables import Tables
 
 TITLE = "Table B: which pathology each network shows"

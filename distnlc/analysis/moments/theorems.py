@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.moments.estimates import mean_and_error
 from distnlc.analysis.moments.parts import VANILLA, Part, parts_of
 from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.means import mean_and_error
 from distnlc.analysis.tables import Tables
 
 TITLE = "Table C: increments that theorems 2 and 3 predict, beside the measured ones"

@@ -1,15 +1,11 @@
 """Means, growth rates and powers over simulations, against numbers that are known."""
 
-import math
-
 import numpy as np
 import pytest
 
 from distnlc.analysis.moments import paper
 from distnlc.analysis.moments.estimates import (
     error_of_deviation,
-    estimate,
-    mean_and_error,
     power_fit,
     skew_and_kurtosis,
     slopes,
@@ -19,18 +15,6 @@ from distnlc.analysis.moments.estimates import (
 
 LAYERS = np.arange(5.0, 501, 5)
 GENERATOR = np.random.default_rng(0)
-
-
-def test_a_mean_s_error_is_the_deviation_by_the_root_of_the_simulations_that_have_a_value() -> None:
-    values = np.array([[1.0, 2.0], [3.0, math.nan], [8.0, 4.0]])
-    mean, error = mean_and_error(values)
-    assert mean.tolist() == [4.0, 3.0]
-    assert error == pytest.approx([np.std([1, 3, 8], ddof=1) / 3**0.5, 1.0])
-
-
-def test_student_s_interval_covers_the_mean_in_95_of_100_draws() -> None:
-    found = [estimate(drawn) for drawn in GENERATOR.normal(size=(2_000, 5))]
-    assert np.mean([one.low <= 0 <= one.high for one in found]) == pytest.approx(0.95, abs=0.015)
 
 
 def test_a_deviation_s_error_is_the_spread_of_deviations() -> None:

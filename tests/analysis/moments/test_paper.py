@@ -21,13 +21,6 @@ def test_every_stated_value_is_of_a_part_and_a_column_that_there_is() -> None:
     assert {len(paper.MEANS[part]["chi"]) for part in ("S2", "S4", "S5", "S6", "FC2", "FC3-64")} == {6}
 
 
-@pytest.mark.parametrize(
-    ("value", "unit"), [("1.146", 0.001), ("141", 1), ("9.90e17", 1e15), ("-0.158", 1e-3), ("42.0", 0.1)]
-)
-def test_the_last_digit_of_a_stated_value(value: str, unit: float) -> None:
-    assert paper.digits(value) == pytest.approx(unit)
-
-
 def test_theory_agrees_with_the_stated_values() -> None:
     assert abs(paper.GAUSSIAN_DELTA_PHI - 1.2111) < 1e-4
     assert math.sqrt(paper.variance_of_log_moment(200, 128)) == pytest.approx(2.80, abs=0.01)
