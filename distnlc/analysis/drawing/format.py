@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from distnlc.analysis.statistics.correlations import Correlation
+from distnlc.analysis.statistics.means import Estimate
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -16,6 +17,11 @@ def number(value: float, digits: int = 3) -> str:
         # Large numbers keep all digits before the point: 9793, not 9.79e+03.
         return f"{value:.0f}" if 10**digits - 0.5 <= abs(value) < 1e5 else f"{value:.{digits}g}"
     return f"{value:.{digits - 1}e}"
+
+
+def bracketed(found: Estimate, digits: int = 4) -> str:
+    """`1.232 [1.23, 1.234]`."""
+    return f"{number(found.value, digits)} [{number(found.low, digits)}, {number(found.high, digits)}]"
 
 
 def strength(correlation: Correlation) -> str:

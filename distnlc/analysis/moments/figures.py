@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from distnlc.analysis import report
-from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
+from distnlc.analysis.drawing.format import bracketed
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.moments import curves, paper
 from distnlc.analysis.moments.curves import Panel
 from distnlc.analysis.moments.estimates import PowerFit, power_fit
 from distnlc.analysis.moments.parts import BN_FF, BN_RES, NETS, PRESETS, VANILLA, Part, needed
 from distnlc.analysis.moments.pathologies import FEWEST_LAYERS
-from distnlc.analysis.statistics.means import Estimate, mean_and_error
+from distnlc.analysis.statistics.means import mean_and_error
 from distnlc.analysis.tables import Tables
 
 HOW = "Lines: means over simulations; bands: their 16th to 84th percentile; dashed: 1; dotted: where z is Gaussian."
@@ -151,11 +151,6 @@ def _gap(fit: PowerFit) -> str:
         f"limit for many units; its own product over these units, 1 + (d⁴ - 1) / (l + 1) each, has the exponent "
         f"{fit.of_recursion:.3f}, which explains {own:+.3f}; {rest}"
     )
-
-
-def bracketed(found: Estimate, digits: int = 4) -> str:
-    """`1.232 [1.23, 1.234]`."""
-    return f"{text.number(found.value, digits)} [{text.number(found.low, digits)}, {text.number(found.high, digits)}]"
 
 
 def _instead(part: Part, name: str) -> list[str]:

@@ -28,6 +28,8 @@ exact for whole numbers below 2^24; what they are multiplied with and added up t
 Moments = Callable[[Counts, Floats, Floats], Triple]
 """weights (resamples, n), xs (m, n), y (n,) -> the triple"""
 
+TAILS = ((1 - LEVEL) / 2, 1 - (1 - LEVEL) / 2)
+"""quantiles that are the ends of an interval"""
 BLOCK = 2_000_000
 """numbers in the largest intermediate array"""
 
@@ -65,8 +67,7 @@ def interval(values: Floats) -> tuple[float, float]:
     """Percentile interval at LEVEL over the resamples (b,) that have the coefficient; nan if none has."""
     if np.isnan(values).all():
         return float("nan"), float("nan")
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
+    low, high = np.nanquantile(values, TAILS)
     return float(low), float(high)
 
 
