@@ -169,6 +169,39 @@ NOISE_LOG_VARIANCE = initial(
     "natural logarithm of mu2(dx), the mean square of the noise; 0 is the input's",
 )
 
+# how a network's gradient grows towards its input ("Gradients explode - Deep Networks are shallow - ResNet explained",
+# 2017)
+
+GRADIENT_SCALE = initial(
+    "gradient scale at the input",
+    "number",
+    "GSC(L, 0): relative change of the error by that of the input, in quadratic means over directions and datapoints",
+    log=True,
+)
+LOWEST_GRADIENT_SCALE = initial(
+    "gradient scale at the lowest layer", "number", "the same at the output of the lowest linear layer", log=True
+)
+GRADIENT_GROWTH = initial(
+    "gradient growth per layer",
+    "number",
+    "r, the factor from a layer to the next lower one in an exponential fit of the gradient scale",
+    log=True,
+)
+GRADIENT_GROWTH_INTERCEPT = initial("intercept of the gradient growth", "number", "c of that fit c r^l", log=True)
+GRADIENT_GROWTH_FIT = initial("fit of the gradient growth", "fraction", "R^2 of that fit, of the scale's logarithm")
+TOP_SPREAD = initial(
+    "pre-activation spread at the top",
+    "number",
+    "quadratic mean over neurons of the standard deviation of what enters the highest activation (with skip "
+    "connections: the first of the highest block)",
+    log=True,
+)
+TOP_SIGN_DIVERSITY = initial(
+    "sign diversity at the top",
+    "fraction",
+    "mean over these neurons of the share of the rarer sign, at most 0.5",
+)
+
 # what that takes
 
 JACOBIAN_SECONDS = taken("time of the Jacobian norm", "s", "wall time to measure the Jacobian norm")
