@@ -189,14 +189,14 @@ GRADIENT_GROWTH = initial(
 )
 GRADIENT_GROWTH_INTERCEPT = initial("intercept of the gradient growth", "number", "c of that fit c r^l", log=True)
 GRADIENT_GROWTH_FIT = initial("fit of the gradient growth", "fraction", "R^2 of that fit, of the scale's logarithm")
-TOP_SPREAD = initial(
+PREACTIVATION_SPREAD = initial(
     "pre-activation spread at the top",
     "number",
     "quadratic mean over neurons of the standard deviation of what enters the highest activation (with skip "
     "connections: the first of the highest block)",
     log=True,
 )
-TOP_SIGN_DIVERSITY = initial(
+SIGN_DIVERSITY = initial(
     "sign diversity at the top",
     "fraction",
     "mean over these neurons of the share of the rarer sign, at most 0.5",
