@@ -169,37 +169,48 @@ NOISE_LOG_VARIANCE = initial(
     "natural logarithm of mu2(dx), the mean square of the noise; 0 is the input's",
 )
 
-# how a network's gradient grows towards its input ("Gradients explode - Deep Networks are shallow - ResNet explained",
-# 2017)
+# the gradient on its way from the error to the inputs ("Gradients explode - Deep Networks are shallow - ResNet
+# explained", 2018; Q: the quadratic mean over datapoints)
 
 GRADIENT_SCALE = initial(
     "gradient scale at the input",
     "number",
-    "GSC(L, 0): relative change of the error by that of the input, in quadratic means over directions and datapoints",
+    "expected gradient scale coefficient from the inputs x to the error, Q||df/dx|| Q||x|| / (sqrt(width of x) Q|f|): "
+    "relative change of the error by relative change of the inputs",
+    log=True,
+)
+GRADIENT_GROWTH = initial(
+    "growth of the gradient scale",
+    "number",
+    "factor by which the gradient scale coefficient grows from one layer to the layer below it, by least squares on "
+    "its logarithm: above 1 gradients explode",
     log=True,
 )
 LOWEST_GRADIENT_SCALE = initial(
-    "gradient scale at the lowest layer", "number", "the same at the output of the lowest linear layer", log=True
-)
-GRADIENT_GROWTH = initial(
-    "gradient growth per layer",
+    "gradient scale at the lowest layer",
     "number",
-    "r, the factor from a layer to the next lower one in an exponential fit of the gradient scale",
+    "the same at the output of the lowest linear layer, in place of the inputs",
     log=True,
 )
-GRADIENT_GROWTH_INTERCEPT = initial("intercept of the gradient growth", "number", "c of that fit c r^l", log=True)
-GRADIENT_GROWTH_FIT = initial("fit of the gradient growth", "fraction", "R^2 of that fit, of the scale's logarithm")
-PREACTIVATION_SPREAD = initial(
-    "pre-activation spread at the top",
+GRADIENT_GROWTH_INTERCEPT = initial(
+    "intercept of the gradient scale",
     "number",
-    "quadratic mean over neurons of the standard deviation of what enters the highest activation (with skip "
-    "connections: the first of the highest block)",
+    "c of the fit c r^l, r being the growth, l the layer from the top",
+    log=True,
+)
+GRADIENT_GROWTH_FIT = initial(
+    "fit of the gradient scale", "number", "R^2 of that fit of the coefficient's logarithm, at most 1"
+)
+PREACTIVATION_SPREAD = initial(
+    "spread before the activation",
+    "number",
+    "standard deviation over datapoints of what enters an activation function, quadratic mean over its neurons",
     log=True,
 )
 SIGN_DIVERSITY = initial(
-    "sign diversity at the top",
-    "fraction",
-    "mean over these neurons of the share of the rarer sign, at most 0.5",
+    "sign diversity before the activation",
+    "number",
+    "share of datapoints with the rarer sign in what enters an activation function, mean over its neurons: 0 to 0.5",
 )
 
 # what that takes
