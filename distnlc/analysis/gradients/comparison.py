@@ -18,6 +18,9 @@ from distnlc.analysis.statistics.means import FAR, NEAR, rounding
 CHANCE = 0.0027
 """share of agreeing values that lie beyond NEAR all the same, if they are Gaussian"""
 
+MOST_NAMED = 8
+"""values beyond NEAR that a sentence names"""
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -100,9 +103,11 @@ def counted(found: Sequence[Compared], what: str) -> list[str]:
             f"{what}: {near} of {len(known)} lie within {NEAR:.0f} standard errors, {far or 'none'} beyond {FAR:.0f}."
         )
     if beyond := sorted((one for one in known if not one.near), key=lambda one: -abs(one.difference)):
+        listed = "; ".join(one.named for one in beyond[:MOST_NAMED])
+        more = f"; and {len(beyond) - MOST_NAMED} more" if len(beyond) > MOST_NAMED else ""
         said.append(
-            f"Beyond {NEAR:.0f} standard errors: {'; '.join(one.named for one in beyond)}. Chance alone would put "
-            f"{CHANCE * len(known):.1f} of {len(known)} there; otherwise unexplained."
+            f"Beyond {NEAR:.0f} standard errors: {listed}{more}. Chance alone would put {CHANCE * len(known):.1f} of "
+            f"{len(known)} there; otherwise unexplained."
         )
     if unknown := len(found) - len(known):
         said.append(f"{what}: {unknown} have no standard error, since one network is finished.")

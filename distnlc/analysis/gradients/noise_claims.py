@@ -1,0 +1,183 @@
+"""Claims about figures 1 and 3, judged from networks on noise."""
+
+import math
+
+import numpy as np
+
+from distnlc.analysis.drawing import format as text
+from distnlc.analysis.gradients import paper, targets
+from distnlc.analysis.gradients.claims import Claim, Finding, counted
+from distnlc.analysis.gradients.correction import blocks_of, by_formula
+from distnlc.analysis.gradients.growth import KINDS, Rate, steps
+from distnlc.analysis.gradients.networks import Group, groups_of
+from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.means import estimate
+from distnlc.analysis.tables import Tables
+
+Groups = dict[paper.Setting, Group]
+gaussian = paper.gaussian
+
+COLLAPSING = (gaussian("relu", "none"), gaussian("relu", "layer"), gaussian("tanh", "none"))
+STABLE = (*COLLAPSING, gaussian("relu", "length"))
+FLAT = 1.02
+"""growth per linear layer, below which a network does not explode"""
+SHRUNK, KEPT = 0.3, 0.9
+"""spread at the top, below which it has collapsed, and above which it has been kept"""
+LOST, DIVERSE = 0.1, 0.4
+"""sign diversity likewise"""
+LOST_FROM = 20
+"""linear layers, from which on the sign diversity of ReLU networks is lost"""
+NARROW_AND_WIDE = (
+    (gaussian("relu", "batch"), gaussian("relu", "batch", width="200")),
+    (gaussian("selu", "none"), gaussian("selu", "none", width="200")),
+)
+RESNETS = tuple(targets.FIGURE_3C)
+
+
+def groups(tables: Tables) -> Groups:
+    """The paper's networks by setting, each with the most points there are."""
+    found: Groups = {}
+    for group in groups_of(tables):
+        if group.row is not None and group.size:
+            found.setdefault(group.setting, group)
+    return found
+
+
+def _missing(*settings: paper.Setting) -> str:
+    return f"networks on noise of {', '.join(map(paper.name_of, settings))}"
+
+
+def _straight(found: Groups) -> Finding:
+    cases = []
+    for group in (found[each] for each in targets.EXPLODING if each in found):
+        rate, r2 = Rate(group).per_linear_layer, float(np.nanmean(group.column("growth_r2")))
+        grows = rate.low > FLAT or (math.isnan(rate.low) and rate.value > FLAT)
+        holds = grows and r2 >= targets.STRAIGHT
+        cases.append((holds, f"{group.name} by {text.number(rate.value, 4)} a linear layer, R² = {r2:.4f}"))
+    return counted(cases, _missing(*targets.EXPLODING))
+
+
+def _flat(found: Groups) -> Finding:
+    cases = []
+    for group in (found[each] for each in STABLE if each in found):
+        rate = Rate(group).per_linear_layer.value
+        cases.append((rate < FLAT, f"{group.name} by {text.number(rate, 4)} a linear layer"))
+    return counted(cases, _missing(*STABLE))
+
+
+def _by_kind(found: Groups) -> Finding:
+    cases = []
+    for group in (found[each] for each in targets.EXPLODING if each in found):
+        curve = group.curve("gsc")
+        factor = {kind: float(np.mean(steps(curve, kind))) for kind in KINDS if (curve.kinds == kind).any()}
+        holds = factor["linear"] < 1 and all(value > 1 for kind, value in factor.items() if kind != "linear")
+        listed = ", ".join(f"{KINDS[kind]} {text.number(value, 4)}" for kind, value in factor.items())
+        cases.append((holds, f"{group.name}: {listed}"))
+    return counted(cases, _missing(*targets.EXPLODING))
+
+
+def _wider(found: Groups) -> Finding:
+    cases = []
+    for narrow, wide in NARROW_AND_WIDE:
+        if narrow in found and wide in found:
+            values = [text.number(found[each].column("gsc_input").mean(), 4) for each in (wide, narrow)]
+            holds = found[wide].column("gsc_input").mean() < found[narrow].column("gsc_input").mean()
+            cases.append((holds, f"{paper.name_of(wide)} {values[0]}, width 100 {values[1]}"))
+    return counted(cases, _missing(*(each for pair in NARROW_AND_WIDE for each in pair)))
+
+
+def _top(found: Groups, column: str, settings: tuple[paper.Setting, ...], low: float, high: float) -> Finding:
+    cases = []
+    for group in (found[each] for each in settings if each in found):
+        value = float(np.nanmean(group.column(column)))
+        cases.append((low <= value <= high, f"{group.name} {text.number(value)}"))
+    return counted(cases, _missing(*settings))
+
+
+def _lost(found: Groups) -> Finding:
+    cases = []
+    settings = COLLAPSING[:2]
+    for group in (found[each] for each in settings if each in found):
+        curve = group.curve("sign_diversity", "activation")
+        (place,) = curve.at([LOST_FROM])
+        if place is not None:
+            value = curve.mean[place]
+            cases.append((bool(value <= LOST), f"{group.name} {text.number(value)} at linear layer {LOST_FROM}"))
+    return counted(cases, _missing(*settings))
+
+
+def _slower(found: Groups) -> Finding:
+    cases = []
+    for setting, stated in targets.FIGURE_3C.items():
+        if setting in found and stated.vanilla in found:
+            ours, plain = (found[each].column("gsc_input").mean() for each in (setting, stated.vanilla))
+            said = f"{found[setting].name} {text.number(ours)}, without skips {text.number(plain)}"
+            cases.append((bool(ours < plain), said))
+    return counted(cases, "networks on noise with and without skip connections")
+
+
+def unexplained(values: Floats, across: Floats) -> float:
+    """The share of a curve's variance (L,) that a straight line leaves."""
+    return 1 - float(np.corrcoef(values, across)[0, 1]) ** 2
+
+
+def _power(found: Groups) -> Finding:
+    cases = []
+    for group in (found[each] for each in RESNETS if each in found):
+        curve = group.curve("gsc", "linear")
+        boundaries = 1 + (curve.linear.astype(float) - 1) / group.block_layers
+        log_gsc = np.log(curve.mean)
+        power, exponential = (unexplained(log_gsc, x) for x in (np.log(boundaries), boundaries))
+        said = f"{group.name} leaves {100 * power:.2g} % of its variance, an exponential {100 * exponential:.2g} %"
+        cases.append((power < exponential, said))
+    return counted(cases, _missing(*RESNETS))
+
+
+def _keeps_signs(found: Groups) -> Finding:
+    cases = []
+    for setting, stated in targets.FIGURE_3C.items():
+        if setting in found and stated.vanilla in found:
+            with_skips, without = (
+                estimate(found[each].column("sign_diversity_top")) for each in (setting, stated.vanilla)
+            )
+            said = f"{found[setting].name} {text.number(with_skips.value)}, without skips {text.number(without.value)}"
+            cases.append((with_skips.value >= without.value - 0.005, said))
+    return counted(cases, "networks on noise with and without skip connections")
+
+
+def _hidden(found: Groups) -> Finding:
+    cases = []
+    for setting, stated in targets.FIGURE_3C.items():
+        blocks = blocks_of(found[setting]) if setting in found else None
+        if blocks is not None and stated.vanilla in found:
+            total, plain = blocks.total(by_formula), math.log10(found[stated.vanilla].column("gsc_input").mean())
+            said = f"{found[setting].name} 10^{total.value:.2f}, without skips 10^{plain:.2f}"
+            cases.append((total.value >= plain, said))
+    return counted(cases, "networks on noise with skip connections, their dilution, and those without")
+
+
+CLAIMS = (
+    Claim("1A", "four networks explode, exponentially in depth", _straight),
+    Claim("1A", "ReLU networks without batch norm and tanh do not explode", _flat),
+    Claim("1A", "linear layers lower the gradient scale, the others raise it", _by_kind),
+    Claim("1A", "width 200 explodes slightly less than width 100", _wider),
+    Claim(
+        "1B", "the spread collapses where nothing explodes", lambda found: _top(found, "std_top", COLLAPSING, 0, SHRUNK)
+    ),
+    Claim(
+        "1B",
+        "exploding networks keep their spread",
+        lambda found: _top(found, "std_top", targets.EXPLODING, KEPT, math.inf),
+    ),
+    Claim("1C", "ReLU networks lose their sign diversity from linear layer 20 on", _lost),
+    Claim(
+        "1C",
+        "exploding networks keep theirs",
+        lambda found: _top(found, "sign_diversity_top", targets.EXPLODING, DIVERSE, 0.5),
+    ),
+    Claim("3A", "skip connections reduce the gradient scale", _slower),
+    Claim("3A", "it grows rather as a power of depth", _power),
+    Claim("3B", "signs stay at least as diverse as without skip connections", _keeps_signs),
+    Claim("3C", "without dilution they explode at least as plain networks do", _hidden),
+)
+"""each judged from `groups`"""
