@@ -4,6 +4,7 @@ A claim about several networks is judged for each and counted; one of which the 
 says what is missing.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -57,13 +58,29 @@ def judged(claims: Iterable[Claim[Subject]], subject: Subject, figure: str = "")
     return [Judged(one.panel, one.said, one.judge(subject)) for one in claims if one.panel.startswith(figure)]
 
 
-def counted(cases: Sequence[tuple[bool, str]], missing: str) -> Finding:
-    """A finding on several cases, each with whether the claim holds and its numbers; open if there are none."""
+Case = tuple[bool | None, str]
+"""whether a claim holds for one network, None where that is undecided, and the numbers behind it"""
+
+
+def counted(cases: Sequence[Case], missing: str) -> Finding:
+    """A finding on several networks; open if there are none, or if all are undecided."""
     if not cases:
         return Finding(OPEN, f"Missing: {missing}.")
-    holding = sum(holds for holds, _ in cases)
-    verdict = HOLDS if holding == len(cases) else FAILS if not holding else f"holds for {holding} of {len(cases)}"
-    return Finding(verdict, "; ".join(evidence if holds else f"not {evidence}" for holds, evidence in cases) + ".")
+    holding, undecided = (sum(holds is each for holds, _ in cases) for each in (True, None))
+    decided = len(cases) - undecided
+    words = {True: "", False: "not ", None: "undecided: "}
+    evidence = "; ".join(words[holds] + said for holds, said in cases) + "."
+    if not decided:
+        return Finding(OPEN, evidence)
+    verdict = HOLDS if holding == decided else FAILS if not holding else f"holds for {holding} of {decided}"
+    if undecided:
+        verdict += f", {undecided} undecided"
+    return Finding(verdict, evidence)
+
+
+def larger(value: float, other: float, error: float) -> bool | None:
+    """Whether a value is larger than another; None where they differ by less than two standard errors."""
+    return None if math.isnan(error) or abs(value - other) <= 2 * error else value > other
 
 
 def frame(found: Sequence[Judged]) -> pd.DataFrame:
@@ -77,10 +94,11 @@ def frame(found: Sequence[Judged]) -> pd.DataFrame:
 
 def tally(found: Sequence[Judged]) -> str:
     """`12 claims hold, 2 hold in part (2A, 5F), 1 does not (4A), 3 stay open`."""
-    sorts = {"hold": [], "hold for some networks": [], "do not hold": [], "stay open": []}  # type: dict[str, list[str]]
-    names = {HOLDS: "hold", FAILS: "do not hold", OPEN: "stay open"}
+    names = {HOLDS: "hold", "some": "hold for some networks", FAILS: "do not hold", OPEN: "stay open"}
+    sorts: dict[str, list[str]] = {name: [] for name in names.values()}
     for one in found:
-        sorts[names.get(one.finding.verdict, "hold for some networks")].append(one.panel)
+        sort, _, _ = one.finding.verdict.partition(",")
+        sorts[names.get(sort, names["some"])].append(one.panel)
     said = [
         f"{len(panels)} {name}" + (f" ({', '.join(dict.fromkeys(panels))})" if name != "hold" else "")
         for name, panels in sorts.items()

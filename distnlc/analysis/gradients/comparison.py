@@ -2,7 +2,8 @@
 
 The difference's standard error holds that of the measured mean, that of the stated mean and the rounding of its last
 digit. Both means are of the same networks, so that both errors come from one spread over networks: the spec's or this
-study's, whichever is of more networks.
+study's, whichever is of more networks. A spread of few networks is itself rough: a difference is counted in those
+standard errors of a Gaussian that are as unlikely as it is by Student's t.
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from scipy import stats
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.statistics.correlations import Floats
@@ -18,6 +20,8 @@ from distnlc.analysis.statistics.means import FAR, NEAR, rounding
 CHANCE = 0.0027
 """share of agreeing values that lie beyond NEAR all the same, if they are Gaussian"""
 
+SMALLEST = 1e-300
+"""probability that is told from 0"""
 MOST_NAMED = 8
 """values beyond NEAR that a sentence names"""
 
@@ -33,11 +37,18 @@ class Compared:
     """standard error of the measured value; nan where the spread is not known"""
     stated_error: float
     """of the stated mean, its rounding not counted"""
+    networks: int
+    """of which the spread is that both errors come from"""
 
     @property
     def difference(self) -> float:
-        """Measured - stated, in standard errors; nan where that is not known."""
-        return (self.value - float(self.stated)) / math.hypot(self.error, self.stated_error, rounding(self.stated))
+        """Measured - stated, in standard errors of a Gaussian; nan where no spread is known."""
+        if math.isnan(self.error):
+            return math.nan
+        error = math.hypot(self.error, self.stated_error, rounding(self.stated))
+        far = (self.value - float(self.stated)) / error
+        unlikely = max(float(stats.t.sf(abs(far), self.networks - 1)), SMALLEST)
+        return math.copysign(float(stats.norm.isf(unlikely)), far)
 
     @property
     def known(self) -> bool:
@@ -85,7 +96,7 @@ def compared(
     known, of = spread
     deviation = known if of > values.size or math.isnan(own) else own
     error, theirs = deviation / math.sqrt(values.size), deviation / math.sqrt(networks)
-    return Compared(what, stated, float(values.mean()), error, theirs)
+    return Compared(what, stated, float(values.mean()), error, theirs, max(of, values.size))
 
 
 def frame(rows: dict[str, Compared]) -> pd.DataFrame:

@@ -4,7 +4,9 @@ In: curves with their intervals. A panel's head shows the claims about it with t
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -33,11 +35,14 @@ NARROW = 500
 HEIGHT = 2.8
 
 
+Style = Literal["-", "--", ":"]
+
+
 def colour(setting: paper.Setting) -> str:
     return COLOURS.get((setting[0], setting[1]), "#888888")
 
 
-def style(setting: paper.Setting) -> str:
+def style(setting: paper.Setting) -> Style:
     """Dotted where a network differs from another of its colour by its width alone."""
     return "-" if setting[4] == "100" else ":"
 
@@ -66,7 +71,7 @@ def draw(
     values: Floats,
     band: tuple[Floats, Floats] | None = None,
     *,
-    linestyle: str = "",
+    linestyle: Style | None = None,
     marker: str = "",
 ) -> None:
     """One network's curve over (L,), with its interval."""
@@ -85,8 +90,7 @@ def draw(
 
 def logarithmic(axes: Axes) -> None:
     """A logarithmic y-axis, with plain numbers where it spans little. Nothing if no positive value is drawn."""
-    drawn = [value for line in axes.get_lines() for value in line.get_ydata() if value > 0]
-    if not drawn:
+    if not any((np.asarray(line.get_ydata(), dtype=float) > 0).any() for line in axes.get_lines()):
         return
     axes.set_yscale("log")
     low, high = axes.get_ylim()

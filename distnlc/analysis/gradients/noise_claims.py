@@ -6,7 +6,8 @@ import numpy as np
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.gradients import paper, targets
-from distnlc.analysis.gradients.claims import Claim, Finding, counted
+from distnlc.analysis.gradients.claims import Case, Claim, Finding, counted, larger
+from distnlc.analysis.gradients.comparison import compared
 from distnlc.analysis.gradients.correction import blocks_of, by_formula
 from distnlc.analysis.gradients.growth import KINDS, Rate, steps
 from distnlc.analysis.gradients.networks import Group, groups_of
@@ -19,6 +20,8 @@ gaussian = paper.gaussian
 
 COLLAPSING = (gaussian("relu", "none"), gaussian("relu", "layer"), gaussian("tanh", "none"))
 STABLE = (*COLLAPSING, gaussian("relu", "length"))
+FEW = 5
+"""networks, below which what a mean curve scatters is theirs"""
 FLAT = 1.02
 """growth per linear layer, below which a network does not explode"""
 SHRUNK, KEPT = 0.3, 0.9
@@ -47,18 +50,35 @@ def _missing(*settings: paper.Setting) -> str:
     return f"networks on noise of {', '.join(map(paper.name_of, settings))}"
 
 
+def _error(group: Group) -> float:
+    """Standard error of the mean gradient scale at the input, by the spread that is of more networks."""
+    assert group.row is not None
+    return compared("", group.row.gsc, group.column("gsc_input"), paper.NETWORKS, group.row.spread).error
+
+
+def _mean(group: Group) -> float:
+    return float(group.column("gsc_input").mean())
+
+
+def _less(found: Groups, less: paper.Setting, more: paper.Setting) -> bool | None:
+    """Whether one network's gradient scale is below another's."""
+    error = math.hypot(_error(found[less]), _error(found[more]))
+    return larger(_mean(found[more]), _mean(found[less]), error)
+
+
 def _straight(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for group in (found[each] for each in targets.EXPLODING if each in found):
-        rate, r2 = Rate(group).per_linear_layer, float(np.nanmean(group.column("growth_r2")))
-        grows = rate.low > FLAT or (math.isnan(rate.low) and rate.value > FLAT)
-        holds = grows and r2 >= targets.STRAIGHT
-        cases.append((holds, f"{group.name} by {text.number(rate.value, 4)} a linear layer, R² = {r2:.4f}"))
+        rate, r2 = Rate(group).per_linear_layer.value, Rate(group).fit.r2
+        holds: bool | None = rate > FLAT and r2 >= targets.STRAIGHT
+        if not holds and group.size < FEW:
+            holds = None
+        cases.append((holds, f"{group.name} by {text.number(rate, 4)} a linear layer, R² = {r2:.4f}"))
     return counted(cases, _missing(*targets.EXPLODING))
 
 
 def _flat(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for group in (found[each] for each in STABLE if each in found):
         rate = Rate(group).per_linear_layer.value
         cases.append((rate < FLAT, f"{group.name} by {text.number(rate, 4)} a linear layer"))
@@ -66,28 +86,31 @@ def _flat(found: Groups) -> Finding:
 
 
 def _by_kind(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for group in (found[each] for each in targets.EXPLODING if each in found):
         curve = group.curve("gsc")
-        factor = {kind: float(np.mean(steps(curve, kind))) for kind in KINDS if (curve.kinds == kind).any()}
-        holds = factor["linear"] < 1 and all(value > 1 for kind, value in factor.items() if kind != "linear")
-        listed = ", ".join(f"{KINDS[kind]} {text.number(value, 4)}" for kind, value in factor.items())
+        factor = {kind: estimate(steps(curve, kind)) for kind in KINDS if (curve.kinds == kind).any()}
+        signs = [
+            None if math.isnan(one.low) or one.low <= 1 <= one.high else (one.value > 1) is (kind != "linear")
+            for kind, one in factor.items()
+        ]
+        holds = False if False in signs else None if None in signs else True
+        listed = ", ".join(f"{KINDS[kind]} {text.number(one.value, 4)}" for kind, one in factor.items())
         cases.append((holds, f"{group.name}: {listed}"))
     return counted(cases, _missing(*targets.EXPLODING))
 
 
 def _wider(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for narrow, wide in NARROW_AND_WIDE:
         if narrow in found and wide in found:
-            values = [text.number(found[each].column("gsc_input").mean(), 4) for each in (wide, narrow)]
-            holds = found[wide].column("gsc_input").mean() < found[narrow].column("gsc_input").mean()
-            cases.append((holds, f"{paper.name_of(wide)} {values[0]}, width 100 {values[1]}"))
+            said = f"{paper.name_of(wide)} {text.number(_mean(found[wide]), 4)}"
+            cases.append((_less(found, wide, narrow), f"{said}, width 100 {text.number(_mean(found[narrow]), 4)}"))
     return counted(cases, _missing(*(each for pair in NARROW_AND_WIDE for each in pair)))
 
 
 def _top(found: Groups, column: str, settings: tuple[paper.Setting, ...], low: float, high: float) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for group in (found[each] for each in settings if each in found):
         value = float(np.nanmean(group.column(column)))
         cases.append((low <= value <= high, f"{group.name} {text.number(value)}"))
@@ -95,7 +118,7 @@ def _top(found: Groups, column: str, settings: tuple[paper.Setting, ...], low: f
 
 
 def _lost(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     settings = COLLAPSING[:2]
     for group in (found[each] for each in settings if each in found):
         curve = group.curve("sign_diversity", "activation")
@@ -107,12 +130,13 @@ def _lost(found: Groups) -> Finding:
 
 
 def _slower(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for setting, stated in targets.FIGURE_3C.items():
         if setting in found and stated.vanilla in found:
-            ours, plain = (found[each].column("gsc_input").mean() for each in (setting, stated.vanilla))
-            said = f"{found[setting].name} {text.number(ours)}, without skips {text.number(plain)}"
-            cases.append((bool(ours < plain), said))
+            ours, plain = (text.number(_mean(found[each])) for each in (setting, stated.vanilla))
+            cases.append(
+                (_less(found, setting, stated.vanilla), f"{found[setting].name} {ours}, without skips {plain}")
+            )
     return counted(cases, "networks on noise with and without skip connections")
 
 
@@ -122,19 +146,20 @@ def unexplained(values: Floats, across: Floats) -> float:
 
 
 def _power(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for group in (found[each] for each in RESNETS if each in found):
         curve = group.curve("gsc", "linear")
         boundaries = 1 + (curve.linear.astype(float) - 1) / group.block_layers
         log_gsc = np.log(curve.mean)
         power, exponential = (unexplained(log_gsc, x) for x in (np.log(boundaries), boundaries))
         said = f"{group.name} leaves {100 * power:.2g} % of its variance, an exponential {100 * exponential:.2g} %"
-        cases.append((power < exponential, said))
+        grows = larger(_mean(group), 1, _error(group))
+        cases.append((power < exponential if grows else None, said))
     return counted(cases, _missing(*RESNETS))
 
 
 def _keeps_signs(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for setting, stated in targets.FIGURE_3C.items():
         if setting in found and stated.vanilla in found:
             with_skips, without = (
@@ -146,17 +171,18 @@ def _keeps_signs(found: Groups) -> Finding:
 
 
 def _hidden(found: Groups) -> Finding:
-    cases = []
+    cases: list[Case] = []
     for setting, stated in targets.FIGURE_3C.items():
         blocks = blocks_of(found[setting]) if setting in found else None
         if blocks is not None and stated.vanilla in found:
-            total, plain = blocks.total(by_formula), math.log10(found[stated.vanilla].column("gsc_input").mean())
+            total, without = blocks.total(by_formula), found[stated.vanilla]
+            plain, error = math.log10(_mean(without)), _error(without) / _mean(without) / math.log(10)
             said = f"{found[setting].name} 10^{total.value:.2f}, without skips 10^{plain:.2f}"
-            cases.append((total.value >= plain, said))
+            cases.append((larger(total.value, plain, math.hypot(error, (total.high - total.low) / 4)), said))
     return counted(cases, "networks on noise with skip connections, their dilution, and those without")
 
 
-CLAIMS = (
+CLAIMS: tuple[Claim[Groups], ...] = (
     Claim("1A", "four networks explode, exponentially in depth", _straight),
     Claim("1A", "ReLU networks without batch norm and tanh do not explode", _flat),
     Claim("1A", "linear layers lower the gradient scale, the others raise it", _by_kind),

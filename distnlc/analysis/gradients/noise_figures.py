@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
@@ -37,6 +38,8 @@ HOW = (
     "Lines: means over networks; bands: 95 % intervals, networks resampled (none for a single network). Below each "
     "title the claims about the panel with their verdicts from these records."
 )
+DEEPEST, DIVERSE = 52, 0.52
+"""ends of the axes of linear layers and of sign diversity"""
 SHOWN = (1, 10, 20, 30, 40, 49)
 """linear layers of the table of numbers"""
 
@@ -52,6 +55,8 @@ def draw_1(tables: Tables) -> Drawing:
         if group.setting != WIDE:
             _curve(axes["B"], group, "std")
             _curve(axes["C"], group, "sign_diversity")
+    axes["B"].set_ylim(0, None)
+    axes["C"].set_ylim(0, DIVERSE)
     return _finished(figure, axes, groups, found, settings)
 
 
@@ -59,8 +64,7 @@ def draw_3(tables: Tables) -> Drawing:
     """Networks with skip connections. Raises MissingRecordsError."""
     groups = of_settings(tables, FIVE)
     found = judged(noise_claims.CLAIMS, noise_claims.groups(tables), "3")
-    figure, axes = panels(PANELS_3, found, [mark(group.setting) for group in groups])
-    corrected = False
+    figure, axes = panels(PANELS_3, found, [mark(group.setting, group.name.partition(",")[0]) for group in groups])
     for group in groups:
         _curve(axes["A"], group, "gsc", "linear", "input")
         _curve(axes["B"], group, "sign_diversity")
@@ -68,13 +72,12 @@ def draw_3(tables: Tables) -> Drawing:
             value, others = blocks.curve(by_formula)
             band = tuple(10 ** np.nanquantile(others, resampling.TAILS, axis=0)) if len(others) else None
             draw(axes["C"], group.setting, blocks.across, 10**value, band and (band[0], band[1]))
-            corrected = True
-    if corrected:
-        logarithmic(axes["C"])
+    logarithmic(axes["C"])
+    axes["B"].set_ylim(0, DIVERSE)
     return _finished(figure, axes, groups, found, FIVE)
 
 
-def _curve(axes, group: Group, column: str, *kinds: str) -> None:
+def _curve(axes: Axes, group: Group, column: str, *kinds: str) -> None:
     curve = group.curve(column, *kinds)
     if curve.layers.size:
         draw(axes, group.setting, curve.across, curve.mean, curve.band())
@@ -85,11 +88,8 @@ def _finished(
 ) -> Drawing:
     for each in axes.values():
         each.set_xlabel(ACROSS, labelpad=1)
-        each.set_xlim(0, None)
+        each.set_xlim(0, DEEPEST)
     logarithmic(axes["A"])
-    for letter, top in (("B", 1.05), ("C", 0.52)):
-        if axes[letter].get_yscale() == "linear":
-            axes[letter].set_ylim(0, None if axes[letter].get_ylim()[1] > top else top)
     sizes = sorted({(group.size, group.points) for group in groups})
     networks = "; ".join(f"{size} of {points:,} points" for size, points in sizes)
     caption = f"{HOW} Networks of each sort: {networks}."

@@ -113,11 +113,14 @@ QUANTILES = {2: ("0.93", "0.28", "2.67")}
 def _row(line: str) -> Row:
     setting, printed, measured, at_top, spread = (each.split() for each in line.split("|"))
     number, *what = setting
+    gsc, std, sign_diversity = printed
     value, error, networks, points = measured
     return Row(
         int(number),
         (what[0], what[1], what[2], what[3], what[4]),
-        *printed,
+        gsc,
+        std,
+        sign_diversity,
         Measured(float(value), float(error), int(networks), int(points)),
         float(at_top[0]),
         float(at_top[1]),

@@ -132,7 +132,7 @@ def remarks(every: Sequence[Found]) -> list[str]:
             "is part of the definition: fewer points give larger gradient scales."
         )
     if few := [one for one in judged if max(one.row.spread[1], one.many.size) < TOO_FEW]:
-        said.append(f"Spreads known from fewer than {TOO_FEW} networks, so that the error is rough: {_numbers(few)}.")
+        said.append(f"Spreads known from fewer than {TOO_FEW} networks, which Student's t allows for: {_numbers(few)}.")
     if fewer := [one for one in every if one.large.points < paper.POINTS and float(one.row.sign_diversity) == 0.5]:
         said.append(
             f"A sign diversity of symmetric neurons is 0.5 - 0.4 / sqrt(points): beside 0.50 of {_numbers(fewer)} "

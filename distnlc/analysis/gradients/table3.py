@@ -63,6 +63,19 @@ class Cell:
         return abs(self.off) <= paper.TABLE_3_NEAR
 
     @property
+    def verdict(self) -> str:
+        """Undecided where more networks could bring it nearer."""
+        if self.near or not self.judged:
+            if not self.judged:
+            return "–"
+        if self.near:
+            return "agrees"
+        error = self.gsc[1]
+        if math.isnan(error) or abs(self.off) - paper.TABLE_3_NEAR <= 2 * error:
+            return "undecided"
+        return f"beyond {paper.TABLE_3_NEAR}"
+
+    @property
     def judged(self) -> bool:
         return self.group.comparable
 
@@ -108,7 +121,7 @@ def remarks(every: Sequence[Cell]) -> list[str]:
     said = []
     if judged:
         near = [one for one in judged if one.near]
-        rest = "; ".join(f"{one.name} {one.off:+.3f}" for one in judged if not one.near)
+        rest = "; ".join(f"{one.name} {one.off:+.3f} ({one.verdict})" for one in judged if not one.near)
         said.append(
             f"{len(near)} of {len(judged)} gradient scales of table 3 lie within {paper.TABLE_3_NEAR} of the printed "
             f"decimal logarithms{f'; beyond: {rest}' if rest else ''}."
@@ -132,7 +145,6 @@ def remarks(every: Sequence[Cell]) -> list[str]:
 
 def _gsc(one: Cell) -> dict[str, str]:
     value, error = one.gsc
-    judged = "–" if not one.judged else "agrees" if one.near else f"beyond {paper.TABLE_3_NEAR}"
     return {
         "networks": str(one.group.size),
         "points": f"{one.group.points:,}",
@@ -141,7 +153,7 @@ def _gsc(one: Cell) -> dict[str, str]:
         "standard error": text.number(error, 2),
         "measured - printed": f"{one.off:+.3f}",
         "in standard errors": "–" if math.isnan(one.difference) or not one.judged else f"{one.difference:+.1f}",
-        "verdict": judged,
+        "verdict": one.verdict,
         "elsewhere": f"{one.stated.measured:.3f}",
     }
 
