@@ -134,6 +134,8 @@ def tabulate(tables: Tables) -> Table:
 
 def remarks(found: Sequence[Rate]) -> list[str]:
     near = [rate for rate in found if rate.near]
+    far = [rate for rate in found if not rate.near]
+    others = [f"; {rate.group.name} differs by {100 * rate.off:+.1f} % ({rate.verdict})" for rate in far]
     said = [
         f"{len(near)} of {len(found)} growth rates per linear layer lie within {100 * targets.GROWTH_NEAR:.0f} % of "
         "the independent ones"

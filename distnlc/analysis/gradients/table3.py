@@ -65,8 +65,7 @@ class Cell:
     @property
     def verdict(self) -> str:
         """Undecided where more networks could bring it nearer."""
-        if self.near or not self.judged:
-            if not self.judged:
+        if not self.judged:
             return "–"
         if self.near:
             return "agrees"
