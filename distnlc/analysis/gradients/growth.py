@@ -138,13 +138,7 @@ def remarks(found: Sequence[Rate]) -> list[str]:
     others = [f"; {rate.group.name} differs by {100 * rate.off:+.1f} % ({rate.verdict})" for rate in far]
     said = [
         f"{len(near)} of {len(found)} growth rates per linear layer lie within {100 * targets.GROWTH_NEAR:.0f} % of "
-        "the independent ones"
-        + "".join(
-            f"; {rate.group.name} differs by {100 * rate.off:+.1f} % ({rate.verdict})"
-            for rate in found
-            if not rate.near
-        )
-        + "."
+        f"the independent ones{''.join(others)}."
     ]
     missing = [paper.name_of(each) for each in WITHOUT_SKIPS if each not in {rate.group.setting for rate in found}]
     return [*said, f"Not in this study: {', '.join(missing)}."] if missing else said

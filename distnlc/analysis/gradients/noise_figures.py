@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
@@ -84,7 +85,11 @@ def _curve(axes: Axes, group: Group, column: str, *kinds: str) -> None:
 
 
 def _finished(
-    figure, axes, groups: Sequence[Group], found: Sequence[Judged], settings: Sequence[paper.Setting]
+    figure: Figure,
+    axes: dict[str, Axes],
+    groups: Sequence[Group],
+    found: Sequence[Judged],
+    settings: Sequence[paper.Setting],
 ) -> Drawing:
     for each in axes.values():
         each.set_xlabel(ACROSS, labelpad=1)
