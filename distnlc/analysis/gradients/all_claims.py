@@ -5,6 +5,7 @@ from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.gradients import noise_claims, training_claims
 from distnlc.analysis.gradients.claims import Judged, frame, judged, tally
 from distnlc.analysis.gradients.runs import runs_of
+from distnlc.analysis.gradients.trained import Runs
 from distnlc.analysis.tables import Tables
 
 TITLE = "Claims about the figures"
@@ -19,7 +20,7 @@ def of_noise(tables: Tables) -> list[Judged]:
 def of_trainings(tables: Tables) -> list[Judged]:
     """Those about trainings; none if there are no trainings."""
     found = runs_of(tables)
-    return judged(training_claims.CLAIMS, training_claims.Runs(found)) if found else []
+    return judged(training_claims.CLAIMS, Runs(found)) if found else []
 
 
 def tabulate(tables: Tables) -> Table:

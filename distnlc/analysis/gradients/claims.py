@@ -68,8 +68,9 @@ def counted(cases: Sequence[Case], missing: str) -> Finding:
         return Finding(OPEN, f"Missing: {missing}.")
     holding, undecided = (sum(holds is each for holds, _ in cases) for each in (True, None))
     decided = len(cases) - undecided
-    words = {True: "", False: "not ", None: "undecided: "}
-    evidence = "; ".join(words[holds] + said for holds, said in cases) + "."
+    sorts = [("", True), ("not: ", False), ("undecided: ", None)]
+    listed = [word + "; ".join(said for holds, said in cases if holds is each) for word, each in sorts]
+    evidence = "; ".join(said for said, (word, _) in zip(listed, sorts, strict=True) if said != word) + "."
     if not decided:
         return Finding(OPEN, evidence)
     verdict = HOLDS if holding == decided else FAILS if not holding else f"holds for {holding} of {decided}"

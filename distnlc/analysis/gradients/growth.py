@@ -133,6 +133,9 @@ def tabulate(tables: Tables) -> Table:
 
 
 def remarks(found: Sequence[Rate]) -> list[str]:
+    """How many agree, which do not, what is missing; nothing if there is nothing."""
+    if not found:
+        return []
     near = [rate for rate in found if rate.near]
     far = [rate for rate in found if not rate.near]
     others = [f"; {rate.group.name} differs by {100 * rate.off:+.1f} % ({rate.verdict})" for rate in far]

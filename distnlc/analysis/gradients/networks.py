@@ -17,7 +17,6 @@ from distnlc.analysis.gradients import paper
 from distnlc.analysis.gradients.paper import Setting
 from distnlc.analysis.statistics import resampling
 from distnlc.analysis.statistics.correlations import Floats
-from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.tables import Tables
 from distnlc.records import OK
 
@@ -25,6 +24,7 @@ PRESETS = ("gradients-quick", "gradients-noise", "gradients-small", "gradients")
 """the studies that have networks on noise"""
 NOISE = "noise"
 KEYS = ["nonlinearity", "normalization", "matrices", "skip", "width", "linear_layers", "block_layers", "points"]
+LAYER_COLUMNS = ["layer", "linear_layer", "gsc", "std", "sign_diversity", "dilution", "block_growth"]
 DEPTHS = (50, 51)
 """linear layers of the paper's networks, without and with skip connections"""
 AFTER = {"input": 0, "linear": 0, "normalization": 1, "activation": 2}
@@ -135,7 +135,10 @@ def groups_of(tables: Tables) -> list[Group]:
     within = pd.Series(usable.groupby(KEYS, sort=False).cumcount().to_numpy(), index=usable["unit_id"])
     codes, ids = pd.factorize(tables.layers["unit_id"])
     group_of_row = of_unit.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)[codes]
-    layers = tables.layers.assign(network=within.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)[codes])
+    layers = tables.layers[LAYER_COLUMNS].assign(  # half a million rows: texts would take most of the time
+        kind=tables.layers["kind"].astype("category"),
+        network=within.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)[codes],
+    )
     order = np.argsort(group_of_row, kind="stable")
     edges = np.searchsorted(group_of_row[order], np.arange(number.max(initial=-1) + 2))
     found = []
@@ -174,12 +177,6 @@ def absent(settings: Sequence[Setting], there: Sequence[Group]) -> list[str]:
     """A sentence that names the settings for which there is no group, if there are any."""
     missing = [paper.name_of(each) for each in settings if each not in {group.setting for group in there}]
     return [f"Not in this study: {', '.join(missing)}."] if missing else []
-
-
-def resampled(values: Floats, statistic_of: Floats) -> Estimate:
-    """A statistic's value with the percentile interval of its resamples (b,); no interval if there are none."""
-    low, high = resampling.interval(statistic_of) if statistic_of.size else (np.nan, np.nan)
-    return Estimate(float(values), low, high)
 
 
 def _order(group: Group) -> tuple[int, int, int, str]:

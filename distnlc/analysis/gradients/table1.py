@@ -151,7 +151,7 @@ def _of(every: Sequence[Found], cells: Callable[[Found], dict[str, str]]) -> pd.
 
 
 def _gsc(one: Found, group: Group) -> dict[str, str]:
-    cells = one.gsc(group).shown
+    cells = {"printed": one.row.gsc} | _unstated(one.gsc(group))
     if not group.comparable:
         cells |= {"difference": "–", "verdict": "other points"}
     elsewhere = one.row.measured
@@ -164,15 +164,20 @@ def _gsc(one: Found, group: Group) -> dict[str, str]:
 
 def _std(one: Found) -> dict[str, str]:
     printed = one.row.std if one.row.number not in paper.MISPRINTS else f"{one.row.std} (misprint)"
-    return {"printed": printed} | one.std.shown | {"elsewhere": text.number(one.row.measured_std)}
+    return {"printed": printed} | _unstated(one.std) | {"elsewhere": text.number(one.row.measured_std)}
 
 
 def _sign_diversity(one: Found) -> dict[str, str]:
     return (
-        {"printed": one.row.sign_diversity}
-        | one.sign_diversity.shown
+        {"printed": one.row.sign_diversity, "of so many points": one.expected_sign_diversity}
+        | _unstated(one.sign_diversity)
         | {"elsewhere": text.number(one.row.measured_sign_diversity)}
     )
+
+
+def _unstated(one: Compared) -> dict[str, str]:
+    """A comparison without the stated value, which stands under a name of its own."""
+    return {name: value for name, value in one.shown.items() if name != "stated"}
 
 
 def _quantiles(one: Found) -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
@@ -21,7 +22,8 @@ from distnlc.analysis.gradients import paper
 from distnlc.analysis.gradients.claims import judged
 from distnlc.analysis.gradients.lines import draw, logarithmic, mark, panels
 from distnlc.analysis.gradients.runs import PRESETS, Run, needed, reductions
-from distnlc.analysis.gradients.training_claims import CLAIMS, Runs
+from distnlc.analysis.gradients.trained import WITHIN, Runs
+from distnlc.analysis.gradients.training_claims import CLAIMS
 from distnlc.analysis.tables import Tables
 
 ABOUT = {
@@ -123,13 +125,14 @@ def _finish(axes: Axes, letter: str) -> None:
     else:
         axes.set_ylim(0, None)
     axes.set_xlim(0, None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
 def _numbers(shown: Sequence[Run]) -> pd.DataFrame:
     rows = {}
     for run in shown:
         _, scale = run.over_epochs("gsc_input")
-        cut, depth = run.cut_to(0.02), run.row.effective_depth
+        cut, depth = run.cut_to(WITHIN), run.row.effective_depth
         rows[run.full_name] = {
             "error": f"{100 * run.error:.3g} %",
             "epochs": text.number(float(run.row.epochs), 4),
@@ -138,7 +141,7 @@ def _numbers(shown: Sequence[Run]) -> pd.DataFrame:
             "gradient scale, first": text.number(float(run.row.gsc_input)),
             "last": text.number(float(scale[-1])) if scale.size else "–",
             "effective depth": "–" if pd.isna(depth) else f"{depth:.0f} of {run.linear_layers}",
-            "Taylor keeps the error down to depth": "–" if cut is None else str(cut),
+            "Taylor cuts to depth": "–" if cut is None else str(cut),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 

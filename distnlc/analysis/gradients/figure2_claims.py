@@ -1,0 +1,243 @@
+"""Claims about figure 2, exploding networks in training, and about large first steps (appendix D.3).
+
+One training of each sort is what there is, so that a comparison of two has no error; slopes over layers have that of
+their least squares. Trainings in small show less than the paper's: what is not there stays open.
+"""
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+
+from distnlc.analysis.drawing import format as text
+from distnlc.analysis.gradients import paper
+from distnlc.analysis.gradients.claims import Case, Claim, Finding, counted, larger
+from distnlc.analysis.gradients.trained import (
+    WITHIN,
+    Runs,
+    depth_of,
+    missing,
+    percent,
+    shallow,
+    slope,
+    updates_of,
+)
+
+OUTLIERS = 0.1
+"""share of the layers that may be outliers"""
+EARLY, MOSTLY = 0.5, 0.8
+"""share of the epochs in which an effective depth that rises early reaches so much of its end"""
+DIVISIONS = 3
+"""that are several"""
+TROUBLE = 0.8
+"""training error of a network that hardly trains"""
+CUT_DEPTH = 15
+APART = 3.0
+"""factor between two first updates that tells a large one from a small one"""
+
+
+def _below_inverse(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run, _, updates, inverse in updates_of(runs, 2):
+        below = int((updates <= inverse).sum())
+        cases.append((below >= (1 - OUTLIERS) * updates.size, f"{run.name} at {below} of {updates.size} layers"))
+    return counted(cases, missing(2, "custom"))
+
+
+def _updates_fall(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run, linear, updates, _ in updates_of(runs, 2):
+        found, error = slope(linear, updates)
+        cases.append(
+            (larger(found, 0, error), f"{run.name} by {100 * found:+.1f} ± {100 * error:.1f} % a layer upwards")
+        )
+    return counted(cases, missing(2, "custom"))
+
+
+def _faster(runs: Runs) -> Finding:
+    slopes = [
+        (run, slope(linear, updates)[0], np.log(float(run.row.gsc_input)))
+        for run, linear, updates, _ in updates_of(runs, 2)
+    ]
+    cases: list[Case] = [
+        (
+            (one[1] > other[1]) == (one[2] > other[2]),
+            f"{one[0].name} {100 * one[1]:+.1f} %, {other[0].name} {100 * other[1]:+.1f} %",
+        )
+        for one, other in combinations(slopes, 2)
+    ]
+    return counted(cases, f"two {missing(2, 'custom')}")
+
+
+def _less_is_better(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for one, other in combinations(runs.of(2), 2):
+        less, more = sorted((one, other), key=lambda run: float(run.row.gsc_input))
+        cases.append((less.error < more.error, f"{less.name} {percent(less.error)}, {more.name} {percent(more.error)}"))
+    return counted(cases, f"two {missing(2)}")
+
+
+def _falls_in_pretraining(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run in runs.of(2, "custom"):
+        _, values = run.over_epochs("gsc_input")
+        if run.pretraining and values.size >= run.pretraining:
+            first, then = float(run.row.gsc_input), values[run.pretraining - 1]
+            cases.append((bool(then < first), f"{run.name} {text.number(first)} to {text.number(then)}"))
+    return counted(cases, missing(2, "custom"))
+
+
+def _below_one(runs: Runs) -> Finding:
+    """Behind the 2nd to 6th highest linear layers, which are pre-trained; and from there to the input."""
+    cases: list[Case] = []
+    for run in runs.of(2, "custom"):
+        linear, scale = run.over_layers("gsc", run.pretraining, "linear")
+        inner = (linear < run.linear_layers) & (linear >= run.linear_layers - 5)
+        if run.pretraining and inner.any():
+            typical, lowest = float(np.median(scale[inner])), float(scale[0])
+            said = f"{run.name} {text.number(typical)} across them, {text.number(lowest)} at the lowest layer"
+            cases.append((typical < 1 and lowest > typical, said))
+    return counted(cases, missing(2, "custom"))
+
+
+def _regains(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run in runs.of(2):
+        _, values = run.over_epochs("gsc_input")
+        later = values[run.pretraining :]
+        if later.size:
+            first = float(run.row.gsc_input)
+            cases.append(
+                (bool(later.max() >= first), f"{run.name} from {text.number(first)} to {text.number(later.max())}")
+            )
+    return counted(cases, missing(2))
+
+
+def _close(runs: Runs) -> Finding:
+    order = (("tanh", "batch"), ("selu", "none"))
+    cases: list[Case] = []
+    for place, net in enumerate(order):
+        deep = runs.at((*net, "gaussian", "none"))
+        for other in runs.of(2, without=order[: place + 1]):
+            if deep is not None and depth_of(deep) is not None and depth_of(other) is not None:
+                said = f"{deep.name} {depth_of(deep)}, {other.name} {depth_of(other)}"
+                cases.append(((depth_of(deep) or 0) > (depth_of(other) or 0), said))
+    return counted(cases, "trainings of batch-tanh or SELU beside others without skip connections")
+
+
+def _early(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run in runs.of(2):
+        _, depth = run.over_epochs("effective_depth_1e6")
+        if depth.size >= 4:
+            middle = depth[int(EARLY * depth.size) - 1]
+            said = f"{run.name} {middle:.0f} of {depth[-1]:.0f} after half of the epochs"
+            cases.append((bool(middle >= MOSTLY * depth[-1]), said))
+    return counted(cases, missing(2))
+
+
+def _flat_later(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run in runs.of(2):
+        rows = run.epochs[(run.epochs["phase"] == "training") & run.epochs["effective_depth_1e6"].notna()]
+        if rows.empty:
+            continue
+        late = rows[(rows["rate"].diff() < 0).cumsum() >= DIVISIONS]
+        if len(late) >= 2:
+            rise = late["effective_depth_1e6"].iloc[-1] - late["effective_depth_1e6"].iloc[0]
+            fall = late["train_error"].iloc[0] - late["train_error"].iloc[-1]
+            said = f"{run.name} rises by {rise:.0f} while its error falls by {percent(fall)}"
+            cases.append((bool(rise <= 1 and fall > 0), said))
+    return counted(cases, f"trainings whose step was divided {DIVISIONS} times, of figure 2")
+
+
+def _residuals(selu: bool) -> Callable[[Runs], Finding]:
+    def judge(runs: Runs) -> Finding:
+        cases: list[Case] = []
+        for run in runs.of(2):
+            linear, norms = run.over_layers("residual_norm", None, "linear")
+            if linear.size >= 3 and (run.setting[0] == "selu") == selu:
+                found, error = slope(linear, norms)
+                falls = larger(found, 0, error)
+                said = f"{run.name} by {100 * found:+.1f} ± {100 * error:.1f} % a layer upwards"
+                cases.append((not falls if selu else falls, said))
+        return counted(cases, "training of SELU" if selu else missing(2))
+
+    return judge
+
+
+def _cut_enormously(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for run in (runs.at((*net, "gaussian", "none")) for net in (("tanh", "layer"), ("relu", "batch"))):
+        if run is not None and (cut := run.cut_to(WITHIN)) is not None:
+            said = f"{run.name} to depth {cut} with the error within {percent(WITHIN)} of {percent(run.error)}"
+            cases.append((cut <= run.linear_layers / 2, said))
+    return counted(cases, "Taylor reductions of layer-tanh and batch-ReLU")
+
+
+def _beats(runs: Runs) -> Finding:
+    tanh = runs.at(("tanh", "layer", "gaussian", "none"))
+    cases: list[Case] = []
+    error = tanh.error_at(CUT_DEPTH) if tanh is not None else None
+    for other in (runs.at((*net, "gaussian", "none")) for net in (("tanh", "batch"), ("relu", "batch"))):
+        if error is not None and other is not None:
+            cases.append((error < other.error, f"layer-tanh {percent(error)}, {other.name} {percent(other.error)}"))
+    return counted(cases, f"layer-tanh reduced to depth {CUT_DEPTH}, and batch-tanh or batch-ReLU")
+
+
+def _minibatches(runs: Runs) -> Finding:
+    cases: list[Case] = [
+        (run.error > paper.MINI_BATCH_ERROR, f"{run.full_name} {percent(run.error)}")
+        for run in runs.every
+        if run.key == ("relu", "batch", "gaussian", "none") and run.batch is not None
+    ]
+    return counted(cases, "trainings of batch-ReLU in minibatches")
+
+
+def _criterion(runs: Runs) -> Finding:
+    """The paper means the gradient scale at the first batch norm, next to that at the input."""
+    cases: list[Case] = []
+    for run in runs.every:
+        if run.setting[1] == "batch" and run.setting[3] == "none" and run.batch is not None:
+            scale, bound = float(run.row.gsc_input), float(np.sqrt(run.batch))
+            said = f"{run.full_name} {text.number(scale)} beside {text.number(bound)}, error {percent(run.error)}"
+            cases.append(((scale > bound) == (run.error > TROUBLE), said))
+    return counted(cases, "trainings with batch norm in minibatches, without skip connections")
+
+
+def _large_first_step(runs: Runs) -> Finding:
+    cases: list[Case] = []
+    for one, other in combinations(runs.every, 2):
+        large, small = sorted((one, other), key=lambda run: -float(run.row.largest_first_update))
+        factor = float(large.row.largest_first_update) / float(small.row.largest_first_update)
+        depths = depth_of(large), depth_of(small)
+        if one.setting == other.setting and one.batch == other.batch and factor >= APART and None not in depths:
+            said = (
+                f"{large.name}: first update {text.number(float(large.row.largest_first_update), 2)} instead of "
+                f"{text.number(float(small.row.largest_first_update), 2)}, depth {depths[0]} instead of {depths[1]}, "
+                f"error {percent(large.error)} instead of {percent(small.error)}"
+            )
+            cases.append(((depths[0] or 0) > (depths[1] or 0) and large.error > small.error, said))
+    return counted(cases, "two trainings of one network whose first updates differ much")
+
+
+CLAIMS: tuple[Claim[Runs], ...] = (
+    Claim("2A", "relative updates stay below 1 / GSC but for few outliers", _below_inverse),
+    Claim("2A", "they fall towards lower layers", _updates_fall),
+    Claim("2A", "faster where the gradient scale explodes faster", _faster),
+    Claim("2B", "the less it explodes, the lower the final error", _less_is_better),
+    Claim("2B", "batch-ReLU in minibatches stays above 89 % error", _minibatches),
+    Claim("2B", "batch norm gives trouble where GSC > sqrt(batch)", _criterion),
+    Claim("2C", "the gradient scale falls in pre-training", _falls_in_pretraining),
+    Claim("2C", "below 1 across pre-trained layers, exploding below them", _below_one),
+    Claim("2C", "later it regains or exceeds its start", _regains),
+    Claim("2D", "effective depth stays below the linear layers", shallow(2)),
+    Claim("2D", "SELU, and above all batch-tanh, come close", _close),
+    Claim("2D", "it rises mostly early", _early),
+    Claim("2D", "flat once the step is small, while the error falls", _flat_later),
+    Claim("2E", "residual weights fall towards the input", _residuals(selu=False)),
+    Claim("2E", "those of SELU do not", _residuals(selu=True)),
+    Claim("2F", "layer-tanh and batch-ReLU can be cut enormously", _cut_enormously),
+    Claim("2F", "layer-tanh at depth 15 beats batch-tanh, batch-ReLU", _beats),
+    Claim("D.3", "an unnecessarily large first step inflates effective depth and ends worse", _large_first_step),
+)
