@@ -66,6 +66,7 @@ def counted(cases: Sequence[Case], missing: str) -> Finding:
     """A finding on several networks; open if there are none, or if all are undecided."""
     if not cases:
         return Finding(OPEN, f"Missing: {missing}.")
+    cases = [(holds if holds is None else bool(holds), said) for holds, said in cases]  # numpy has a truth of its own
     holding, undecided = (sum(holds is each for holds, _ in cases) for each in (True, None))
     decided = len(cases) - undecided
     sorts = [("", True), ("not: ", False), ("undecided: ", None)]
