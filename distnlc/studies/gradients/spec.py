@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from distnlc.data.spec import DataSpec
 from distnlc.spec import PositiveInt, StudySpec, identity
+from distnlc.studies.gradients.training_spec import Training
 
 SQUARE = {"orthogonal", "skew-symmetric", "negative-definite", "autoregressive"}
 """sorts of matrices that have as many rows as columns"""
@@ -44,8 +45,10 @@ class Spec(StudySpec):
     """the family of a part of checks"""
     protocol: Literal["single", "custom"] = "single"
     """of a training: one step size for all layers, or one for each"""
-    data: DataSpec = DataSpec(name="cifar10")
-    """of a training"""
+    data: DataSpec = DataSpec(name="cifar10", train=50_000)
+    """of a training, which uses the training part alone. Unless a preparation is named, features are normalized and
+    constant ones left out"""
+    training: Training = Training()
 
     @model_validator(mode="after")
     def _networks_can_be_built(self) -> Self:
@@ -60,6 +63,8 @@ class Spec(StudySpec):
             if self.normalization == "batch" and self.points < 2:
                 raise ValueError("points = 1: batch norm needs at least two datapoints")
             check_widths(self, self.dimension, self.dimension)
+        if self.experiment == "training" and self.normalization == "batch" and self.training.batch == 1:
+            raise ValueError("training.batch = 1: batch norm needs at least two datapoints")
         return self
 
     def unit_identity(self) -> dict[str, Any]:
