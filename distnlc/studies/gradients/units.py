@@ -54,10 +54,12 @@ def rows(spec: Spec) -> dict[str, int]:
 
 
 def places(part: Spec) -> int:
-    """Rows of one network in the table `layers`: every operation and the input, or what stands between blocks."""
-    if part.skip != "none":
-        return 2 * part.linear_layers // part.block_layers + 2
-    return (3 if part.normalization != "none" else 2) * part.linear_layers
+    """Rows of one network in the table `layers`: every operation and the input; or the input, what stands between
+    blocks, the activations and the last normalization."""
+    normalized = part.normalization != "none"
+    if part.skip == "none":
+        return (2 + normalized) * part.linear_layers
+    return part.linear_layers + (part.linear_layers - 1) // part.block_layers + 1 + normalized
 
 
 def cost(part: Spec) -> float:
