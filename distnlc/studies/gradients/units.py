@@ -3,12 +3,15 @@
 from itertools import pairwise
 from typing import Any
 
+from distnlc.data.sources import dimensions, part_sizes
 from distnlc.plugins import DataRecord
 from distnlc.spec import Unit, derive_seed
 from distnlc.studies.gradients.spec import Spec, widths
 
 PASSES = {"none": 20, "length": 40, "layer": 40, "batch": 40}
 """normalization -> multiplications that take the time of one number's passes, forward and back"""
+WATCHED = 3
+"""more trainings that take as long as to watch one"""
 
 
 def count(part: Spec) -> int:
@@ -42,7 +45,8 @@ def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     if part.experiment == "noise":
         return row | {"points": part.points, "protocol": "noise"}
     points = data.get(unit.part, {}).get("train")
-    return row | {"points": points, "protocol": part.protocol, "dataset": part.data.name}
+    batch = part.training.batch or points
+    return row | {"points": points, "protocol": part.protocol, "dataset": part.data.name, "batch_size": batch}
 
 
 def rows(spec: Spec) -> dict[str, int]:
@@ -50,7 +54,15 @@ def rows(spec: Spec) -> dict[str, int]:
     parts = [spec.part(name) for name in spec.part_names()]
     networks = sum(count(part) for part in parts)
     layers = sum(count(part) * places(part) for part in parts if part.experiment != "checks")
-    return {"networks": networks, "layers": layers}
+    trainings = [part for part in parts if part.experiment == "training"]
+    epochs = sum(part.training.epochs * runs(part) for part in trainings)
+    taylor = sum(part.linear_layers - 1 for part in trainings)
+    return {"networks": networks, "layers": layers, "epochs": epochs, "taylor": taylor}
+
+
+def runs(part: Spec) -> int:
+    """Trainings of a unit, the watched one included."""
+    return 1 if part.protocol == "custom" else len(part.training.steps) + 1
 
 
 def places(part: Spec) -> int:
@@ -64,6 +76,9 @@ def places(part: Spec) -> int:
 
 def cost(part: Spec) -> float:
     """Multiplications of one unit, and what takes as long."""
-    sizes = widths(part, part.dimension, part.dimension)
+    training = part.experiment == "training"
+    sizes = widths(part, *(dimensions(part.data) if training else (part.dimension, part.dimension)))
     products = 2 * sum(before * after for before, after in pairwise(sizes))
-    return float(part.points * (products + PASSES[part.normalization] * sum(sizes)))
+    passes = products + PASSES[part.normalization] * sum(sizes)
+    points = part_sizes(part.data)[0] * part.training.epochs * (runs(part) + WATCHED) if training else part.points
+    return float(points * passes)
