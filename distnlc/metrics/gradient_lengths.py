@@ -158,7 +158,7 @@ def normalized(kind: str, signal: Tensor) -> tuple[Tensor, Tensor]:
     """A signal (..., points, width) normalized as in `MLP.normalize`, and the inverse standard deviations."""
     dimension = -2 if kind == "batch" else -1
     centered = signal if kind == "length" else signal - signal.mean(dimension, keepdim=True)
-    inverse = torch.rsqrt(centered.square().mean(dimension, keepdim=True) + EPSILON)
+    inverse = centered.square().mean(dimension, keepdim=True).add_(EPSILON).rsqrt_()
     return centered * inverse, inverse
 
 

@@ -68,8 +68,9 @@ class Spec(StudySpec):
         return self
 
     def unit_identity(self) -> dict[str, Any]:
-        """More networks rename no unit."""
-        return identity(self.model_copy(update={"networks": type(self).model_fields["networks"].default}))
+        """More networks rename no unit, and how others are trained none without a training."""
+        elsewhere = ["networks"] if self.experiment == "training" else ["networks", "data", "training", "protocol"]
+        return identity(self.model_copy(update={name: type(self).model_fields[name].default for name in elsewhere}))
 
 
 def widths(part: Spec, d_in: int, d_out: int) -> list[int]:

@@ -54,7 +54,8 @@ def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     if part.experiment == "noise":
         return row | {"points": part.points, "protocol": "noise"}
     points = data.get(unit.part, {}).get("train")
-    return row | {"points": points, "protocol": part.protocol, "dataset": part.data.name}
+    batch = part.training.batch or points
+    return row | {"points": points, "protocol": part.protocol, "dataset": part.data.name, "batch_size": batch}
 
 
 def rows(spec: Spec) -> dict[str, int]:
@@ -62,7 +63,15 @@ def rows(spec: Spec) -> dict[str, int]:
     parts = [spec.part(name) for name in spec.part_names()]
     networks = sum(count(part) for part in parts)
     layers = sum(count(part) * places(part) for part in parts if part.experiment != "checks")
-    return {"networks": networks, "layers": layers}
+    trainings = [part for part in parts if part.experiment == "training"]
+    epochs = sum(part.training.epochs * runs(part) for part in trainings)
+    taylor = sum(part.linear_layers - 1 for part in trainings)
+    return {"networks": networks, "layers": layers, "epochs": epochs, "taylor": taylor}
+
+
+def runs(part: Spec) -> int:
+    """Trainings of a unit, the watched one included."""
+    return 1 if part.protocol == "custom" else len(part.training.steps) + 1
 
 
 def places(part: Spec) -> int:
@@ -80,7 +89,12 @@ def cost(part: Spec) -> float:
         return CHECKS
     if part.experiment == "noise":
         return part.points * point_cost(part, part.dimension, part.dimension)
-    return BACKWARD * sources.part_sizes(part.data)[0] * epochs(part) * point_cost(part, *sources.dimensions(part.data))
+    return (
+        BACKWARD
+        * sources.part_sizes(part.data)[0]
+        * epochs_in_all(part)
+        * point_cost(part, *sources.dimensions(part.data))
+    )
 
 
 def point_cost(part: Spec, d_in: int, d_out: int) -> float:
@@ -89,7 +103,7 @@ def point_cost(part: Spec, d_in: int, d_out: int) -> float:
     return 2 * sum(before * after for before, after in pairwise(sizes)) + PASSES[part.normalization] * sum(sizes)
 
 
-def epochs(part: Spec) -> float:
+def epochs_in_all(part: Spec) -> float:
     """About how many epochs a training makes in all: candidates that diverge or learn nothing end early."""
     training = part.training
     watched = WATCHED * training.epochs
