@@ -3,6 +3,8 @@
 `training/layered_population.py` and `training/native/` compute the same for many parameter sets.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -43,21 +45,32 @@ class MLP(nn.Module):
         return list(self.buffers())
 
     def forward(self, inputs: Tensor) -> Tensor:
+        signal = inputs
+        for signal in self.signals(inputs):
+            pass
+        return signal
+
+    def signals(self, inputs: Tensor) -> Iterator[Tensor]:
+        """The output of every operation in order of execution: linear with what a skip connection brings,
+        normalization, activation function; a layer without one of the two has no output of it."""
         signal, carried, matrices = inputs, inputs, iter(self.matrices)
         for number, (linear, layer) in enumerate(zip(self.linears, self.layered.layers, strict=True), start=1):
             signal = linear(signal)
             if ending := self.layered.ending_in(number):
                 arriving = carried @ next(matrices).T if ending.matrix else carried
                 signal = signal + ending.strength * arriving
+            yield signal
             beginning = self.layered.beginning_in(number)
             if beginning and beginning.begins_after == "linear":
                 carried = signal
-            signal = self.normalize(signal, layer.normalization)
+            if layer.normalization != "none":
+                signal = self.normalize(signal, layer.normalization)
+                yield signal
             if beginning and beginning.begins_after == "normalization":
                 carried = signal
             if layer.activation is not None:
                 signal = layer.activation(signal)
-        return signal
+                yield signal
 
     def normalize(self, signal: Tensor, kind: str) -> Tensor:
         """(..., batch, width) normalized as `layered.NORMALIZATIONS` says; `none` passes through.
