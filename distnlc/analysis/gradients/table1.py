@@ -105,8 +105,8 @@ def tabulate(tables: Tables) -> Table:
     caption = (
         "Difference: (measured - stated) / its standard error, which holds that of the measured mean, that of the "
         f"print's mean over {paper.NETWORKS} networks and the rounding of its last digit. Both spreads over networks "
-        "are one: the spec's or this study's, whichever is of more networks; of one network alone it is the spec's. "
-        "Elsewhere: an independent measurement, with its networks x points."
+        "are one: the spec's or this study's, whichever is of more networks; one of few networks counts by Student's "
+        "t. Elsewhere: an independent measurement, with its networks x points."
     )
     return Table(caption, sections, remarks(every))
 
