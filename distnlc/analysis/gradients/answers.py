@@ -70,7 +70,7 @@ def _or_none(find: Callable[[Tables], list[Found]], tables: Tables) -> list[Foun
 
 def _depths(runs: Sequence[Run]) -> list[str]:
     known = [run for run in runs if run.row.effective_depth >= 0]
-    listed = ", ".join(f"{run.full_name} {run.row.effective_depth:.0f} of {run.linear_layers}" for run in known)
+    listed = "; ".join(f"{run.full_name} {run.row.effective_depth:.0f} of {run.linear_layers}" for run in known)
     return [f"Effective depth at the end, by the number of linear layers: {listed}."] if known else []
 
 

@@ -105,7 +105,7 @@ def _regains(runs: Runs) -> Finding:
     for run in runs.of(2):
         _, values = run.over_epochs("gsc_input")
         later = values[run.pretraining :]
-        if later.size:
+        if run.pretraining and later.size:
             first = float(run.row.gsc_input)
             cases.append(
                 (bool(later.max() >= first), f"{run.name} from {text.number(first)} to {text.number(later.max())}")
@@ -158,9 +158,9 @@ def _residuals(selu: bool) -> Callable[[Runs], Finding]:
             linear, norms = run.over_layers("residual_norm", None, "linear")
             if linear.size >= 3 and (run.setting[0] == "selu") == selu:
                 found, error = slope(linear, norms)
-                falls = larger(found, 0, error)
+                falls = larger(found, 0, error) if run.error <= TROUBLE else None
                 said = f"{run.name} by {100 * found:+.1f} ± {100 * error:.1f} % a layer upwards"
-                cases.append((not falls if selu else falls, said))
+                cases.append((falls if not selu or falls is None else not falls, said))
         return counted(cases, "training of SELU" if selu else missing(2))
 
     return judge
@@ -171,7 +171,8 @@ def _cut_enormously(runs: Runs) -> Finding:
     for run in (runs.at((*net, "gaussian", "none")) for net in (("tanh", "layer"), ("relu", "batch"))):
         if run is not None and (cut := run.cut_to(WITHIN)) is not None:
             said = f"{run.name} to depth {cut} with the error within {percent(WITHIN)} of {percent(run.error)}"
-            cases.append((cut <= run.linear_layers / 2, said))
+            # What never learnt anything is not worse without its layers.
+            cases.append((None if run.error > TROUBLE else cut <= run.linear_layers / 2, said))
     return counted(cases, "Taylor reductions of layer-tanh and batch-ReLU")
 
 

@@ -169,14 +169,14 @@ def of_settings(tables: Tables, settings: Sequence[Setting]) -> list[Group]:
         if group.row is not None and group.size:
             found.setdefault(group.setting, group)
     if not (there := [found[setting] for setting in settings if setting in found]):
-        raise MissingRecordsError(f"no finished network on noise: {', '.join(map(paper.name_of, settings))}")
+        raise MissingRecordsError(f"no finished network on noise: {'; '.join(map(paper.name_of, settings))}")
     return there
 
 
 def absent(settings: Sequence[Setting], there: Sequence[Group]) -> list[str]:
     """A sentence that names the settings for which there is no group, if there are any."""
     missing = [paper.name_of(each) for each in settings if each not in {group.setting for group in there}]
-    return [f"Not in this study: {', '.join(missing)}."] if missing else []
+    return [f"Not in this study: {'; '.join(missing)}."] if missing else []
 
 
 def _order(group: Group) -> tuple[int, int, int, str]:

@@ -42,14 +42,14 @@ def remarks(runs: Sequence[Run]) -> list[str]:
         if custom is not None and single is not None and custom.error != single.error and row.custom != row.single
     ]
     if judged:
-        others = ", ".join(paper.name_of(row.setting) for row, same in judged if not same)
+        others = "; ".join(paper.name_of(row.setting) for row, same in judged if not same)
         said.append(
             f"The better protocol is the paper's for {sum(same for _, same in judged)} of {len(judged)} networks that "
             f"were trained by both{f'; not for {others}' if others else ''}."
         )
     missing = [paper.name_of(row.setting) for row, found in both if found == [None, None]]
     if missing:
-        said.append(f"Without a finished training: {', '.join(missing)}.")
+        said.append(f"Without a finished training: {'; '.join(missing)}.")
     return said
 
 

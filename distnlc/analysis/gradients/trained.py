@@ -45,7 +45,7 @@ class Runs:
 
 
 def missing(figure: int, protocol: str = "") -> str:
-    names = ", ".join(paper.name_of(row.setting) for row in paper.TABLE_2 if row.figure == figure)
+    names = "; ".join(paper.name_of(row.setting) for row in paper.TABLE_2 if row.figure == figure)
     return f"{protocol + ' ' if protocol else ''}trainings of {names}"
 
 

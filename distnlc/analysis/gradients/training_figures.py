@@ -59,7 +59,7 @@ def draw_family(tables: Tables, number: int) -> Drawing:
     shown, custom = runs.of(number), runs.of(number, "custom")
     rows = [row for row in paper.TABLE_2 if row.figure == number]
     if not shown:
-        raise MissingRecordsError(f"no finished training of {', '.join(paper.name_of(row.setting) for row in rows)}")
+        raise MissingRecordsError(f"no finished training of {'; '.join(paper.name_of(row.setting) for row in rows)}")
     found = judged(CLAIMS, runs, str(number))
     titles = {letter: title for letter, title in PANELS.items() if number != 2 or letter not in "GH"}
     marks = [mark(run.setting, run.name.partition(", identity")[0]) for run in shown]
@@ -73,15 +73,15 @@ def draw_family(tables: Tables, number: int) -> Drawing:
     remarks = [one.sentence for one in found]
     if other := [run for run, row in zip(shown, _rows(shown), strict=True) if run.protocol != row.shown]:
         remarks.append(
-            f"By the other protocol than in the paper's figure: {', '.join(run.full_name for run in other)}."
+            f"By the other protocol than in the paper's figure: {'; '.join(run.full_name for run in other)}."
         )
     there = {run.key for run in shown}
     if missing := [paper.name_of(row.setting) for row in rows if row.setting[:4] not in there]:
-        remarks.append(f"Not in this study: {', '.join(missing)}.")
+        remarks.append(f"Not in this study: {'; '.join(missing)}.")
     if smaller := reductions(shown):
         remarks.append(f"Smaller than the paper's: {'; '.join(smaller)}.")
     caption = (
-        f"B to {'F' if number == 2 else 'H'}: {', '.join(run.full_name for run in shown)}. A: custom protocol. D: at "
+        f"B to {'F' if number == 2 else 'H'}: {'; '.join(run.full_name for run in shown)}. A: custom protocol. D: at "
         "the threshold 1e-6, dotted with the weights after pre-training as initial ones. One training each, so no "
         "intervals. Below each title the claims about the panel with their verdicts from these records."
     )

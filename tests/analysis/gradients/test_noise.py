@@ -209,6 +209,6 @@ def test_figures_show_what_there_is_and_say_what_is_missing(every: Tables) -> No
     assert [len(axes.get_lines()) for axes in FIGURES["figure3"].draw(every).figure.axes] == [5, 5, 5]
     some = FIGURES["figure1"].draw(study(noise(6), noise(8)))
     assert [len(axes.get_lines()) for axes in some.figure.axes] == [2, 2, 2]
-    assert some.remarks[-1].startswith("Not in this study: ReLU, layer-ReLU")
+    assert some.remarks[-1].startswith("Not in this study: ReLU; layer-ReLU")
     with pytest.raises(MissingRecordsError, match="no finished network on noise"):
         FIGURES["figure3"].draw(study(noise(6)))
