@@ -1,17 +1,26 @@
 """The units of a study of gradients, and what is known of each before work."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
-from distnlc.data.sources import dimensions, part_sizes
+from distnlc.data import sources
 from distnlc.plugins import DataRecord
 from distnlc.spec import Unit, derive_seed
 from distnlc.studies.gradients.spec import Spec, widths
 
-PASSES = {"none": 20, "length": 40, "layer": 40, "batch": 40}
+PASSES = {"none": 120, "length": 150, "layer": 150, "batch": 200}
 """normalization -> multiplications that take the time of one number's passes, forward and back"""
-WATCHED = 3
-"""more trainings that take as long as to watch one"""
+CHECKS = 1.5e11
+"""multiplications that take the time of a family of checks"""
+BACKWARD = 1.5
+"""times a pass forward and back, with the weights' gradients"""
+WATCHED = 4
+"""times an epoch that is only trained, where the training is measured"""
+PRETRAINING_EPOCHS = 60
+"""of all candidates together"""
+LEAST_UPDATE, MOST_UPDATE = 1e-6, 0.1
+"""relative updates between which step sizes are searched for"""
 
 
 def count(part: Spec) -> int:
@@ -76,9 +85,25 @@ def places(part: Spec) -> int:
 
 def cost(part: Spec) -> float:
     """Multiplications of one unit, and what takes as long."""
-    training = part.experiment == "training"
-    sizes = widths(part, *(dimensions(part.data) if training else (part.dimension, part.dimension)))
-    products = 2 * sum(before * after for before, after in pairwise(sizes))
-    passes = products + PASSES[part.normalization] * sum(sizes)
-    points = part_sizes(part.data)[0] * part.training.epochs * (runs(part) + WATCHED) if training else part.points
-    return float(points * passes)
+    if part.experiment == "checks":
+        return CHECKS
+    if part.experiment == "noise":
+        return part.points * point_cost(part, part.dimension, part.dimension)
+    return BACKWARD * sources.part_sizes(part.data)[0] * epochs(part) * point_cost(part, *sources.dimensions(part.data))
+
+
+def point_cost(part: Spec, d_in: int, d_out: int) -> float:
+    """Multiplications of one datapoint, forward and back, without weights' gradients."""
+    sizes = widths(part, d_in, d_out)
+    return 2 * sum(before * after for before, after in pairwise(sizes)) + PASSES[part.normalization] * sum(sizes)
+
+
+def epochs(part: Spec) -> float:
+    """About how many epochs a training makes in all: candidates that diverge or learn nothing end early."""
+    training = part.training
+    watched = WATCHED * training.epochs
+    if part.protocol == "single":
+        return len(training.steps) * training.epochs / 2 + watched
+    searched = part.linear_layers / training.selection_every + 1
+    between = math.log(MOST_UPDATE / LEAST_UPDATE) / math.log(training.selection_factor)
+    return PRETRAINING_EPOCHS + searched * between + watched
