@@ -89,7 +89,12 @@ def cost(part: Spec) -> float:
         return CHECKS
     if part.experiment == "noise":
         return part.points * point_cost(part, part.dimension, part.dimension)
-    return BACKWARD * sources.part_sizes(part.data)[0] * epochs(part) * point_cost(part, *sources.dimensions(part.data))
+    return (
+        BACKWARD
+        * sources.part_sizes(part.data)[0]
+        * epochs_in_all(part)
+        * point_cost(part, *sources.dimensions(part.data))
+    )
 
 
 def point_cost(part: Spec, d_in: int, d_out: int) -> float:
@@ -98,7 +103,7 @@ def point_cost(part: Spec, d_in: int, d_out: int) -> float:
     return 2 * sum(before * after for before, after in pairwise(sizes)) + PASSES[part.normalization] * sum(sizes)
 
 
-def epochs(part: Spec) -> float:
+def epochs_in_all(part: Spec) -> float:
     """About how many epochs a training makes in all: candidates that diverge or learn nothing end early."""
     training = part.training
     watched = WATCHED * training.epochs
