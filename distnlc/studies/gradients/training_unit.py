@@ -53,22 +53,22 @@ def data_of(part: Spec) -> DataSpec:
     return part.data.model_copy(update={"preparation": preparation, "validation": 0, "test": 0})
 
 
-def prepare(part: Spec) -> dict[str, Any]:
+def prepare(part: Spec, name: str) -> dict[str, Any]:
     """Finds, prepares and caches the data of a training, and gives their record. Raises DataError and SpecError."""
     found = data.record(data_of(part), part.seed)
     points, batch = found["train"], part.training.batch
     if batch is not None and points % batch:
         whole = max(points // batch, 1) * batch
         raise SpecError(
-            f"data.train must be a multiple of training.batch = {batch}, so that epochs are whole, but it is {points}; "
-            f"such as --set data.train={whole}"
+            f"part {name}: data.train must be a multiple of training.batch = {batch}, so that epochs are whole, but it "
+            f"is {points}; such as --set data.train={whole}"
         )
     if part.normalization == "batch" and points < 2:
-        raise SpecError(f"batch norm needs at least two datapoints, but data.train is {points}")
+        raise SpecError(f"part {name}: batch norm needs at least two datapoints, but data.train is {points}")
     try:
         layered_of(part, found["d_in"], found["classes"])
     except ValueError as error:
-        raise SpecError(str(error)) from None
+        raise SpecError(f"part {name}: {error}") from None
     return found
 
 

@@ -2,7 +2,7 @@
 
 In: the spec, a unit, the device. Out: its rows. Networks on noise and checks are computed on a CPU. A part of checks
 calls `checks.run(part, seed)`, whose rows get the unit's id and part here; a training has
-`training_unit.run(spec, unit, work)` and `training_unit.prepare(part)`.
+`training_unit.run(spec, unit, work)` and `training_unit.prepare(part, name)`.
 """
 
 import time
@@ -22,9 +22,9 @@ HERE = "distnlc.studies.gradients."
 
 
 def prepare(spec: Spec, parts: Sequence[str]) -> DataRecord:
-    """Finds, prepares and caches the data of the trainings among these parts. Raises DataError."""
+    """Finds, prepares and caches the data of the trainings among these parts. Raises DataError and SpecError."""
     trainings = [name for name in parts if spec.part(name).experiment == "training"]
-    return {name: loaded(HERE + "training_unit:prepare")(spec.part(name)) for name in trainings}
+    return {name: loaded(HERE + "training_unit:prepare")(spec.part(name), name) for name in trainings}
 
 
 def run(spec: Spec, unit: Unit, work: Work) -> Records:

@@ -1,6 +1,6 @@
 """Trainings of the kind gradients: the watched run, its rows, and how a unit goes on from a checkpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from distnlc.metrics.operator_norms import OperatorNorms
 from distnlc.plugins import Work
 from distnlc.records import Records
 from distnlc.spec import SpecError
@@ -58,6 +59,25 @@ def test_the_first_update_by_one_point_is_as_long_as_its_bound() -> None:
     lengths = torch.stack([moved[part].norm() for part in columns(search.network)])
     torch.testing.assert_close(watch.lineages[0].depth.sums[:, 0], lengths)
     assert not watch.lineages[0].depth.sums[:, 1:].any()
+
+
+def test_operator_norms_of_residuals_are_followed_through_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tiny({"epochs": 5})
+    search = search_of(spec)
+    follow, shortfalls = OperatorNorms.__call__, list[float]()
+
+    def compared(self: OperatorNorms, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
+        found = follow(self, matrices)
+        exact = torch.stack([torch.linalg.matrix_norm(each, 2) for each in matrices])
+        shortfalls.append(float(((exact - found) / exact).nan_to_num(0).abs().max()))
+        return found
+
+    monkeypatch.setattr(OperatorNorms, "__call__", compared)
+    watch = Watch(search.network, search.start.rows[0], search.start.buffers[0], full_batch=False)
+    WatchedTrainer(search.start, search.data, 0.03, protocols.schedule(spec.training, 20), watch).complete()
+    assert len(shortfalls) == 25
+    assert max(shortfalls) < 0.15  # in the first updates, which turn the residuals most
+    assert np.median(shortfalls) < 0.02
 
 
 def test_running_averages_are_of_the_minibatches_before_their_updates() -> None:
@@ -140,13 +160,17 @@ def test_a_training_that_is_not_finite_is_a_row_that_says_so() -> None:
 
 
 def test_data_that_does_not_split_into_minibatches_is_refused_with_a_number_that_does() -> None:
-    with pytest.raises(SpecError, match=r"data\.train must be a multiple of training\.batch = 30.* data\.train=90"):
-        training_unit.prepare(tiny({"batch": 30}))
+    with pytest.raises(
+        SpecError, match=r"part mine: data\.train must be a multiple of training\.batch = 30.* data\.train=90"
+    ):
+        training_unit.prepare(tiny({"batch": 30}), "mine")
 
 
 def test_networks_that_the_data_does_not_allow_are_refused() -> None:
-    with pytest.raises(SpecError, match="looks-linear matrices need ReLU layers of even width"):
-        training_unit.prepare(tiny(nonlinearity="relu", normalization="none", matrices="looks-linear", width="13"))
+    with pytest.raises(SpecError, match="part mine: looks-linear matrices need ReLU layers of even width"):
+        training_unit.prepare(
+            tiny(nonlinearity="relu", normalization="none", matrices="looks-linear", width="13"), "mine"
+        )
 
 
 def test_an_empty_grid_and_batch_norm_on_one_point_are_refused() -> None:
