@@ -27,13 +27,12 @@ from distnlc.metrics.effective_rank import effective_rank
 from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import Network, UnmeasurableError, of_device, undisturbed
-from distnlc.metrics.passes import INPUT, OUTPUT, called, checked_finite, outputs_of, prepared, type_name
+from distnlc.metrics.passes import INPUT, NO_DERIVATIVE, OUTPUT, called, checked_finite, outputs_of, prepared, type_name
 from distnlc.metrics.taps import Tap
 from distnlc.spec import MOST_SHOWN, derive_seed
 
 RESOLVED = 100
 """times the spacing of floating-point numbers, relative to its size, that a signal must vary by"""
-NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
 plain_attention = partial(sdpa_kernel, SDPBackend.MATH)
 """the fused kernels cannot be differentiated forward, nor twice; a mode such as FixedStatistics switches torch's fast
 encoder off"""

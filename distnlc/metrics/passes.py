@@ -15,6 +15,7 @@ from distnlc.spec import MOST_SHOWN
 
 INPUT, OUTPUT = "(input)", "(output)"
 """places that are no module's path"""
+NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
 TYPES = (torch.float32, torch.float64)
 
 
