@@ -85,7 +85,7 @@ def normalized_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int 
         with warnings.catch_warnings():  # the first one imports torch's own scripts, which it has deprecated itself
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             dual = forward_ad.make_dual(inputs.clone(), noise)
-        outputs = called(function, module, dual, see, partial(_why, dtype=inputs.dtype))
+        outputs = called(function, module, dual, see, why=partial(_why, dtype=inputs.dtype))
         signal, arrived = forward_ad.unpack_dual(outputs)
         if arrived is None:
             raise UnmeasurableError(NO_DERIVATIVE)

@@ -46,13 +46,16 @@ def called(
     module: nn.Module | None,
     batch: Tensor,
     see: Callable[[Tap, Tensor], None],
+    *,
+    running: Running | None = None,
     why: Callable[[str], str] = lambda _: "raised an error",
 ) -> Tensor:
     """The outputs (batch, ...) of the tapped network. Raises UnmeasurableError where it raises, with the place.
 
-    `why` puts in words what the text of an error means.
+    `running` is told where the network is; `why` puts in words what the text of an error means.
     """
-    with tapped(nn.Module() if module is None else module, len(batch), see) as running:
+    running = running or Running()
+    with tapped(nn.Module() if module is None else module, len(batch), see, running):
         try:
             returned = function(batch)
         except UnmeasurableError:
