@@ -186,6 +186,21 @@ GRADIENT_GROWTH = initial(
     "its logarithm: above 1 gradients explode",
     log=True,
 )
+LOWEST_GRADIENT_SCALE = initial(
+    "gradient scale at the lowest layer",
+    "number",
+    "the same at the output of the lowest linear layer, in place of the inputs",
+    log=True,
+)
+GRADIENT_GROWTH_INTERCEPT = initial(
+    "intercept of the gradient scale",
+    "number",
+    "c of the fit c r^l, r being the growth, l the layer from the top",
+    log=True,
+)
+GRADIENT_GROWTH_FIT = initial(
+    "fit of the gradient scale", "number", "R^2 of that fit of the coefficient's logarithm, at most 1"
+)
 PREACTIVATION_SPREAD = initial(
     "spread before the activation",
     "number",
