@@ -8,6 +8,7 @@ The numbers grow as powers of the number of blocks, and are whole numbers of any
 
 from collections import defaultdict
 from collections.abc import Collection
+from functools import cached_property
 
 from torch.autograd.graph import GradientEdge, Node
 
@@ -21,6 +22,7 @@ class GradientWays:
     def __init__(self, top: GradientEdge, bottom: GradientEdge) -> None:
         self._top, self._bottom = _edge(top), _edge(bottom)
         self._nodes = _from_the_top(top.node)
+        self._rank = {node: number for number, node in enumerate(self._nodes)}
         self._down = self._ways_down(frozenset())
         self._up: dict[Edge, int] = defaultdict(int, {self._top: 1})
         of_node: dict[Node, int] = defaultdict(int, {top.node: 1})
@@ -47,11 +49,17 @@ class GradientWays:
         """How many ways pass at least one of the tensors."""
         return self.total - self._ways_down(frozenset(edges))[self._top[0]]
 
-    def whole_edges(self) -> list[Edge]:
-        """Every tensor that all ways pass, from the top."""
-        found = dict.fromkeys([self._top, *(edge for node in self._nodes for edge in _below(node))])
-        rank = {node: number for number, node in enumerate(self._nodes)}
-        return sorted(filter(self.whole, found), key=lambda edge: rank[edge[0]])
+    def between(self, edge: Edge) -> tuple[Edge, Edge]:
+        """The nearest tensors above and below this one that all ways pass; it must not be such a tensor itself."""
+        rank = self._rank[edge[0]]
+        above = max((each for each in self._whole if self._rank[each[0]] < rank), key=lambda each: self._rank[each[0]])
+        below = min((each for each in self._whole if self._rank[each[0]] > rank), key=lambda each: self._rank[each[0]])
+        return above, below
+
+    @cached_property
+    def _whole(self) -> list[Edge]:
+        every = dict.fromkeys([self._top, *(edge for node in self._nodes for edge in _below(node))])
+        return [edge for edge in every if self.whole(edge)]
 
     def _ways_down(self, avoiding: Collection[Edge]) -> dict[Node, int]:
         """Node -> number of ways from its results to the bottom that avoid these tensors."""

@@ -1,10 +1,10 @@
-"""Looks-linear initialization of the user's own ReLU network: linear at the start, so that its gradient does not explode
+"""Looks-linear initialization of the user's own ReLU network: a linear function at first, whose gradient cannot explode
 (Philipp, Song & Carbonell 2017, appendix H; after Balduzzi et al. 2017).
 
-In: a module with `Linear` layers, which follow one another in the order in which they were registered, with ReLU between
+In: a module with `Linear` layers, which follow one another in the order in which they were registered, ReLU between
 them, and a generator. Out: the same module; its matrices are drawn, its biases are 0. Neurons 2i and 2i + 1 of a ReLU
-layer carry the positive and the negative part of one number. Batch or layer normalization in between keeps that, since it
-treats both alike while its weights are at 1 and its biases at 0. What is not covered is refused before anything changes.
+layer carry the positive and the negative part of one number. Batch or layer normalization in between keeps that, since
+it treats both alike while its weights are 1 and its biases 0. What is not covered is refused before anything changes.
 What the module's own code does, such as `torch.tanh`, is not seen. A layer that is called twice is drawn once.
 """
 
@@ -26,8 +26,8 @@ PASSING = (
 def looks_linear_(module: nn.Module, generator: torch.Generator) -> nn.Module:
     """Initializes a module's Linear layers, in place, and returns it.
 
-    Raises ValueError, naming the module, for fewer than two Linear layers, layers that do not follow one another, a ReLU
-    layer of odd width, and modules inside that are not covered: other activation functions, convolutions, attention.
+    Raises ValueError, naming the module, for fewer than two Linear layers, layers that do not follow one another, a
+    ReLU layer of odd width, and modules that are not covered: other activation functions, convolutions, attention.
     """
     layers = _checked(module)
     random = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
