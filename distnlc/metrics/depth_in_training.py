@@ -48,8 +48,10 @@ class DepthInTraining:
         self._initial = {path: layer.weight.detach().clone() for path, layer in self.layers.items()}
         self._vectors = dict[int, Tensor]()
         """number of a call, from the top -> the direction that its residual enlarges the most"""
+        self._places = list[str]()
+        """of the calls in the first update, from the top"""
         self.sums: EffectiveDepth | None = None
-        """the bounds behind the depth; None before the first update"""
+        """the bounds behind the depth, lowest layer first; None before the first update"""
 
     @undisturbed()
     def before_update(self, inputs: Tensor, loss: LossOrDirection, step: float | torch.optim.Optimizer) -> None:
@@ -62,17 +64,20 @@ class DepthInTraining:
         """
         rates = _rates(step, self.layers)
         found = find_route(self.network, self.layers, inputs, loss)
+        places = [call.place for call in found.calls]
         if self.sums is None:
-            self.sums = EffectiveDepth(len(found.calls), device=inputs.device)
-        if len(found.calls) != self.sums.linear_layers:
+            if not places:
+                raise UnmeasurableError(f"the gradient reaches none of the trained layers: {', '.join(self.layers)}")
+            self.sums, self._places = EffectiveDepth(len(places), device=inputs.device), places
+        if places != self._places:
             raise UnmeasurableError(
-                f"the network called {len(found.calls)} weight layers, but {self.sums.linear_layers} in its first "
-                "update"
+                f"the network called its layers in the order {', '.join(reversed(places))}, but in its first update "
+                f"{', '.join(reversed(self._places))}"
             )
-        matrices = {id(layer.weight): number for number, layer in enumerate(self.layers.values())}
-        rows = [matrices[id(self.layers[call.place].weight)] for call in found.calls]
+        weights = list(dict.fromkeys(id(self.layers[place].weight) for place in reversed(places)))
+        rows = [weights.index(id(self.layers[place].weight)) for place in places]
         residuals = [self._residual(number, call) for number, call in enumerate(found.calls)]
-        scaled = [rates[call.place] / len(inputs) for call in found.calls]
+        scaled = [rates[place] / len(inputs) for place in places]
         self.sums.add(found.steps(residuals, rows, scaled), found.length(found.top))
 
     def depth(self, threshold: float = THRESHOLD) -> int:

@@ -1,5 +1,5 @@
-"""A network that looks linear is linear at first, and its signal keeps its length; what is not covered is refused by name
-before anything changes."""
+"""A network that looks linear is linear at first, and its signal keeps its length; what is not covered is refused by
+name before anything changes."""
 
 import copy
 from itertools import pairwise
@@ -41,7 +41,7 @@ def test_the_network_is_linear_and_differences_of_pairs_keep_their_length(normal
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.LayerNorm])
 def test_it_looks_linear_with_normalization_too(normal, norm) -> None:
-    """Each layer's pairs are x and -x, whose ReLU's difference is x: linear but for the scale of each neuron or point."""
+    """Each layer's pairs are x and -x, whose ReLU's difference is x: linear but for a scale of each neuron or point."""
     network = distnlc.looks_linear_(relu_network(8, 20, 20, 8, norm=norm), generator())
     signal = normal(30, 8, seed=0)
     for linear, normalization in zip(network[::3], network[1::3], strict=False):
@@ -69,7 +69,7 @@ def test_own_modules_may_hold_the_layers(normal) -> None:
 
 
 def own_parameter() -> nn.Module:
-    module = Calling(lambda net, batch: batch, first=nn.Linear(8, 8), last=nn.Linear(8, 8))
+    module = Calling(lambda _, batch: batch, first=nn.Linear(8, 8), last=nn.Linear(8, 8))
     module.scale = nn.Parameter(torch.ones(1))
     return module
 
