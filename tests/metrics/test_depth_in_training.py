@@ -3,6 +3,7 @@ must be; and networks that cannot be followed are refused by name."""
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,12 +50,20 @@ SKIPS["behind the normalization"] = tuple(AFTER_NORM)
 
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
 @pytest.mark.parametrize("skips", SKIPS.values(), ids=SKIPS)
-def test_layered_networks_have_the_depth_of_their_own_program(normal, skips, normalization) -> None:
-    """That has the residuals' norms by singular values, which the power iterations follow to about a percent."""
+@pytest.mark.parametrize("linear_first", [False, True])
+def test_layered_networks_have_the_depth_of_their_own_program(normal, skips, normalization, linear_first) -> None:
+    """Blocks begin with an activation function or with a linear layer, which gets what the skip connection gets. The
+    program has the residuals' norms by singular values, which the power iterations follow to about a percent."""
     widths, tanh = [10] * 7 + [4], plain_activation("tanh")
     layers = uniform_layers(
         widths, activation=tanh, normalization=normalization, bias=False, output_normalization=normalization
     )
+    if linear_first:
+        plain = {skip.start for skip in skips}
+        layers = tuple(
+            replace(layer, activation=None) if number in plain else layer
+            for number, layer in enumerate(layers, start=1)
+        )
     layered = Layered(6, layers, skips)
     network = MLP(layered, gaussian(layered, [1 / width for width in layered.widths[:-1]], 0))
     initial = [layer.weight.detach().clone() for layer in network.linears]
