@@ -48,6 +48,10 @@ class GradientLengths:
         self.inside: dict[int, Tensor] = {}
         """layer where a skip connection begins -> length of the part of the gradient there that came through the
         block"""
+        self.carried: dict[int, Tensor] = {}
+        """layer where a skip connection ends -> length of what it brings"""
+        self.added: dict[int, Tensor] = {}
+        """layer where a skip connection ends -> length of what the block adds to that"""
         self.preactivations: dict[int, Tensor] = {}
         """layer with an activation function -> what enters that (points, width)"""
         self._kept: list[_Kept] = []
@@ -59,7 +63,9 @@ class GradientLengths:
             signal = signal @ weight.T
             if ending := self.network.ending_in(number):
                 matrix = self.matrices.get(number)
-                signal.add_(carried if matrix is None else carried @ matrix.T, alpha=ending.strength)
+                arriving = ending.strength * (carried if matrix is None else carried @ matrix.T)
+                self.carried[number], self.added[number] = norms(arriving), norms(signal)
+                signal = signal + arriving
             self.signals["linear", number] = norms(signal)
             if self._begins(number, "linear"):
                 carried = signal
@@ -152,7 +158,7 @@ def normalized(kind: str, signal: Tensor) -> tuple[Tensor, Tensor]:
     """A signal (..., points, width) normalized as in `MLP.normalize`, and the inverse standard deviations."""
     dimension = -2 if kind == "batch" else -1
     centered = signal if kind == "length" else signal - signal.mean(dimension, keepdim=True)
-    inverse = torch.rsqrt(centered.square().mean(dimension, keepdim=True) + EPSILON)
+    inverse = centered.square().mean(dimension, keepdim=True).add_(EPSILON).rsqrt_()
     return centered * inverse, inverse
 
 

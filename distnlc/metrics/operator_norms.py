@@ -16,8 +16,8 @@ NormsOf = Callable[[tuple[int, int], Tensor], Tensor]
 class OperatorNorms:
     """The norms of so many matrices, of these shapes, through a training.
 
-    Three iterations a call follow it to about a percent, from below; `renew` sets the vectors to the true ones, and is
-    to be called now and then, such as once an epoch.
+    Three iterations a call follow it to about a percent, in its first updates to ten, from below; `renew` sets the
+    vectors to the true ones, and is to be called now and then, such as once an epoch.
     """
 
     ITERATIONS = 3

@@ -29,7 +29,7 @@ def taylor_outputs(
     network's own. `initial`, `trained`: weights (d_out, d_in) of every layer; inputs (points, d_in)."""
     given = iter(matrices)
     fixed = {skip.end: next(given) for skip in network.skips if skip.matrix}
-    streams = carried = _Streams(inputs, torch.zeros_like(inputs), inputs[None])
+    streams = carried = _Streams(inputs, torch.zeros_like(inputs), [inputs])
     for number, (layer, first, last) in enumerate(zip(network.layers, initial, trained, strict=True), start=1):
         streams = streams.through_linear(first, last)
         if ending := network.ending_in(number):
@@ -42,16 +42,17 @@ def taylor_outputs(
         if beginning and beginning.begins_after == "normalization":
             carried = streams
         streams = streams.activated(layer)
-    return streams.expansions[:-1]
+    return torch.stack(streams.expansions[:-1])
 
 
 @dataclass(frozen=True)
 class _Streams:
-    """I and V (points, width), and the expansions (number, points, width): those that have left, and T, the last."""
+    """I and V, and the expansions: those that have left, and last T itself. Each is (points, width); on a CPU many
+    small tensors are faster than one, since they stay in the cache."""
 
     initial: Tensor
     change: Tensor
-    expansions: Tensor
+    expansions: list[Tensor]
 
     def through_linear(self, first: Tensor, last: Tensor) -> "_Streams":
         residual = last - first
@@ -59,27 +60,35 @@ class _Streams:
         return _Streams(
             self.initial @ first.T,
             self.change @ first.T + self.initial @ residual.T,
-            torch.cat([self.expansions[:-1] @ last.T, within[None]]),
+            [*(each @ last.T for each in self.expansions[:-1]), within],
         )
 
     def plus(self, carried: "_Streams", strength: float, matrix: Tensor | None) -> "_Streams":
         """What a skip connection brings."""
-        pairs = ((own, getattr(carried, name)) for name, own in vars(self).items())
-        return _Streams(*(own + strength * (other if matrix is None else other @ matrix.T) for own, other in pairs))
+
+        def joined(own: Tensor, other: Tensor) -> Tensor:
+            return own + strength * (other if matrix is None else other @ matrix.T)
+
+        pairs = zip(self.expansions, carried.expansions, strict=True)
+        return _Streams(
+            joined(self.initial, carried.initial),
+            joined(self.change, carried.change),
+            [joined(own, other) for own, other in pairs],
+        )
 
     def with_another(self) -> "_Streams":
         """A copy of T leaves, and T goes on."""
-        return _Streams(self.initial, self.change, torch.cat([self.expansions, self.expansions[-1:]]))
+        return _Streams(self.initial, self.change, [*self.expansions, self.expansions[-1]])
 
     def normalized(self, kind: str) -> "_Streams":
         if kind == "none":
             return self
         initial, inverse = normalized(kind, self.initial)
         change = along_normalization(kind, initial, inverse, self.change)
-        return _Streams(initial, change, normalized(kind, self.expansions)[0])
+        return _Streams(initial, change, [normalized(kind, each)[0] for each in self.expansions])
 
     def activated(self, layer: Layer) -> "_Streams":
         initial, slope = activated(layer, self.initial)
-        if slope is None:
+        if slope is None or layer.activation is None:
             return self
-        return _Streams(initial, slope * self.change, activated(layer, self.expansions)[0])
+        return _Streams(initial, slope * self.change, [layer.activation(each) for each in self.expansions])
