@@ -18,6 +18,12 @@ _HOME = {
     "local_lipschitz": "distnlc.metrics.lipschitz",
     "correlation_preservation": "distnlc.metrics.correlation",
     "normalized_sensitivity": "distnlc.metrics.normalized_sensitivity",
+    "gradient_scale": "distnlc.metrics.gradient_scale",
+    "gradient_growth": "distnlc.metrics.gradient_scale",
+    "preactivation_spread": "distnlc.metrics.preactivation_spread",
+    "dilution": "distnlc.metrics.dilution",
+    "looks_linear_": "distnlc.metrics.looks_linear",
+    "effective_depth": "distnlc.metrics.depth_in_training",
     # sampling networks
     "Architecture": "distnlc.networks.architecture",
     "sample_architecture": "distnlc.studies.nlc.sampling",

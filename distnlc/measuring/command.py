@@ -49,6 +49,14 @@ SENSITIVITY = {
 }
 """name -> label of what is measured at the output by `normalized_sensitivity`, which studies of that kind lack"""
 
+GRADIENTS = {
+    "gradient_scale": catalog.GRADIENT_SCALE.label,
+    "gradient_growth": catalog.GRADIENT_GROWTH.label,
+    "preactivation_spread": catalog.PREACTIVATION_SPREAD.label,
+    "sign_diversity": catalog.SIGN_DIVERSITY.label,
+}
+"""name -> label of what `gradient_summary` measures, likewise; the last two are of the last activation function"""
+
 
 def measure(
     factory: Annotated[
@@ -103,6 +111,7 @@ def measure(
         "device": device,
         "metrics": {name: measured.metrics.get(name) for name in LABELS},
         "sensitivity": {name: getattr(measured.sensitivity, name, None) for name in SENSITIVITY},
+        "gradients": {name: getattr(measured.gradients, name, None) for name in GRADIENTS},
         "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
         "notes": measured.notes,
@@ -185,7 +194,7 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
         if value is not None:
             median = number(part.rows[name].median())
             table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
-    for group, named in (("sensitivity", SENSITIVITY), ("own_metrics", own_labels)):
+    for group, named in (("sensitivity", SENSITIVITY), ("gradients", GRADIENTS), ("own_metrics", own_labels)):
         for name, label in named.items():
             if (value := found[group][name]) is not None:
                 table.add_row(label, number(value), "–", "–")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
+from distnlc.metrics.gradient_summary import GradientSummary, gradient_summary
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import (
     DROPOUTS,
@@ -58,6 +59,9 @@ class Measurement:
     """by their names in `ArchitectureRow`; those that could not be measured are absent"""
     sensitivity: Sensitivity | None
     """normalized sensitivity and effective ranks at the output, of one random batch; None if it has no value"""
+    gradients: GradientSummary | None
+    """gradient scale at the input, its growth, and what enters the last activation function, of one random batch; None
+    if it has no value"""
     parameters: int | None
     """None for a callable that is no module"""
     d_out: int
@@ -117,6 +121,7 @@ def measure_network(
     else:
         labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
     sensitivity = _sensitivity(given, inputs, size, seed, notes)
+    gradients = _gradients(given, inputs, size, seed, notes)
     if spec.walk_batches and (why_not := _why_not_twice(function, inputs[:size])):
         spec = spec.model_copy(update={"walk_batches": 0})
         notes.append(f"no Lipschitz estimate and linear regions, which differentiate twice: {why_not}")
@@ -129,7 +134,7 @@ def measure_network(
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
-    return Measurement(metrics, sensitivity, parameters, d_out, inputs.dtype, own, notes)
+    return Measurement(metrics, sensitivity, gradients, parameters, d_out, inputs.dtype, own, notes)
 
 
 def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]) -> Sensitivity | None:
@@ -142,6 +147,20 @@ def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, n
     if math.isnan(found.chi):
         notes.append("no normalized sensitivity: the outputs vary by rounding alone, or the noise overflows")
         return None
+    return found
+
+
+def _gradients(
+    network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]
+) -> GradientSummary | None:
+    """That of a random batch; if there is none, or no activation function, a note says why."""
+    try:
+        found = gradient_summary(network, inputs, batch_size=batch_size, seed=seed)
+    except ValueError as reason:
+        notes.append(f"no gradient scale: {reason}")
+        return None
+    if found.preactivation_spread is None:
+        notes.append("no spread before the activation: the network calls no activation function of torch's")
     return found
 
 

@@ -14,7 +14,6 @@ unit Gaussian noise; the result does not depend on its size, since dx is linear 
 
 import math
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -27,27 +26,16 @@ from distnlc.metrics.batches import gaussian, random_batches
 from distnlc.metrics.effective_rank import effective_rank
 from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.measurable import (
-    Network,
-    UnmeasurableError,
-    copied_network,
-    of_device,
-    output_tensor,
-    shown,
-    undisturbed,
-)
-from distnlc.metrics.taps import Running, Tap, is_of_datapoints, tapped
+from distnlc.metrics.measurable import Network, UnmeasurableError, of_device, undisturbed
+from distnlc.metrics.passes import INPUT, NO_DERIVATIVE, OUTPUT, called, checked_finite, outputs_of, prepared, type_name
+from distnlc.metrics.taps import Tap
 from distnlc.spec import MOST_SHOWN, derive_seed
 
-INPUT, OUTPUT = "(input)", "(output)"
-"""places that are no module's path"""
 RESOLVED = 100
 """times the spacing of floating-point numbers, relative to its size, that a signal must vary by"""
-NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
 plain_attention = partial(sdpa_kernel, SDPBackend.MATH)
 """the fused kernels cannot be differentiated forward, nor twice; a mode such as FixedStatistics switches torch's fast
 encoder off"""
-TYPES = (torch.float32, torch.float64)
 
 
 class Sensitivity(NamedTuple):
@@ -97,10 +85,11 @@ def normalized_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int 
         with warnings.catch_warnings():  # the first one imports torch's own scripts, which it has deprecated itself
             warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
             dual = forward_ad.make_dual(inputs.clone(), noise)
-        signal, arrived = forward_ad.unpack_dual(_outputs(_call(function, module, dual, see), inputs))
+        outputs = called(function, module, dual, see, why=partial(_why, dtype=inputs.dtype))
+        signal, arrived = forward_ad.unpack_dual(outputs)
         if arrived is None:
             raise UnmeasurableError(NO_DERIVATIVE)
-        return [*rows, _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)]
+        return [*rows, _Moments.of(Tap(OUTPUT, type_name(module)), signal, arrived).row(origin)]
 
 
 @undisturbed()
@@ -114,7 +103,7 @@ def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0)
     noise = unit_noise(inputs, noise_seed)
     with plain_attention(), FixedStatistics():
         try:
-            signal, push_forward, _ = linearize(lambda batch: _outputs(function(batch.clone()), inputs), inputs)
+            signal, push_forward, _ = linearize(lambda batch: outputs_of(function(batch.clone()), inputs), inputs)
             arrived = push_forward(noise)
         except RuntimeError as error:
             if of_device(error):
@@ -122,7 +111,7 @@ def output_sensitivity(network: Network, inputs: Tensor, *, noise_seed: int = 0)
             said = " ".join(str(error).split())[:MOST_SHOWN]
             raise UnmeasurableError(f"the network cannot be differentiated twice: RuntimeError: {said}") from error
     origin = _Moments.of(Tap(INPUT, ""), inputs, noise)
-    return _Moments.of(Tap(OUTPUT, _type_name(module)), signal, arrived).row(origin)
+    return _Moments.of(Tap(OUTPUT, type_name(module)), signal, arrived).row(origin)
 
 
 def batch_sensitivity(network: Network, inputs: Tensor, *, batch_size: int, seed: int) -> Sensitivity:
@@ -134,23 +123,12 @@ def batch_sensitivity(network: Network, inputs: Tensor, *, batch_size: int, seed
 
 def _prepared(network: Network, inputs: Tensor) -> tuple[Tensor, Network, nn.Module | None]:
     """The inputs, and a copy of the network in their type with batch norm as it is needed. Raises ValueError."""
-    _check(inputs)
-    function, module = copied_network(network)
+    inputs, function, module = prepared(network, inputs, at_least=2)
+    if not bool((inputs != inputs[0]).any()):
+        raise ValueError(f"inputs must differ from one another, found the same datapoint {len(inputs)} times")
     if module is not None:
-        module.to(inputs.device)
-        module.double() if inputs.dtype == torch.float64 else module.float()  # complex numbers stay
         hold_statistics(module)
-    return inputs.detach(), function, module
-
-
-def _outputs(returned: object, inputs: Tensor) -> Tensor:
-    """The tensor of datapoints that the network returned. Raises UnmeasurableError."""
-    outputs = output_tensor(returned)
-    if not is_of_datapoints(outputs, len(inputs)):
-        raise UnmeasurableError(
-            f"the network must map {shown(inputs)} to ({len(inputs)}, ...), but it returned {shown(outputs)}"
-        )
-    return outputs
+    return inputs, function, module
 
 
 def unit_noise(inputs: Tensor, noise_seed: int) -> Tensor:
@@ -158,49 +136,14 @@ def unit_noise(inputs: Tensor, noise_seed: int) -> Tensor:
     return gaussian(inputs.shape, torch.Generator().manual_seed(derive_seed("noise", noise_seed)), inputs)
 
 
-def _check(inputs: Tensor) -> None:
-    """Raises ValueError for inputs of a wrong type or shape, and for those that have no variance."""
-    if not isinstance(inputs, Tensor) or inputs.dtype not in TYPES:
-        raise ValueError(
-            f"inputs must be a float32 or float64 tensor, since noise is added to them, found {shown(inputs)}; "
-            "convert them, such as by inputs.double()"
-        )
-    if inputs.ndim < 2 or len(inputs) < 2 or inputs.numel() == 0:
-        raise ValueError(f"inputs must have the shape (batch, ...) with at least 2 datapoints, found {shown(inputs)}")
-    if not bool(inputs.isfinite().all()):
-        raise ValueError("inputs must be finite, found nan or infinity")
-    if not bool((inputs != inputs[0]).any()):
-        raise ValueError(f"inputs must differ from one another, found the same datapoint {len(inputs)} times")
-
-
-def _call(function: Network, module: nn.Module | None, dual: Tensor, see: Callable[[Tap, Tensor], None]) -> object:
-    """What the tapped network returns. Raises UnmeasurableError where it raises, with the place."""
-    with tapped(nn.Module() if module is None else module, len(dual), see) as running:
-        try:
-            return function(dual)
-        except UnmeasurableError:
-            raise
-        except Exception as error:  # whatever the user's code raises
-            if of_device(error):
-                raise
-            raise UnmeasurableError(_why_not(error, running, module, dual)) from error
-
-
-def _why_not(error: Exception, running: Running, module: nn.Module | None, dual: Tensor) -> str:
-    """What to say of an error: the place, and whether it is forward differentiation that is missing there."""
-    inner = running.innermost
-    place = f"the network's module {inner.place} ({inner.module})" if inner else f"the network ({_type_name(module)})"
-    said = " ".join(str(error).partition("Please file an issue")[0].split())[:MOST_SHOWN]
-    why = "raised an error"
-    if "forward AD" in said or "forward mode AD" in said:
-        why = "cannot be differentiated forward by torch, which carries the noise"
-        if dual.dtype == torch.float32:
-            why += " (give inputs.double(): in float64 torch may take another routine)"
-    return f"{place}, where the inputs are {shown(dual)}, {why}: {type(error).__name__}: {said}"
-
-
-def _type_name(module: nn.Module | None) -> str:
-    return "a callable" if module is None else type(module).__name__
+def _why(said: str, dtype: torch.dtype) -> str:
+    """Whether an error says that forward differentiation is missing."""
+    if "forward AD" not in said and "forward mode AD" not in said:
+        return "raised an error"
+    why = "cannot be differentiated forward by torch, which carries the noise"
+    if dtype == torch.float32:
+        why += " (give inputs.double(): in float64 torch may take another routine)"
+    return why
 
 
 class _Moments(NamedTuple):
@@ -218,10 +161,7 @@ class _Moments(NamedTuple):
     def of(cls, tap: Tap, signal: Tensor, noise: Tensor) -> "_Moments":
         """Raises UnmeasurableError for a signal that is not finite; noise may have grown beyond the largest number."""
         vectors, noises = _vectors(signal), _vectors(noise)
-        if not bool(vectors.isfinite().all()):
-            raise UnmeasurableError(
-                f"the network's signal must be finite, but at {tap.place} ({tap.module}) it is nan or infinity"
-            )
+        checked_finite(tap, vectors)
         centered = vectors - vectors.mean(0)
         size, spread = _log_mean_square(vectors), _log_mean_square(centered)
         if not spread > size + 2 * math.log(RESOLVED * torch.finfo(signal.dtype).eps):

@@ -48,12 +48,12 @@ class Running:
 
 
 @contextmanager
-def tapped(network: nn.Module, batch: int, see: Callable[[Tap, Tensor], None]) -> Iterator[Running]:
+def tapped(network: nn.Module, batch: int, see: Callable[[Tap, Tensor], None], running: Running) -> Iterator[None]:
     """While this lasts, `see` gets every output of the modules inside the network; their outputs are left as they are.
 
-    batch: the number of datapoints, by which a tensor of datapoints is known.
+    batch: the number of datapoints, by which a tensor of datapoints is known. running: is told where the network is.
     """
-    running, calls = Running(), dict[str, int]()
+    calls = dict[str, int]()
 
     def enter(place: str, module: nn.Module, _: Any) -> None:
         calls[place] = calls.get(place, 0) + 1
@@ -71,7 +71,7 @@ def tapped(network: nn.Module, batch: int, see: Callable[[Tap, Tensor], None]) -
                 continue
             hooks.callback(module.register_forward_pre_hook(partial(enter, place)).remove)
             hooks.callback(module.register_forward_hook(partial(leave, place)).remove)
-        yield running
+        yield
 
 
 def is_of_datapoints(tensor: Tensor, batch: int) -> bool:

@@ -130,7 +130,10 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("initial NLC "))
     assert len(line.split()) == 2 + 3, "its name, value, percentile, median"
     assert "predicted test error: " in answer.out
-    for shown in ("normalized sensitivity", "effective rank of the signal", "effective rank of the noise"):
+    sensitivity = "normalized sensitivity", "effective rank of the signal", "effective rank of the noise"
+    gradient = "gradient scale at the input", "growth of the gradient scale"
+    spread = "spread before the activation", "sign diversity before the activation"
+    for shown in (*sensitivity, *gradient, *spread):
         assert re.search(rf"^ *{shown} +[\d.]+ +– +– *$", answer.out, re.MULTILINE)
     assert "(90% interval 0.000 to 1.000), by NLC and bias" in answer.out  # three architectures tell nothing
     assert "note: measured in float64, converted from float32" in answer.out

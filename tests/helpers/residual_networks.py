@@ -1,53 +1,51 @@
-"""Small layered networks whose gradients are measured: vanilla and residual, at initialization and moved."""
+"""Networks of the forms that people have: a residual network as torchvision writes them, and a transformer's block."""
 
-import numpy as np
 import torch
-from torch import Tensor
-
-from distnlc.networks.activations import plain_activation
-from distnlc.networks.initialization import Parameters, gaussian
-from distnlc.networks.layered import Layer, Layered, Skip
+from torch import Tensor, nn
 
 
-def vanilla(
-    depth: int, *, width: int = 6, d_in: int = 6, d_out: int = 4, normalization: str = "layer", activation: str = "tanh"
-) -> Layered:
-    """Linear, normalization, activation; no activation behind the last."""
-    hidden = Layer(width=width, bias=False, normalization=normalization, activation=plain_activation(activation))
-    last = Layer(width=d_out, bias=False, normalization=normalization)
-    return Layered(d_in, (hidden,) * (depth - 1) + (last,))
+class BasicBlock(nn.Module):
+    """Two convolutions, and the signal added, in place, before the last ReLU."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or channels_in != channels:
+            shortcut = nn.Conv2d(channels_in, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(channels))
+
+    def forward(self, signal: Tensor) -> Tensor:
+        identity = signal if self.downsample is None else self.downsample(signal)
+        signal = self.relu(self.bn1(self.conv1(signal)))
+        signal = self.bn2(self.conv2(signal))
+        signal += identity
+        return self.relu(signal)
 
 
-def residual(
-    blocks: int,
-    *,
-    width: int = 6,
-    normalization: str = "layer",
-    activation: str = "tanh",
-    begins_after: str = "linear",
-) -> Layered:
-    """The first linear layer, blocks of two, and a last skip connection with a matrix."""
-    plain = vanilla(2 * blocks + 1, width=width, normalization=normalization, activation=activation)
-    skips = [
-        Skip(start=2 * block + 1, end=2 * block + 3, begins_after=begins_after, matrix=block == blocks - 1)
-        for block in range(blocks)
-    ]
-    return Layered(plain.d_in, plain.layers, tuple(skips))
+def resnet(*, downsample: bool = True) -> nn.Sequential:
+    """As torchvision's, small: a stem, three blocks (the last with a convolution in its skip connection), a head."""
+    torch.manual_seed(0)
+    last = BasicBlock(4, 8, stride=2) if downsample else BasicBlock(4, 4)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Sequential(BasicBlock(4, 4), BasicBlock(4, 4)),
+        last,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8 if downsample else 4, 5),
+    ).double()
 
 
-def numbers(network: Layered, seed: int = 0) -> Parameters:
-    return gaussian(network, [1 / d_in for _, d_in, _ in network.sizes], seed)
-
-
-def moved(weights: list[Tensor], size: float, seed: int = 1) -> list[Tensor]:
-    """The weights, each changed by a Gaussian matrix of `size` times its own scale."""
-    generator = np.random.default_rng(seed)
-    changes = [torch.from_numpy(generator.standard_normal(tuple(weight.shape))) for weight in weights]
-    return [weight + size * weight.std() * change for weight, change in zip(weights, changes, strict=True)]
-
-
-def batch(network: Layered, points: int, seed: int = 2) -> tuple[Tensor, Tensor]:
-    """Inputs (points, d_in) and labels (points,)."""
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(network.d_out, size=points)
-    return torch.from_numpy(generator.standard_normal((points, network.d_in))), torch.from_numpy(labels)
+def transformer(**options: float) -> nn.Sequential:
+    """One block on sequences (batch, 4, 8), and a head."""
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True, **options)
+    return nn.Sequential(block, nn.Flatten(), nn.Linear(32, 3)).double()

@@ -76,6 +76,19 @@ def test_the_normalized_sensitivity_is_that_of_one_random_batch_at_the_output(in
     assert 0 < expected.chi < 10
 
 
+def test_the_gradient_s_numbers_are_those_of_one_random_batch_and_random_labels(inputs: Tensor) -> None:
+    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5).gradients
+    random = torch.Generator().manual_seed(derive_seed("metrics", 5, "gradient scale"))
+    batch = inputs[torch.randperm(60, generator=random)[:20]]
+    rows = distnlc.gradient_scale(network(), batch, torch.randn(20, 3, generator=random, dtype=torch.float64) / 3**0.5)
+    (spread,) = distnlc.preactivation_spread(network(), batch)
+    expected = rows[0].gsc, distnlc.gradient_growth(rows).rate, spread.std, spread.sign_diversity
+    assert found == pytest.approx(expected)
+    alone = measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW, seed=5).gradients
+    assert alone is not None
+    assert (alone.gradient_scale, alone.gradient_growth) == (pytest.approx(expected[0]), None)
+
+
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:
     single = network(dtype=torch.float32)
     found = measure_network(single, inputs.float(), labels, batch_size=20, spec=FEW)
@@ -100,11 +113,12 @@ def test_a_metric_that_has_no_value_is_left_out_with_the_reason(inputs: Tensor) 
     reasons = [note.partition(": ")[::2] for note in found.notes if note.startswith("no ")]
     assert [what for what, _ in reasons] == [
         "no normalized sensitivity",
+        "no spread before the activation",
         "no linear region",
         "no relative diameter",
         "no correlation preservation",
     ]
-    assert "rounding hides the network's changes, or the network has a kink" in reasons[1][1]
+    assert "rounding hides the network's changes, or the network has a kink" in reasons[2][1]
     assert found.sensitivity is None
 
 
@@ -147,7 +161,7 @@ def test_without_second_derivatives_the_rest_is_measured(inputs: Tensor) -> None
     assert found.metrics["init_nlc"] == pytest.approx(whole.metrics["init_nlc"])
     assert "differentiate twice: RuntimeError: " in found.notes[-1]
     assert found.sensitivity is None
-    assert found.notes[-2].startswith("no normalized sensitivity: the network cannot be differentiated twice: ")
+    assert found.notes[-3].startswith("no normalized sensitivity: the network cannot be differentiated twice: ")
 
 
 @pytest.mark.parametrize(
