@@ -110,6 +110,7 @@ PREPARATIONS = {
     name: Preparation(name=name, fit_and_apply=f"distnlc.data.preparation:{function}")
     for name, function in {
         "features": "normalize_features",
+        "varying-features": "normalize_varying_features",
         "sphere": "onto_sphere",
         "layer-norm": "normalize_points",
         "raw": "as_they_are",

@@ -1,9 +1,9 @@
 """How raw points become a network's inputs: the built-in preparations (catalog.py names them).
 
 In: the training part and any other parts, as arrays (points, ...). Out: the same, prepared, as float64 tensors of the
-same shapes; `prepare_images` alone gives (points, k). Statistics come from the training part alone; the others go
-through the same map. Torch works with one thread, since the number of threads changes rounding and must not change a
-study.
+same shapes; `prepare_images` and `normalize_varying_features` give (points, k). Statistics come from the training part
+alone; the others go through the same map. Torch works with one thread, since the number of threads changes rounding and
+must not change a study.
 """
 
 import math
@@ -32,6 +32,18 @@ def normalize_features(train: np.ndarray, *others: np.ndarray, seed: int = 0) ->
         points = _as_tensor(train)
         mean, scale = points.mean(dim=0), _deviation(points, dim=0)
         return [part.sub_(mean).div_(scale) for part in (points, *map(_as_tensor, others))]
+
+
+def normalize_varying_features(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:
+    """Parts (points, k): the k features that are not constant in `train`, each to mean 0 and variance 1.
+
+    Raises ValueError if all are constant.
+    """
+    rows = _flat(train)
+    varies = rows.max(axis=0) > rows.min(axis=0)
+    if not varies.any():
+        raise ValueError(f"the {len(rows)} training points do not differ from one another")
+    return normalize_features(*(_flat(part)[:, varies] for part in (train, *others)))
 
 
 def onto_sphere(train: np.ndarray, *others: np.ndarray, seed: int = 0) -> list[Tensor]:

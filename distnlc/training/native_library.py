@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import stat
@@ -127,8 +128,10 @@ def _processor_flags() -> set[str]:
 
 
 def _sources(source: Path) -> list[str]:
-    """The text of the C file and of the parts that it includes, which lie beside it."""
-    return [path.read_text(encoding="utf-8") for path in sorted(source.parent.glob("*.[ch]"))]
+    """The text of the C file and of the parts that it includes, which lie beside it or, like `../x.h`, elsewhere."""
+    beside = [path.read_text(encoding="utf-8") for path in sorted(source.parent.glob("*.[ch]"))]
+    elsewhere = re.findall(r'^#include "(\.\./[^"]+)"', source.read_text(encoding="utf-8"), re.MULTILINE)
+    return beside + [(source.parent / path).read_text(encoding="utf-8") for path in elsewhere]
 
 
 def _compiled(source: Path, special: Sequence[str]) -> Path:

@@ -97,21 +97,7 @@ def train_population(
     called while there are runs left to train. `rungs`: epochs after which only the better half goes on of each group:
     the first `spec.population` runs, those that follow, and so on. A group's course does not depend on the others.
     """
-    if (points := len(data.train_labels)) % spec.batch_size:
-        raise ValueError(
-            f"the train part of {data.name} must be a multiple of the batch size {spec.batch_size}, so that epochs are "
-            f"whole, but it has {points} points; set data.train"
-        )
-    check_whole(start.network, data, spec.batch_size)
-    trainer = PopulationTrainer(start, data, rates, spec, rungs)
-    if saved is not None:
-        trainer.restore(saved)
-    while trainer.members.size:
-        trainer.epoch()
-        if trainer.members.size:
-            after_epoch(trainer)
-    trainer.measure()
-    return trainer.outcomes
+    return PopulationTrainer(start, data, rates, spec, rungs).complete(saved, after_epoch)
 
 
 class PopulationTrainer(Population):
@@ -120,6 +106,13 @@ class PopulationTrainer(Population):
     def __init__(
         self, start: Start, data: Dataset, rates: Sequence[float], spec: TrainingSpec, rungs: Sequence[int] = ()
     ) -> None:
+        """Raises ValueError for data that does not split into whole minibatches, as in `train_population`."""
+        if (points := len(data.train_labels)) % spec.batch_size:
+            raise ValueError(
+                f"the train part of {data.name} must be a multiple of the batch size {spec.batch_size}, so that epochs "
+                f"are whole, but it has {points} points; set data.train"
+            )
+        check_whole(start.network, data, spec.batch_size)
         super().__init__(start, data, len(rates), spec)
         self.spec, self.rungs = spec, rungs
         self.outcomes = [RunOutcome(rate, rewinds=spec.rewind) for rate in rates]
@@ -129,6 +122,21 @@ class PopulationTrainer(Population):
         """each run's state of lowest error; the state at hand where runs do not rewind"""
         errors, _ = error_fractions(self.program, *self.watched)
         self.schedule = Schedule(spec, np.array(rates, dtype=np.float64), errors)
+
+    def complete(
+        self,
+        saved: dict[str, Any] | None = None,
+        after_epoch: Callable[["PopulationTrainer"], None] = lambda _: None,
+    ) -> list[RunOutcome]:
+        """Trains every run to its end, see `train_population`."""
+        if saved is not None:
+            self.restore(saved)
+        while self.members.size:
+            self.epoch()
+            if self.members.size:
+                after_epoch(self)
+        self.measure()
+        return self.outcomes
 
     def epoch(self) -> None:
         """Trains every run for one epoch, then applies the schedule's decision."""

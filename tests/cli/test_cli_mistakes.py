@@ -39,7 +39,7 @@ def assert_refused(answer: Answer, *said: str) -> None:
         ("run tiny.yaml --out tiny.yaml/study", ["tiny.yaml/study", "Not a directory"]),
         ("run tiny.yaml --part other", ["--part other: this study has no such part; parts: tiny"]),
         ("figure gone", ["gone: not a study folder"]),
-        ("plan tiny.yaml --set kind=other", ["unknown study kind 'other'; there are: moments, nlc"]),
+        ("plan tiny.yaml --set kind=other", ["unknown study kind 'other'; there are: gradients, moments, nlc"]),
         ("status gone", ["gone: not a study folder"]),
         ("export gone", ["gone: not a study folder"]),
     ],

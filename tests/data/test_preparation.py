@@ -8,6 +8,7 @@ from distnlc.data.preparation import (
     components_kept,
     normalize_features,
     normalize_points,
+    normalize_varying_features,
     onto_sphere,
     prepare_images,
     random_orthogonal,
@@ -34,6 +35,16 @@ def test_a_constant_feature_is_only_centered() -> None:
     prepared, other = normalize_features(train, np.array([[1.1]]))
     assert prepared.abs().max() < 1e-15
     assert other.item() == pytest.approx(1.0)
+
+
+def test_constant_features_can_be_left_out() -> None:
+    train, other = np.zeros((50, 2, 3)), np.ones((4, 2, 3))
+    train[:, 1, :2] = np.random.default_rng(0).normal(size=(50, 2))
+    prepared, prepared_other = normalize_varying_features(train, other)
+    torch.testing.assert_close(prepared, normalize_features(train[:, 1, :2])[0])
+    assert prepared_other.shape == (4, 2)
+    with pytest.raises(ValueError, match="the 50 training points do not differ"):
+        normalize_varying_features(np.ones((50, 3)))
 
 
 PICTURES = IMAGES.reshape(200, 3, 4, 5)

@@ -20,7 +20,16 @@ TINY_MOMENTS = (
     *("width=16", "simulations=5", "block=2", "parts.FC2.depth=4", "parts.FC3-64={depth: 6, batch: 8}"),
     "parts.FC4={depth: 2, measure_every: 1, kernel: 3, batch: 4, data: {shape: [3, 9, 9]}}",
 )
+TINY_GRADIENTS = (
+    *(f"parts.row-{row:02d}={{points: 20, linear_layers: 5}}" for row in range(1, 35)),
+    *(
+        f"parts.table3-{number}-{column}={{points: 20, linear_layers: 5}}"
+        for number in ("i", "ii", "iii", "iv")
+        for column in ("batch-relu", "layer-tanh")
+    ),
+)
 SMALL = {
+    "gradients": ("gradients-quick", TINY_GRADIENTS),
     "moments": ("moments-quick", TINY_MOMENTS),
     "nlc": ("quick", TINY_NLC),
     "nlc-initial": ("nlc-initial-quick", TINY_INITIAL),

@@ -22,7 +22,9 @@ KIND = Kind(
     run="distnlc.studies.gradients.unit:run",
     prepare="distnlc.studies.gradients.unit:prepare",
     known=known,
+    seconds="distnlc.studies.gradients.cost:seconds",
     rows=rows,
+    bench="distnlc.studies.gradients.speed:measure",
     report="distnlc.analysis.gradients.report:REPORT",
     presets="distnlc.studies.gradients",
 )

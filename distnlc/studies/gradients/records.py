@@ -81,6 +81,7 @@ class NetworkRow:
     largest_first_update: float | None = column(
         trained("largest first update", "number", "of any layer in the first batch, relative to its weights", log=True)
     )
+    batch_size: int | None = column(drawn("batch size", "count", "points of a training's minibatch"))
 
 
 @dataclass(frozen=True, kw_only=True)

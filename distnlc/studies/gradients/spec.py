@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from distnlc.data.spec import DataSpec
 from distnlc.spec import PositiveInt, StudySpec, identity
+from distnlc.studies.gradients.training_spec import Training
 
 SQUARE = {"orthogonal", "skew-symmetric", "negative-definite", "autoregressive"}
 """sorts of matrices that have as many rows as columns"""
@@ -44,8 +45,10 @@ class Spec(StudySpec):
     """the family of a part of checks"""
     protocol: Literal["single", "custom"] = "single"
     """of a training: one step size for all layers, or one for each"""
-    data: DataSpec = DataSpec(name="cifar10")
-    """of a training"""
+    data: DataSpec = DataSpec(name="cifar10", train=50_000)
+    """of a training, which uses the training part alone. Unless a preparation is named, features are normalized and
+    constant ones left out"""
+    training: Training = Training()
 
     @model_validator(mode="after")
     def _networks_can_be_built(self) -> Self:
@@ -60,11 +63,14 @@ class Spec(StudySpec):
             if self.normalization == "batch" and self.points < 2:
                 raise ValueError("points = 1: batch norm needs at least two datapoints")
             check_widths(self, self.dimension, self.dimension)
+        if self.experiment == "training" and self.normalization == "batch" and self.training.batch == 1:
+            raise ValueError("training.batch = 1: batch norm needs at least two datapoints")
         return self
 
     def unit_identity(self) -> dict[str, Any]:
-        """More networks rename no unit."""
-        return identity(self.model_copy(update={"networks": type(self).model_fields["networks"].default}))
+        """More networks rename no unit, and how others are trained none without a training."""
+        elsewhere = ["networks"] if self.experiment == "training" else ["networks", "data", "training", "protocol"]
+        return identity(self.model_copy(update={name: type(self).model_fields[name].default for name in elsewhere}))
 
 
 def widths(part: Spec, d_in: int, d_out: int) -> list[int]:

@@ -1,7 +1,8 @@
 """The work of one unit: what the part's experiment is.
 
-In: the spec, a unit, the device. Out: its rows. A part of checks calls `checks.run(part, seed)`, whose rows get the
-unit's id and part here; a training has `training_unit.run(spec, unit, work)` and `training_unit.prepare(part)`.
+In: the spec, a unit, the device. Out: its rows. Networks on noise and checks are computed on a CPU. A part of checks
+calls `checks.run(part, seed)`, whose rows get the unit's id and part here; a training has
+`training_unit.run(spec, unit, work)` and `training_unit.prepare(part)`.
 """
 
 import time
@@ -36,7 +37,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     seed, names = seed_of(part, unit.part, unit.index), {"unit_id": unit.unit_id, "part": unit.part}
     columns: dict[str, Any] = {}
     if part.experiment == "noise":
-        columns, layers = loaded(HERE + "noise:measure")(part, seed, work.device)
+        columns, layers = loaded(HERE + "noise:measure")(part, seed)
         tables = {"layers": layers}
     else:
         tables = {"checks": loaded(HERE + "checks:run")(part, seed)}
@@ -46,7 +47,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
         part=unit.part,
         index=unit.index,
         status=OK,
-        device=processor(work.device),
+        device=processor("cpu"),
         seconds=time.perf_counter() - began,
         **found,
     )

@@ -1,14 +1,26 @@
 """The units of a study of gradients, and what is known of each before work."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
+from distnlc.data import sources
 from distnlc.plugins import DataRecord
 from distnlc.spec import Unit, derive_seed
 from distnlc.studies.gradients.spec import Spec, widths
 
-PASSES = {"none": 20, "length": 40, "layer": 40, "batch": 40}
+PASSES = {"none": 120, "length": 150, "layer": 150, "batch": 200}
 """normalization -> multiplications that take the time of one number's passes, forward and back"""
+CHECKS = 1.5e11
+"""multiplications that take the time of a family of checks"""
+BACKWARD = 1.5
+"""times a pass forward and back, with the weights' gradients"""
+WATCHED = 4
+"""times an epoch that is only trained, where the training is measured"""
+PRETRAINING_EPOCHS = 60
+"""of all candidates together"""
+LEAST_UPDATE, MOST_UPDATE = 1e-6, 0.1
+"""relative updates between which step sizes are searched for"""
 
 
 def count(part: Spec) -> int:
@@ -42,7 +54,8 @@ def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     if part.experiment == "noise":
         return row | {"points": part.points, "protocol": "noise"}
     points = data.get(unit.part, {}).get("train")
-    return row | {"points": points, "protocol": part.protocol, "dataset": part.data.name}
+    batch = part.training.batch or points
+    return row | {"points": points, "protocol": part.protocol, "dataset": part.data.name, "batch_size": batch}
 
 
 def rows(spec: Spec) -> dict[str, int]:
@@ -50,18 +63,52 @@ def rows(spec: Spec) -> dict[str, int]:
     parts = [spec.part(name) for name in spec.part_names()]
     networks = sum(count(part) for part in parts)
     layers = sum(count(part) * places(part) for part in parts if part.experiment != "checks")
-    return {"networks": networks, "layers": layers}
+    trainings = [part for part in parts if part.experiment == "training"]
+    epochs = sum(part.training.epochs * runs(part) for part in trainings)
+    taylor = sum(part.linear_layers - 1 for part in trainings)
+    return {"networks": networks, "layers": layers, "epochs": epochs, "taylor": taylor}
+
+
+def runs(part: Spec) -> int:
+    """Trainings of a unit, the watched one included."""
+    return 1 if part.protocol == "custom" else len(part.training.steps) + 1
 
 
 def places(part: Spec) -> int:
-    """Rows of one network in the table `layers`: every operation and the input, or what stands between blocks."""
-    if part.skip != "none":
-        return 2 * part.linear_layers // part.block_layers + 2
-    return (3 if part.normalization != "none" else 2) * part.linear_layers
+    """Rows of one network in the table `layers`: every operation and the input; or the input, what stands between
+    blocks, the activations and the last normalization."""
+    normalized = part.normalization != "none"
+    if part.skip == "none":
+        return (2 + normalized) * part.linear_layers
+    return part.linear_layers + (part.linear_layers - 1) // part.block_layers + 1 + normalized
 
 
 def cost(part: Spec) -> float:
     """Multiplications of one unit, and what takes as long."""
-    sizes = widths(part, part.dimension, part.dimension)
-    products = 2 * sum(before * after for before, after in pairwise(sizes))
-    return float(part.points * (products + PASSES[part.normalization] * sum(sizes)))
+    if part.experiment == "checks":
+        return CHECKS
+    if part.experiment == "noise":
+        return part.points * point_cost(part, part.dimension, part.dimension)
+    return (
+        BACKWARD
+        * sources.part_sizes(part.data)[0]
+        * epochs_in_all(part)
+        * point_cost(part, *sources.dimensions(part.data))
+    )
+
+
+def point_cost(part: Spec, d_in: int, d_out: int) -> float:
+    """Multiplications of one datapoint, forward and back, without weights' gradients."""
+    sizes = widths(part, d_in, d_out)
+    return 2 * sum(before * after for before, after in pairwise(sizes)) + PASSES[part.normalization] * sum(sizes)
+
+
+def epochs_in_all(part: Spec) -> float:
+    """About how many epochs a training makes in all: candidates that diverge or learn nothing end early."""
+    training = part.training
+    watched = WATCHED * training.epochs
+    if part.protocol == "single":
+        return len(training.steps) * training.epochs / 2 + watched
+    searched = part.linear_layers / training.selection_every + 1
+    between = math.log(MOST_UPDATE / LEAST_UPDATE) / math.log(training.selection_factor)
+    return PRETRAINING_EPOCHS + searched * between + watched

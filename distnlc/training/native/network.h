@@ -1,10 +1,6 @@
 /* What Python tells (native_form.py): a network layer by layer, a run's numbers; and where signals lie in memory. */
 
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#define INLINE static inline __attribute__((always_inline)) /* or loops around it are not vectorized */
+#include "exponential.h"
 
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* CBLAS's numbers */
 /* the numbers of native_form.py */
