@@ -1,8 +1,8 @@
 """Checks of what the paper claims without training (section 7): each family a file, each a unit of its own.
 
-In: a part, which names its family, and a seed. Out: rows of the table `checks`. `part.networks` is how many networks are
-measured, or what draws are multiplied by; `part.points` how many points a network with batch norm has. A family is a
-function `run(part, seed) -> list[Check]`.
+In: a part, which names its family, and a seed. Out: rows of the table `checks`. `part.networks` is how many networks
+are measured, or what draws are multiplied by; `part.points` how many points a network with batch norm has. A family is
+a function `run(part, seed) -> list[Check]`.
 """
 
 from importlib import import_module
@@ -21,7 +21,7 @@ FAMILIES = (
     "dilution-depth",
     "composition",
     "scaled-residuals",
-    "elsewhere",
+    "variants",
 )
 """items 1 to 11 of section 7"""
 

@@ -1,9 +1,8 @@
 """Check 6: networks that do not explode lose their domain instead (section 6, figures 1B and 1C).
 
 Spread and sign diversity of what enters the activations 10, 20 and 49, on 300 points, beside section 9's values.
-Tolerances:
-20 %, the rounding of targets such as 0.08 included; at the top of ReLU networks, where single ones differ by 60 %,
-three standard errors. Exploding networks keep theirs: a spread of 0.9, a sign diversity of 0.4.
+Tolerances: 20 %, the rounding of targets such as 0.08 included; at the top of ReLU networks, where single ones differ
+by 60 %, three standard errors. Exploding networks keep theirs: a spread of 0.9, a sign diversity of 0.4.
 """
 
 from typing import Any

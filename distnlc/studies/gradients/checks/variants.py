@@ -4,9 +4,9 @@ Normalization between the blocks instead of inside: layer-tanh with 25 blocks of
 and one layer norm where a block ends. Every block then has the same dilution (the highest and lowest five within 5 %,
 three standard errors), and the GSC is exponential in depth again (R^2 of 0.99 of the mean curve between blocks), faster
 than with normalization inside and slower than in vanilla networks. Scale of weights: tanh without bias of standard
-deviation sigma_w / sqrt(width): stable up to 1, where the GSC stays below 2 (1.26 in table 1 at 1), exploding above;
-ReLU's GSC does not depend on it, to rounding. Table 3, from the same networks' seeds for all sorts: (ii) below (i);
-(iii) above it by 2 orders and more; (iv) within 0.05 of (i), its dilution-corrected value above (i)'s.
+deviation sigma_w / sqrt(width): the GSC of 50 layers stays below 2 up to 1 and not above it; ReLU's GSC does not depend
+on it, to rounding. Table 3, from the same networks' seeds for all sorts: (ii) below (i); (iii) above it by 2 orders and
+more; (iv) within 0.05 of (i), its dilution-corrected value above (i)'s.
 """
 
 from typing import Any
@@ -33,6 +33,8 @@ from distnlc.studies.gradients.spec import Spec
 WIDTH, BLOCKS, ENDS = 100, 25, 5
 STABLE, EXPLODING = (0.5, 0.9, 1.0), (1.2, 1.5, 2.0)
 """sigma_w"""
+MOST_STABLE = 2.0
+"""GSC at the input of 50 layers: 1.26 at sigma_w = 1 (table 1), 3.2 at 1.2"""
 RELU_ROUNDING = 1e-8
 """normalization-free, so that only sums are rounded; labels and error are the same"""
 SYSTEMS = {
@@ -101,19 +103,15 @@ def _scales_of_weights(part: Spec, seed: int) -> list[Check]:
         values = _at_input(few, seed, architecture("tanh"), deviation)
         case = f"tanh, sigma_w = {deviation:g}: GSC at the input"
         exploding = deviation in EXPLODING
-        found.append(of_mean(case, values, EXPLODED if exploding else 2.0, "at least" if exploding else "at most"))
+        found.append(of_mean(case, values, MOST_STABLE, "at least" if exploding else "at most"))
     one = few.model_copy(update={"networks": 2})
     usual = _at_input(one, seed, architecture("relu"), 1.0)
-    for deviation in (0.5, 2.0):
+    for deviation in (0.7, 3.0):
         values = _at_input(one, seed, architecture("relu"), deviation)
         largest = max(abs(value / other - 1) for value, other in zip(values, usual, strict=True))
         case = f"ReLU, weights times {deviation:g}: relative change of the GSC at the input"
         found.append(Check(case, largest, RELU_ROUNDING, "at most"))
     return found
-
-
-EXPLODED = 10.0
-"""what the GSC at the input of 50 layers of tanh is at least, from sigma_w = 1.2 on: 5 % for each layer"""
 
 
 def _at_input(part: Spec, seed: int, different: dict[str, Any], scale: float) -> list[float]:
