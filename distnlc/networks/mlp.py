@@ -45,10 +45,10 @@ class MLP(nn.Module):
         return list(self.buffers())
 
     def forward(self, inputs: Tensor) -> Tensor:
-        signal = inputs
+        output = inputs
         for signal in self.signals(inputs):
-            pass
-        return signal
+            output = signal
+        return output
 
     def signals(self, inputs: Tensor) -> Iterator[Tensor]:
         """The output of every operation in order of execution: linear with what a skip connection brings,

@@ -1,11 +1,11 @@
 """Check 4: what can be computed of theorem 1, and the bound of Veit et al. on terms with many residual Jacobians.
 
-Theorem 1 itself has no number that could be measured: it bounds the updates of a training from below by
-c' c r^(lambda/4) with unknown constants. Its condition 4 is a number, T <= c h^(1/Lambda) / (32 r c') (ln r)^3
-r^(Lambda/4), here with c = c' = 1: below one update for r <= 2 and Lambda <= 20, so that no training fulfils it; and the
-proof's sum, which is to stay below h, stays below it by tens of orders of magnitude: 10 are asked for from Lambda = 5
-on. Veit: ||res^lambda|| <= ||df_0/df_1|| sum_{l >= lambda} p^l C(L, l) with p the largest operator norm of a residual
-Jacobian, in a residual network whose terms are summed exactly by the number of residual Jacobians they have.
+Theorem 1 itself has no number that could be measured: it bounds the updates of a training from below by c' c
+r^(lambda/4) with unknown constants. Its condition 4 is a number, T <= c h^(1/Lambda) / (32 r c') (ln r)^3 r^(Lambda/4),
+here with c = c' = 1: below one update for r <= 2 and Lambda <= 20, so that no training fulfils it; and the proof's sum,
+which is to stay below h, stays below it by tens of orders of magnitude: 10 are asked for from Lambda = 5 on. Veit:
+||res^lambda|| <= ||df_0/df_1|| sum_{l >= lambda} p^l C(L, l) with p the largest operator norm of a residual Jacobian,
+in a residual network whose terms are summed exactly by the number of residual Jacobians they have.
 """
 
 import math
@@ -38,8 +38,8 @@ def most_updates(r: float, effective_depth: int, h: float) -> float:
 
 
 def log10_sum(r: float, effective_depth: int, updates: float) -> float:
-    """log10 of sum over lambda >= Lambda of T^(lambda + 1) r^(-lambda (lambda - 1) / 2) lambda^lambda (ln r)^-lambda, the
-    proof's bound with c = c' = 1; summed until terms no longer count."""
+    """log10 of the proof's bound with c = c' = 1: the sum over lambda >= Lambda of
+    T^(lambda + 1) r^(-lambda (lambda - 1) / 2) lambda^lambda (ln r)^-lambda, until terms no longer count."""
     terms = [
         (n + 1) * math.log10(updates)
         - n * (n - 1) / 2 * math.log10(r)
@@ -112,6 +112,12 @@ def _veit(part: Spec, seed: int) -> list[Check]:
     attained = over_bound([SCALE * identity] * LAYERS, gradient)
     return [
         Check("Veit: length of res^lambda over its bound, the largest", most, 1, "at most"),
-        Check("Veit: the same where every residual Jacobian is 0.3 I, the smallest", min(attained), 1, "equal", tolerance=ROUNDING),
+        Check(
+            "Veit: the same where every residual Jacobian is 0.3 I, the smallest",
+            min(attained),
+            1,
+            "equal",
+            tolerance=ROUNDING,
+        ),
         Check("Veit: all terms together less the gradient, relative", added, ROUNDING, "at most"),
     ]

@@ -1,9 +1,8 @@
 """Check 6: networks that do not explode lose their domain instead (section 6, figures 1B and 1C).
 
 Spread and sign diversity of what enters the activations 10, 20 and 49, on 300 points, beside section 9's values.
-Tolerances:
-40 % for ReLU, three standard errors of 20 networks at the top, where single ones differ by 60 %; 20 % for tanh, whose
-printed spread there is 0.096. Exploding networks keep theirs: a spread of 0.9, a sign diversity of 0.4.
+Tolerances: 20 %, the rounding of targets such as 0.08 included; at the top of ReLU networks, where single ones differ
+by 60 %, three standard errors. Exploding networks keep theirs: a spread of 0.9, a sign diversity of 0.4.
 """
 
 from typing import Any
@@ -17,14 +16,15 @@ from distnlc.studies.gradients.checks.check import Check, of_mean
 from distnlc.studies.gradients.checks.noise import architecture, networks, on_sphere
 from distnlc.studies.gradients.spec import Spec
 
-MOST_POINTS = 300
+MOST_POINTS, TOLERANCE = 300, 0.2
 LAYERS = (10, 20, 49)
 COLLAPSING = {
-    "ReLU": (architecture("relu"), (0.39, 0.29, 0.20), (0.12, 0.08, 0.03), 0.4),
-    "layer-ReLU": (architecture("relu", "layer"), (0.39, 0.22, 0.10), (0.12, 0.08, 0.03), 0.4),
-    "tanh": (architecture("tanh"), (0.24, 0.16, 0.09), None, 0.2),
+    "ReLU": (architecture("relu"), (0.39, 0.29, 0.20), (0.12, 0.08, 0.03), None),
+    "layer-ReLU": (architecture("relu", "layer"), (0.39, 0.22, 0.10), (0.12, 0.08, 0.03), None),
+    "tanh": (architecture("tanh"), (0.24, 0.16, 0.09), None, TOLERANCE),
 }
-"""architecture, its spread and its sign diversity at LAYERS (None: it stays), tolerance"""
+"""architecture, its spread and its sign diversity at LAYERS (None: it stays), tolerance at the last (None: three
+standard errors)"""
 KEEPING = {
     "batch-ReLU": architecture("relu", "batch"),
     "batch-tanh": architecture("tanh", "batch"),
@@ -61,9 +61,10 @@ def entering(part: Spec, seed: int, different: dict[str, Any]) -> list[list[Tens
 def run(part: Spec, seed: int) -> list[Check]:
     """Three collapsing architectures and four exploding ones."""
     found = list[Check]()
-    for name, (different, spreads, diversities, tolerance) in COLLAPSING.items():
+    for name, (different, spreads, diversities, at_top) in COLLAPSING.items():
         each = entering(part, seed, different)
         for index, layer in enumerate(LAYERS):
+            tolerance = at_top if layer == LAYERS[-1] else TOLERANCE
             values = [spread(network[index]) for network in each]
             found.append(of_mean(f"{name}: spread at activation {layer}", values, spreads[index], tolerance=tolerance))
             if diversities:

@@ -2,10 +2,10 @@
 
 With every block's output as large as q times that of the first linear layer, k_b^2 = b' + 1/q - 1 for block b' from the
 bottom, q the mean square of what the activation gives, relative to the weights' scale. Tolerances are section 7's, 2 %
-(layer-ReLU 5 %); with batch norm 5 %, since two networks are measured and single ones differ by 2 %. Then r_b is
-nearly 1 + (r^2 - 1) / (2 (b' + 1/q)), so that the GSC from block 5 on is a power of b' + 1/q with exponent
-(r^2 - 1) / 2: equal up to 15 %, the next order of r - 1. An exponential would have no exponent that stays: that of
-the upper half is compared too.
+(layer-ReLU 5 %); with batch norm 5 %, since two networks are measured and single ones differ by 2 %. Then r_b is nearly
+1 + (r^2 - 1) / (2 (b' + 1/q)), so that the GSC from block 5 on is a power of b' + 1/q with exponent (r^2 - 1) / 2:
+equal up to 15 %, the next order of r - 1. An exponential would have no exponent that stays: that of the upper half is
+compared too.
 """
 
 import numpy as np

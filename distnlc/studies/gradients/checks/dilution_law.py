@@ -1,12 +1,12 @@
 """Check 7: what skip connections do to growth, block by block (theorem 3).
 
-A block f(u) = u + rho(u) with the gradient g above it: k = Q||u|| / Q||rho(u)||, r = Q||g R|| Q||u|| / (Q||rho(u)|| Q||g||)
-with g R the part of the gradient below that came through the block. Theorem 3: the GSC grows over the block by
-sqrt((k^2 + r^2) / (k^2 + 1)), in first order 1 + (r - 1) / (k^2 + 1). Both laws and what was
-measured are multiplied over 25 blocks. Tolerances: 8 % of a product, three standard errors of two networks with batch
-norm, which differ by 4 %; the law with r for k^2, or without the 1, misses by 20 % and more. A block may deviate from
-the law by twice what section 7 found, since the largest of 25 deviations is compared. Measured and exact products may
-differ by 10 %, as section 7's do by up to 7 %: the law leaves out correlations of block and skip connection.
+A block f(u) = u + rho(u) with the gradient g above it: k = Q||u|| / Q||rho(u)||, r = Q||g R|| Q||u|| / (Q||rho(u)||
+Q||g||) with g R the part of the gradient below that came through the block. Theorem 3: the GSC grows over the block by
+sqrt((k^2 + r^2) / (k^2 + 1)), in first order 1 + (r - 1) / (k^2 + 1). Both laws and what was measured are multiplied
+over 25 blocks. Tolerances: 8 % of a product, three standard errors of two networks with batch norm, which differ by 4
+%; the law with r for k^2, or without the 1, misses by 20 % and more. A block may deviate from the law by twice what
+section 7 found, since the largest of 25 deviations is compared. Measured and exact products may differ by 10 %, as
+section 7's do by up to 7 %: the law leaves out correlations of block and skip connection.
 """
 
 from typing import NamedTuple
@@ -52,8 +52,9 @@ def growth(each: Measured) -> Growth:
     for below, above in each.blocks():
         u, g = each.signals[below], each.gradients[above]
         added, through = each.signals[above] - u, each.gradients[below] - g
-        u, added, g, through = map(quadratic_mean_length, (u, added, g, through))
-        rows.append((u / added, through * u / (added * g), each.scales[below] / each.scales[above]))
+        q_u, q_added, q_g, q_through = map(quadratic_mean_length, (u, added, g, through))
+        outer = each.scales[below] / each.scales[above]
+        rows.append((q_u / q_added, q_through * q_u / (q_added * q_g), outer))
     return Growth(*np.array(rows).T)
 
 

@@ -136,7 +136,7 @@ def _depths_and_widths(part: Spec, seed: int, name: str) -> list[Check]:
         return float(np.mean(found)), float(np.std(found, ddof=1)) / math.sqrt(len(found))
 
     usual, error = grown(0)
-    cases = [
+    cases: list[tuple[str, str, dict[str, Any]]] = [
         ("25 linear layers", "equal", {"linear_layers": 25}),
         ("100 linear layers", "equal", {"linear_layers": 100}),
         ("width 200, not above width 100", "at most", {"width": "200"}),

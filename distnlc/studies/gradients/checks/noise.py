@@ -1,8 +1,8 @@
 """Networks on noise and all that autograd tells of them: what several families of checks measure.
 
 In: a part with the number of networks and points, and what its architecture differs in. Out: signals and gradients at
-every place. This is the plain statement of the noise protocol (section 4), independent of the fast route that the
-noise units take. Choice: GSC(l, 0) is taken relative to GSC(1, 0), whose expectation is 1 and which is the noise of the
+every place. This is the plain statement of the noise protocol (section 4), independent of the fast route that the noise
+units take. Choice: GSC(l, 0) is taken relative to GSC(1, 0), whose expectation is 1 and which is the noise of the
 labels alone, so that 200 points tell as much of a network without batch norm as 10,000.
 """
 

@@ -8,6 +8,7 @@ is checked too, so that a rescaling that does nothing would be seen.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class Chain:
         signals = self.signals()
         found = [_jacobian(lambda f: self.errors(f)[:, None], signals[0])]
         for layer, parameter, below in zip(self.layers, self.parameters, signals[1:], strict=True):
-            found.append(_jacobian(lambda f, layer=layer, parameter=parameter: layer(parameter, f), below))
+            found.append(_jacobian(partial(layer, parameter), below))
         return found
 
     def norms(self) -> Array:
@@ -81,8 +82,7 @@ class Chain:
                 self.errors(self.signals(tracked)[0]).mean(), tracked, materialize_grads=True
             )
             parameters = [
-                p - each * (STEP_SIZE * (each * g))
-                for p, g, each in zip(parameters, gradients, scale, strict=True)
+                p - each * (STEP_SIZE * (each * g)) for p, g, each in zip(parameters, gradients, scale, strict=True)
             ]
         return Chain(self.layers, parameters, self.inputs, self.labels)
 

@@ -57,7 +57,7 @@ def _propositions(part: Spec, seed: int, name: str) -> Iterator[Check]:
     place = next(i for i, each in enumerate(operations(layered), 1) if (each.kind, each.layer) == ("linear", CHANGED))
     signals = [point, *network.signals(point)]
     weight, incoming, value = parameters.weights[CHANGED - 1], signals[place - 1][0], signals[place][0]
-    gsc = float(gradient_scale_between(network, point)[place, -1])
+    gsc = float(gradient_scale_between(network, point, above=-1)[place, -1])
     factor = float(weight.norm() * incoming.norm() / value.norm()) / math.sqrt(len(incoming))
     above = _above(layered, parameters)
 
