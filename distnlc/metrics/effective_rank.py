@@ -5,8 +5,8 @@ smaller of points - 1 and features (Labatie 2019, section 3 of the moments study
 
 The largest eigenvalue comes from Lanczos steps on the smaller of the two Gram matrices, which have the same one; all
 basis vectors are kept and orthogonalized against, so that rounding cannot double an eigenvalue. The steps are C code
-(native/eigenvalue.c); where C cannot be compiled they are NumPy's, and of a small matrix LAPACK finds all eigenvalues,
-takes less time than NumPy needs to call those steps.
+(native/eigenvalue.c). Where C cannot be compiled they are NumPy's, and LAPACK finds all eigenvalues of a small matrix,
+which takes less time than NumPy needs to call those steps.
 """
 
 from functools import cache
