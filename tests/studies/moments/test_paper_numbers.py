@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Collection
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,8 +25,9 @@ pytestmark = [
 ]
 
 
-def simulated(name: str, count: int, layers: Collection[int]) -> list[dict[int, Row]]:
-    """The measured layers of so many simulations of a part of moments-small."""
+@cache
+def simulated(name: str, number: int) -> dict[int, Row]:
+    """The measured layers of one simulation of a part of moments-small."""
     spec = resolve("moments-small")
     assert isinstance(spec, Spec)
     part = spec.part(name)
@@ -35,16 +36,14 @@ def simulated(name: str, count: int, layers: Collection[int]) -> list[dict[int, 
     except DataError as error:
         pytest.skip(str(error))
     images = loaded.train_inputs.float().view(-1, *loaded.shape)
-    found = [simulate(part, images, seed_of(part, name, number)) for number in range(count)]
-    return [{row["layer"]: row for row in rows if row["layer"] in layers} for rows in found]
+    return {row["layer"]: row for row in simulate(part, images, seed_of(part, name, number))}
 
 
 @pytest.mark.parametrize(("name", "count"), [("FC2", 24), ("FC3-64", 16), ("FC4", 8)])
 def test_means_are_those_of_the_released_arrays(name: str, count: int) -> None:
-    stated = paper.MEANS[name]
-    found = simulated(name, count, stated["chi"])
+    found = [simulated(name, number) for number in range(count)]
     far = []
-    for quantity, means in stated.items():
+    for quantity, means in paper.MEANS[name].items():
         for layer, written in means.items():
             mean, values = float(written), np.array([rows[layer][quantity] for rows in found])
             error = values.std(ddof=1) * math.hypot(count**-0.5, paper.SETTINGS[name].simulations ** -0.5)
@@ -54,6 +53,6 @@ def test_means_are_those_of_the_released_arrays(name: str, count: int) -> None:
 
 
 def test_the_sensitivity_grows_exponentially_with_batch_norm() -> None:
-    found = simulated("FC3-64", 8, (100, 200))
+    found = [simulated("FC3-64", number) for number in range(8)]
     factors = [(rows[200]["chi"] / rows[100]["chi"]) ** 0.01 for rows in found]
     assert np.mean(factors) == pytest.approx(1.229, rel=0.02)
