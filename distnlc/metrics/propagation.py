@@ -3,17 +3,20 @@
 In and out: `both`, a tensor (2 points, features): one feature vector a row, the signal's first and as many of the noise
 below. A point is an image, or one position of an image; then the rows are ordered by image, row and column. The noise
 goes through the signal's derivative: it meets the same weights, and the gates and statistics that the signal sets.
-Steps whose name ends in `_` write into the tensor that they are given.
+Steps whose name ends in `_` write into the tensor that they are given: on a CPU in C (native/propagation.c), with sums
+in float64; elsewhere, and where C cannot be compiled, by torch.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from distnlc.metrics.gaussians import Gaussians
+from distnlc.metrics.native_functions import ADDRESS, COUNT, REAL, fits, functions
 
 Boundary = Literal["periodic", "symmetric", "zero"]
 HE, LECUN = 2.0, 1.0
@@ -75,6 +78,9 @@ def _padded(images: Tensor, grid: Grid, stride: int) -> Tensor:
 def rectify_(both: Tensor) -> Tensor:
     """ReLU of the signal; the noise passes where the signal is positive."""
     signal, noise = both.chunk(2)
+    if native := _native(both):
+        native.rectify(signal.data_ptr(), noise.data_ptr(), signal.numel())
+        return both
     signal.clamp_(min=0)
     noise.mul_(signal.sign())  # four times as fast as by a comparison
     return both
@@ -85,7 +91,11 @@ def normalize_(both: Tensor, epsilon: float) -> Tensor:
 
     The signal is centred and divided; the noise is divided alone: statistics count as constants.
     """
-    signal, _ = both.chunk(2)
+    signal, noise = both.chunk(2)
+    if native := _native(both):
+        variances = both.new_empty(both.shape[1])
+        native.normalize(signal.data_ptr(), noise.data_ptr(), *signal.shape, epsilon, variances.data_ptr())
+        return variances
     signal.sub_(signal.mean(0))
     variances = signal.square().mean(0)
     both.mul_((variances + epsilon).rsqrt_())
@@ -99,6 +109,26 @@ def rescale_(features: Tensor) -> Tensor:
     device) is added to the logarithms of second moments. Without batch norm the network commutes with both, with batch
     norm with the noise's.
     """
+    if native := _native(features):
+        logarithm = torch.empty((), dtype=torch.float64)
+        native.rescale(features.data_ptr(), features.numel(), logarithm.data_ptr())
+        return logarithm
     square = features.square().mean()
     features.mul_(square.rsqrt())
     return square.double().log_()
+
+
+def _native(tensor: Tensor) -> Any:
+    """The functions of native/propagation.c for a tensor, None where they cannot be used."""
+    return _functions(tensor.dtype) if fits(tensor) else None
+
+
+@cache
+def _functions(dtype: torch.dtype) -> Any:
+    if library := functions("propagation", dtype):
+        library.rectify.argtypes = [ADDRESS, ADDRESS, COUNT]
+        library.normalize.argtypes = [ADDRESS, ADDRESS, COUNT, COUNT, REAL, ADDRESS]
+        library.rescale.argtypes = [ADDRESS, COUNT, ADDRESS]
+        for each in (library.rectify, library.normalize, library.rescale):
+            each.restype = None
+    return library

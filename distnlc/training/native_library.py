@@ -147,7 +147,9 @@ def _compiled(source: Path, special: Sequence[str]) -> Path:
         [compiler, *own_flags, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
     ).stdout
     machine = f"{platform.machine()} {cpuinfo('model name')} {sorted(_processor_flags())} {os.getuid()}"
-    key = hashlib.sha256("\n".join([*_sources(source), version, machine, *flags]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([source.name, *_sources(source), version, machine, *flags]).encode()).hexdigest()[
+        :16
+    ]
     path = cache_folder() / f"native-{key}.so"
     if path.exists():
         return path

@@ -97,13 +97,24 @@ def _normalized(noise: Noise) -> dict[str, np.ndarray]:
 
 
 def _bn_ff(layers: np.ndarray, _: int, noise: Noise) -> dict[str, np.ndarray]:
-    """chi grows by 1.23 a layer."""
-    return _normalized(noise) | {"chi": 1.1 * 1.23**layers * np.exp(0.05 * noise(1))}
+    """chi grows by 1.23 a layer; the signal is that of a ReLU behind batch norm."""
+    chi = 1.1 * 1.23**layers * np.exp(0.05 * noise(1))
+    return _normalized(noise) | {"chi": chi} | _log_moments(chi, 0.5 + 0 * layers, 1 - 1 / np.pi)
 
 
 def _bn_res(layers: np.ndarray, _: int, noise: Noise) -> dict[str, np.ndarray]:
-    """chi grows as the power that theorem 4 gives of the increment, 0.64."""
-    return _normalized(noise) | {"chi": 0.6 * layers**0.6443 * np.exp(0.05 * noise(1))}
+    """chi grows as the power that theorem 4 gives of the increment, 0.64; each unit adds a variance of 1."""
+    chi = 0.6 * layers**0.6443 * np.exp(0.05 * noise(1))
+    return _normalized(noise) | {"chi": chi} | _log_moments(chi, 1 + layers, 0.9)
+
+
+def _log_moments(chi: np.ndarray, second: np.ndarray, share: float) -> dict[str, np.ndarray]:
+    """Of a signal with this second moment, that share of which is variance."""
+    log_second = np.log(second) + np.zeros(chi.shape)
+    return {
+        "log_second_moment_signal": log_second,
+        "log_variance_noise": 2 * np.log(chi) + log_second + np.log(share),
+    }
 
 
 def _noise(layers: np.ndarray, simulations: int, generator: np.random.Generator) -> Noise:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import jvp
 
+from distnlc.metrics import propagation
 from distnlc.metrics.gaussians import Gaussians
+from distnlc.metrics.native_functions import fits
 from distnlc.metrics.propagation import (
     HE,
     LECUN,
@@ -20,7 +22,17 @@ from distnlc.metrics.propagation import (
     rectify_,
     rescale_,
 )
-from distnlc.metrics.signal_moments import log_sensitivity, second_moment, variance
+from distnlc.metrics.signal_moments import (
+    Moments,
+    fourth_moment,
+    log_sensitivity,
+    mean_absolute,
+    mean_of_halves,
+    moments,
+    plain_moments,
+    second_moment,
+    variance,
+)
 
 DOUBLE = torch.float64
 
@@ -94,9 +106,71 @@ def test_noise_is_pushed_by_the_jacobian_of_the_network_with_its_statistics_held
     assert torch.allclose(both, torch.cat([out, pushed]), rtol=1e-10, atol=1e-12)
 
 
-def test_the_gate_is_shut_at_zero() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize(("points", "features"), [(64, 512), (37, 130), (200, 64), (1, 3)])
+def test_the_c_code_does_what_torch_does(
+    points: int, features: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To rounding: sums are float64 in C and of the tensor's precision in torch."""
+    both = (drawn(2 * points, features) + 0.3).to(dtype)
+    assert propagation._native(both), "no compiler was found for the C code that this compares"
+    found = steps(both.clone())
+    monkeypatch.setattr(propagation, "_native", lambda _: None)
+    rounding = 1e-5 if dtype == torch.float32 else 1e-13
+    for ours, torch_s in zip(found, steps(both.clone()), strict=True):
+        assert ours.dtype == torch_s.dtype
+        assert torch.allclose(ours, torch_s, rtol=rounding, atol=rounding, equal_nan=True)
+
+
+def steps(both: Tensor) -> list[Tensor]:
+    """What each step makes, and what it returns."""
+    signal, noise = both.chunk(2)
+    variances = normalize_(both, 0.001)
+    normalized = both.clone()
+    rectified = rectify_(both).clone()
+    return [variances, normalized, rectified, rescale_(noise), rescale_(signal.add_(1)), both]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_the_gate_is_shut_at_zero(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not native:
+        monkeypatch.setattr(propagation, "_native", lambda _: None)
     both = torch.tensor([[0.0, -1.0, 2.0], [5.0, 6.0, 7.0]])
     assert rectify_(both).tolist() == [[0.0, 0.0, 2.0], [0.0, 0.0, 7.0]]
+    lost = rectify_(torch.tensor([[math.nan, 1.0], [1.0, 1.0]]))
+    assert math.isnan(float(lost[0, 0]))
+
+
+@pytest.mark.parametrize("far", [0.0, 100.0])
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+@pytest.mark.parametrize("shape", [(128, 512), (74, 130), (6, 3)])
+def test_all_moments_at_once_are_those_one_by_one(shape: tuple[int, int], dtype: torch.dtype, far: float) -> None:
+    both = (drawn(*shape) * torch.linspace(0.5, 2, shape[1]) + far).to(dtype)
+    signal, noise = both.double().chunk(2)
+    expected = Moments(
+        second=second_moment(signal),
+        variance=variance(signal),
+        fourth=fourth_moment(signal),
+        mean_absolute=mean_absolute(signal),
+        halves=mean_of_halves(signal),
+        noise=second_moment(noise),
+        noise_ratio=float((noise.square().mean(0) / signal.var(0, correction=0)).mean()),
+    )
+    found, plain = moments(both), Moments(*plain_moments(*both.chunk(2)).tolist())
+    assert found == pytest.approx(expected, rel=1e-10, abs=1e-10)  # float64 inside, whatever the dtype
+    assert plain == pytest.approx(expected, rel=3e-5, abs=1e-3 if far else 1e-6)
+    assert found.log_sensitivity == pytest.approx(log_sensitivity(both.double()))
+
+
+def test_what_is_not_row_after_row_or_is_derived_is_left_to_torch() -> None:
+    both = drawn(6, 4)
+    assert not fits(both.T)
+    assert not fits(both.requires_grad_())
+    assert not fits(torch.ones(2, 2, dtype=torch.int64))
+    columns = drawn(4, 6).T
+    before = columns[:3].var(0, correction=0)
+    assert torch.allclose(normalize_(columns, 0.1), before)
+    assert torch.allclose(columns[:3].var(0, correction=0), before / (before + 0.1))
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.5])

@@ -22,6 +22,8 @@ from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.tables import Tables
 from distnlc.records import FAILED
 
+NEAR_ONE = 0.02
+"""from an increment of 1, within which layers are called pseudo-linear"""
 TITLES = {net: f"Networks {'with ' * (net != VANILLA)}{about}" for net, about in NETS.items()}
 
 
@@ -53,9 +55,9 @@ def _overview(every: list[Pathologies]) -> list[str]:
         of_net = [one for one in every if one.part.net == net]
         if not of_net:
             continue
-        agreeing = [one for one in of_net if one.shown == [pathology] * bool(pathology) and not one.open]
+        agreeing = [one for one in of_net if one.shown == [pathology] * bool(pathology) and not one.left_open]
         what = f"show one pathology, {pathology}" if pathology else "show none of the three pathologies"
-        left_open = ", ".join(one.part.name for one in of_net if one.open)
+        left_open = ", ".join(one.part.name for one in of_net if one.left_open)
         said.append(
             f"{TITLES[net]}: {len(agreeing)} of {len(of_net)} parts {what}"
             + (f"; too few layers or simulations, or undecided: {left_open}." if left_open else ".")
@@ -71,12 +73,14 @@ def _vanilla(of_net: list[Pathologies]) -> list[str]:
             f"The signal ends nearer to one dimension than to two in {len(flat)} of {len(ranked)} parts (effective "
             f"rank at the last layer: {_listed(ranked, lambda one: interval(one.rank))})."
         )
-        if others := [one for one in ranked if one not in flat]:
-            said += [_zero_boundary(one) for one in others]
-        near = [one for one in ranked if abs(one.increment.value - 1) <= 0.02]
+        said += [_of_more_dimensions(one) for one in ranked if one not in flat]
+        near = [one for one in ranked if abs(one.increment.low - 1) <= NEAR_ONE >= abs(one.increment.high - 1)]
+        far = [one for one in ranked if one.increment.high < 1 - NEAR_ONE or one.increment.low > 1 + NEAR_ONE]
+        undecided = [one.part.name for one in ranked if one not in near and one not in far]
         said.append(
-            f"Over the last half of the layers δχ lies within 0.02 of 1 in {len(near)} of {len(ranked)} parts "
+            f"Over the last half of the layers δχ lies within {NEAR_ONE} of 1 in {len(near)} of {len(ranked)} parts "
             f"({_listed(ranked, lambda one: interval(one.increment))})"
+            + (f"; undecided, since the interval is wider: {', '.join(undecided)}" if undecided else "")
             + (": layers become pseudo-linear." if len(near) == len(ranked) else ".")
         )
     said += _growth(of_net)
@@ -86,8 +90,13 @@ def _vanilla(of_net: list[Pathologies]) -> list[str]:
     return said
 
 
-def _zero_boundary(one: Pathologies) -> str:
+def _of_more_dimensions(one: Pathologies) -> str:
+    """Why a rank is not nearer to 1 than to 2 at the end."""
+    if one.one_dimensional == UNDECIDED:
+        return f"{one.part.name} has an effective rank of {interval(one.rank)}: undecided with so few simulations."
     said = f"{one.part.name} keeps an effective rank of {interval(one.rank)}"
+    if not one.deep:
+        return f"{said} after {one.part.depth} layers: not deep enough to tell whether it would go to 1."
     if one.part.boundary == "zero" and one.part.kernel > 1:
         stated = paper.MEANS["S3"]["rank_signal"][200]
         return (

@@ -1,9 +1,11 @@
 """The parts of a study of moments: how each was simulated, and its quantities as arrays over simulations and layers.
 
 In: the tables of a study. A part of which no simulation is finished is no part yet. Rows are placed by their numbers of
-simulation and layer, so that their order and the blocks cannot show in any result.
+simulation and layer, so that their order and the blocks cannot show in any result. What was done to the images is in no
+column, but in the study's spec where the study was loaded from its folder.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,8 @@ PRESETS = ("moments-quick", "moments-small", "moments")
 """the studies that have parts of every net"""
 SHOWN_LAYERS = (2, 5, 10, 20, 50, 100, 200, 250, 500)
 """which layers tables of numbers show, where they were measured: the paper's"""
+RAW = "raw"
+"""the preparation of images that leaves them as they are"""
 PERCENTILES = (16, 84)
 """of the bands over simulations"""
 
@@ -48,6 +52,8 @@ class Part:
     """(L,) those that were measured, ascending"""
     simulations: int
     """S, the finished ones"""
+    data: Mapping[str, Any]
+    """the spec's fields of the images; none where only the rows are known"""
     _rows: pd.DataFrame = field(repr=False)
     _places: tuple[NDArray[np.int64], NDArray[np.int64]] = field(repr=False)
 
@@ -79,15 +85,24 @@ class Part:
 
     @property
     def differences(self) -> list[str]:
-        """How it differs from the paper's part, `width 64 instead of 512`; the number of simulations is none."""
+        """How it differs from the paper's part, `width 64 instead of 512`.
+
+        The number of simulations is no difference, nor is that of the images which batches are drawn from: either only
+        makes means less certain. The standard errors do not know that batches of few images overlap.
+        """
         paper = self.setting
         if paper is None:
             return []
-        return [
+        found = [
             f"{word} {getattr(self, name)} instead of {getattr(paper, name)}"
             for name, word in _WORDS.items()
             if getattr(self, name) != getattr(paper, name)
         ]
+        if crop := self.data.get("crop"):
+            found.append(f"crops of {crop} x {crop} instead of whole images")
+        if (preparation := self.data.get("preparation")) not in (None, RAW):
+            found.append(f"preparation {preparation} instead of {RAW}")
+        return found
 
     @property
     def description(self) -> str:
@@ -122,7 +137,9 @@ def parts_of(tables: Tables, net: str | None = None) -> list[Part]:
     found = []
     for name, rows in blocks.groupby("part"):
         if (net is None or rows["net"].iloc[0] == net) and name in names:
-            found.append(_part(str(name), rows.iloc[0], layers[codes == names.get_loc(name)]))
+            own = tables.spec.get("parts", {}).get(name, {})
+            data = {**tables.spec.get("data", {}), **own.get("data", {})}
+            found.append(_part(str(name), data, rows.iloc[0], layers[codes == names.get_loc(name)]))
     return sorted(found, key=_order)
 
 
@@ -134,7 +151,7 @@ def needed(tables: Tables, net: str, *columns: str) -> list[Part]:
     return found
 
 
-def _part(name: str, block: Any, rows: pd.DataFrame) -> Part:
+def _part(name: str, data: Mapping[str, Any], block: Any, rows: pd.DataFrame) -> Part:
     layers, of_layer = np.unique(rows["layer"].to_numpy(), return_inverse=True)
     simulations, of_simulation = np.unique(rows["simulation"].to_numpy(), return_inverse=True)
     about = {column: block[column] for column in _WORDS}
@@ -143,6 +160,7 @@ def _part(name: str, block: Any, rows: pd.DataFrame) -> Part:
         depth=block["depth"],
         layers=layers,
         simulations=simulations.size,
+        data=data,
         _rows=rows,
         _places=(of_simulation, of_layer),
         **about,

@@ -17,6 +17,7 @@ from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.moments import paper
 from distnlc.analysis.moments.estimates import slopes, steadier
 from distnlc.analysis.moments.parts import BN_RES, NETS, Part, parts_of
+from distnlc.analysis.statistics.correlations import Floats
 from distnlc.analysis.statistics.means import Estimate, estimate, mean_and_error
 from distnlc.analysis.tables import Tables
 
@@ -24,11 +25,13 @@ TITLE = "Table B: which pathology each network shows"
 COLLAPSED = 0.01
 """mu2 / nu2 at the end, below which a falling one is called a collapse"""
 ONE_DIMENSIONAL = 1.5
-"""effective rank at the end, below which it is nearer to 1 than to 2"""
+"""effective rank at the end, below which it is nearer to 1 than to 2; decided where its interval lies on one side"""
 SURE = 0.975
 """share of resampled simulations that must agree on exponential or power"""
 FIRST_SHARE = 0.1
 """of the depth, from which on it is judged whether chi is an exponential or a power"""
+DEEP = 50
+"""layers, from which on the paper's networks without normalization have ranks below ONE_DIMENSIONAL"""
 FEWEST_LAYERS = 10
 """that a verdict on growth needs"""
 YES, NO, UNDECIDED = "yes", "no", "undecided"
@@ -45,6 +48,8 @@ class Pathologies:
     """of its logarithm, per layer"""
     rank: Estimate
     """of the signal, at the end"""
+    rank_limit: Estimate
+    """of infinite depth, if the rank goes on over 1 / l as it does over the last half"""
     growth: Estimate
     """of log chi, per layer"""
     exponential: float
@@ -62,7 +67,14 @@ class Pathologies:
     def one_dimensional(self) -> str:
         if math.isnan(self.rank.value):
             return "–"
-        return YES if self.rank.value < ONE_DIMENSIONAL else NO
+        if self.rank.high < ONE_DIMENSIONAL:
+            return YES
+        return NO if self.rank.low >= ONE_DIMENSIONAL else UNDECIDED
+
+    @property
+    def deep(self) -> bool:
+        """Whether a rank that is above ONE_DIMENSIONAL at the end is there to stay."""
+        return bool(self.part.depth >= DEEP and self.rank_limit.low >= ONE_DIMENSIONAL)
 
     @property
     def explodes(self) -> str:
@@ -83,9 +95,13 @@ class Pathologies:
         return [name for name, verdict in named.items() if verdict == YES]
 
     @property
-    def open(self) -> bool:
-        """Whether there are too few layers or simulations to tell an explosion, or the resamples disagree."""
-        return self.explodes not in (YES, NO)
+    def left_open(self) -> list[str]:
+        """What too few layers or simulations do not tell: a rank on either side, an explosion."""
+        named = {
+            "one-dimensional signal": self.one_dimensional == UNDECIDED,
+            "exploding sensitivity": self.explodes not in (YES, NO),
+        }
+        return [name for name, is_open in named.items() if is_open]
 
 
 def pathologies_of(part: Part) -> Pathologies:
@@ -99,16 +115,23 @@ def pathologies_of(part: Part) -> Pathologies:
         share = part.values("log_variance_noise") - 2 * log_chi - part.values("log_second_moment_signal")
         signal = float(np.exp(mean_and_error(share)[0][-1]))
         signal_rate = estimate(slopes(share[:, half], layers[half]))
+    rank = part.values("rank_signal")
     enough = late.sum() >= FEWEST_LAYERS and part.simulations > 1
     return Pathologies(
         part=part,
         signal=signal,
         signal_rate=signal_rate,
-        rank=estimate(part.values("rank_signal")[:, -1]) if part.has("rank_signal") else nothing,
+        rank=estimate(rank[:, -1]),
+        rank_limit=estimate(_at_zero(rank[:, half], 1 / layers[half])),
         growth=estimate(slopes(log_chi[:, half], layers[half])),
         exponential=steadier(log_chi[:, late], layers[late]) if enough else math.nan,
         increment=estimate(np.nanmean(part.values("delta_chi")[:, half], axis=1)),
     )
+
+
+def _at_zero(values: Floats, x: Floats) -> Floats:
+    """(S,) what the least-squares line of each simulation's values (S, L) over x (L,) comes to at 0."""
+    return np.asarray(values.mean(axis=1) - slopes(values, x) * x.mean())
 
 
 def found(tables: Tables) -> list[Pathologies]:
@@ -124,11 +147,11 @@ def tabulate(tables: Tables) -> Table:
     frame = pd.DataFrame.from_dict({one.part.name: _row(one) for one in every}, orient="index")
     caption = (
         f"[95 % intervals] over simulations; rates over the last half of the layers. Zero-dimensional signal: "
-        f"μ₂ / ν₂ at the end is below {COLLAPSED} and falls. One-dimensional signal: the effective rank at the end is "
-        f"nearer to 1 than to 2. Exploding sensitivity: χ grows, and from a tenth of the depth on log χ is straighter "
-        f"over depth (an exponential) than over the logarithm of depth (a power) in {SURE:.1%} of the resampled sets "
-        "of simulations. Paper: the factor per layer from its stated χ at half and at all of the depth. Of residual "
-        "units the increment δχ is that of a unit's first layer, without the skip connection."
+        f"μ₂ / ν₂ at the end is below {COLLAPSED} and falls. One-dimensional signal: the effective rank at the end, "
+        "and its interval, is nearer to 1 than to 2. Exploding sensitivity: χ grows, and from a tenth of the depth on "
+        f"log χ is straighter over depth (an exponential) than over the logarithm of depth (a power) in {SURE:.1%} of "
+        "the resampled sets of simulations. Paper: the factor per layer from its stated χ at half and at all of the "
+        "depth. Of residual units the increment δχ is that of a unit's first layer, without the skip connection."
     )
     return Table(caption, [("", frame)], verdicts(every))
 
@@ -146,8 +169,9 @@ def verdicts(every: list[Pathologies]) -> list[str]:
 def _verdict(of_net: list[Pathologies]) -> str:
     groups: dict[str, list[str]] = {}
     for one in of_net:
-        what = " and ".join(one.shown) or f"none of the {'other' if one.open else 'three'} pathologies"
-        groups.setdefault(what + ", exploding sensitivity left open" * one.open, []).append(one.part.name)
+        left_open = " and ".join(one.left_open)
+        what = " and ".join(one.shown) or f"none of the {'other' if left_open else 'three'} pathologies"
+        groups.setdefault(what + f", {left_open} left open" * bool(left_open), []).append(one.part.name)
     return "; ".join(f"{what} ({', '.join(names)})" for what, names in groups.items()) + "."
 
 

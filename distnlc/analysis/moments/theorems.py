@@ -119,9 +119,10 @@ def verdicts(found: list[Tested]) -> list[str]:
     """Where the means agree and where they do not, in sentences.
 
     Theorem 3's factor of batch norm is that factor itself but for epsilon, and the whole increment the product: only
-    the activation's factor tests it, and only that is counted.
+    the activation's factor tests it, and only that is counted. A single simulation has no means to judge by.
     """
     said = []
+    found = [one for one in found if one.part.simulations > 1]
     for theorem, about, of_theorem in (
         (2, "", [one for one in found if one.part.net == VANILLA]),
         (3, " of the activation", [one for one in found if one.column == "delta_phi"]),
@@ -130,10 +131,11 @@ def verdicts(found: list[Tested]) -> list[str]:
             continue
         layers, off = sum(one.off.size for one in of_theorem), sum(int(one.off.sum()) for one in of_theorem)
         sizes = dict.fromkeys(_percent(each([one.overall for one in of_theorem])) for each in (min, max))
+        counts = dict.fromkeys(f"{each(one.part.simulations for one in of_theorem):,}" for each in (min, max))
         sentence = (
-            f"Theorem {theorem}: at {layers - off:,} of {layers:,} layers the means of predicted and measured "
-            f"increments{about} agree within {100 * NEAR:.0f} % or {CHANCE:.0f} standard errors; single simulations "
-            f"differ by {' to '.join(sizes)} in the median, by "
+            f"Theorem {theorem}: at {layers - off:,} of {layers:,} layers the means over {' to '.join(counts)} "
+            f"simulations of predicted and measured increments{about} agree within {100 * NEAR:.0f} % or {CHANCE:.0f} "
+            f"standard errors; single simulations differ by {' to '.join(sizes)} in the median, by "
             f"{_percent(max(one.worst for one in of_theorem))} at most"
         )
         if others := [one for one in of_theorem if one.off.any()]:
@@ -158,7 +160,8 @@ def _why(part: Part) -> str:
 def _overall(one: Tested) -> dict[str, str]:
     return {
         "layers": str(one.part.layers.size),
-        "means agree at": str(int((~one.off).sum())),
+        "simulations": f"{one.part.simulations:,}",
+        "means agree at": str(int((~one.off).sum())) if one.part.simulations > 1 else "–",
         "largest difference of means": _percent(one.worst_mean),
         "median": _percent(one.overall),
         "largest": _percent(one.worst),

@@ -1,8 +1,8 @@
 /* Independent N(0, deviation^2) numbers of 32 bits: xoshiro128++ (Blackman and Vigna 2021), then Box and Muller.
  *
  * gaussians.py has the same in NumPy, to the bit: so no product and sum may be contracted here (-ffp-contract=off).
- * LANES generators, each with a state of its own, make a step side by side, in loops that the compiler turns into
- * vector instructions.
+ * LANES generators, each with a state of its own, make two steps and a pair of numbers side by side, in one loop that the
+ * compiler turns into vector instructions: from words to numbers all stays in registers.
  */
 #include <math.h>
 #include <stdint.h>
@@ -15,19 +15,17 @@ static inline uint32_t rotated(uint32_t x, int by)
     return x << by | x >> (32 - by);
 }
 
-/* one number of each generator; state[k] is word k of all */
-static void step(uint32_t state[4][LANES], uint32_t *out)
+/* the next word of one generator, whose state is these four */
+static inline uint32_t step(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
 {
-    for (int lane = 0; lane < LANES; lane++) {
-        uint32_t a = state[0][lane], b = state[1][lane], c = state[2][lane], d = state[3][lane];
-        out[lane] = rotated(a + d, 7) + a;
-        c ^= a;
-        d ^= b;
-        state[1][lane] = b ^ c;
-        state[0][lane] = a ^ d;
-        state[2][lane] = c ^ b << 9;
-        state[3][lane] = rotated(d, 11);
-    }
+    uint32_t word = rotated(*a + *d, 7) + *a, shifted = *b << 9;
+    *c ^= *a;
+    *d ^= *b;
+    *b ^= *c;
+    *a ^= *d;
+    *c ^= shifted;
+    *d = rotated(*d, 11);
+    return word;
 }
 
 /* log of x in (0, 1], as in Cephes */
@@ -57,6 +55,16 @@ static inline float logarithm(float x)
     return (m + y) + 0.693359375f * e;
 }
 
+/* -x where the second bit of quarters is set, else x; fewer instructions than a choice between the two */
+static inline float signed_by(float x, int32_t quarters)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits ^= (uint32_t)quarters << 30 & 0x80000000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 static inline void pair(uint32_t a, uint32_t b, float deviation, float *one, float *other)
 {
     float uniform = (float)(int32_t)((a >> 8) + 1) * 0x1p-24f;
@@ -75,22 +83,27 @@ static inline void pair(uint32_t a, uint32_t b, float deviation, float *one, flo
     c = c * z;
     c = (c - 0.5f * z) + 1.0f;
     float cosine = quarter & 1 ? s : c, sine = quarter & 1 ? c : s;
-    *one = radius * ((quarter + 1) & 2 ? -cosine : cosine);
-    *other = radius * (quarter & 2 ? -sine : sine);
+    *one = radius * signed_by(cosine, quarter + 1);
+    *other = radius * signed_by(sine, quarter);
 }
 
-/* out: count numbers; what is left of the last 2 LANES that are made for them is dropped */
-void gaussians(float *out, int64_t count, uint32_t state[4][LANES], float deviation)
+/* out: count numbers; what is left of the last 2 LANES that are made for them is dropped. state[k] is word k of all */
+void gaussians(float *restrict out, int64_t count, uint32_t (*restrict state)[LANES], float deviation)
 {
-    uint32_t a[LANES], b[LANES];
     float made[2 * LANES];
     for (int64_t done = 0; done < count; done += 2 * LANES) {
         int64_t left = count - done;
         float *to = left < 2 * LANES ? made : out + done;
-        step(state, a);
-        step(state, b);
-        for (int lane = 0; lane < LANES; lane++)
-            pair(a[lane], b[lane], deviation, &to[lane], &to[LANES + lane]);
+#pragma omp simd
+        for (int lane = 0; lane < LANES; lane++) {
+            uint32_t a = state[0][lane], b = state[1][lane], c = state[2][lane], d = state[3][lane];
+            uint32_t first = step(&a, &b, &c, &d), second = step(&a, &b, &c, &d);
+            pair(first, second, deviation, &to[lane], &to[LANES + lane]);
+            state[0][lane] = a;
+            state[1][lane] = b;
+            state[2][lane] = c;
+            state[3][lane] = d;
+        }
         if (to == made)
             memcpy(out + done, made, left * sizeof(float));
     }

@@ -33,15 +33,7 @@ from distnlc.metrics.sensitivity_increments import (
     increment_by_norm,
     increment_without_norm,
 )
-from distnlc.metrics.signal_moments import (
-    fourth_moment,
-    log_sensitivity,
-    logarithm,
-    mean_absolute,
-    mean_of_halves,
-    second_moment,
-    variance,
-)
+from distnlc.metrics.signal_moments import Moments, logarithm, moments
 from distnlc.spec import derive_seed
 from distnlc.studies.moments.spec import BRANCH, Spec
 
@@ -137,13 +129,14 @@ def propagated(part: Spec, both: Tensor, grid: Grid, gaussians: Gaussians) -> It
         both, row = step(network, both, part, layer % part.measure_every == 0)
         signal, noise = both.chunk(2)
         if row is not None:
+            after: Moments = row.pop("moments")
             scales = float(log_signal), float(log_noise)
             yield {
                 "layer": layer,
-                "chi": exponential(row.pop("log_chi") + (scales[1] - scales[0]) / 2),
+                "chi": exponential(after.log_sensitivity + (scales[1] - scales[0]) / 2),
                 **row,
-                "log_second_moment_signal": logarithm(second_moment(signal)) + scales[0],
-                "log_variance_noise": logarithm(second_moment(noise)) + scales[1],
+                "log_second_moment_signal": logarithm(after.second) + scales[0],
+                "log_variance_noise": logarithm(after.noise) + scales[1],
             }
         log_noise += rescale_(noise)
         if part.net == "vanilla":
@@ -155,14 +148,12 @@ def _vanilla(network: Network, before: Tensor, part: Spec, measured: bool) -> tu
     both = network.layer(before)
     if not measured:
         return rectify_(both), None
-    halves = mean_of_halves(both.chunk(2)[0])
-    predicted = increment_without_norm(halves, variance(before.chunk(2)[0]))
-    both = rectify_(both)
-    log_before, log_chi = log_sensitivity(before), log_sensitivity(both)
+    of_input, of_product = moments(before), moments(both)
+    after = moments(rectify_(both))
     return both, {
-        "log_chi": log_chi,
-        "delta_chi": exponential(log_chi - log_before),
-        "delta_chi_predicted": predicted,
+        "moments": after,
+        "delta_chi": exponential(after.log_sensitivity - of_input.log_sensitivity),
+        "delta_chi_predicted": increment_without_norm(of_product.halves, of_input.variance),
         **_ranks(both),
     }
 
@@ -173,17 +164,10 @@ def _feedforward(network: Network, before: Tensor, part: Spec, measured: bool) -
     if not measured:
         normalize_(both, part.epsilon)
         return rectify_(both), None
-    log_before = log_sensitivity(before)
-    by_norm = _normalized_and_measured(both, part.epsilon, log_before)
-    log_normalized = log_sensitivity(both)
-    both = rectify_(both)
-    log_chi = log_sensitivity(both)
-    return both, {
-        "log_chi": log_chi,
-        **_increments(log_before, log_normalized, log_chi),
-        **by_norm,
-        **_ranks(both),
-    }
+    of_input = moments(before)
+    normalized, by_norm = _normalized_and_measured(both, part.epsilon, of_input)
+    after = moments(rectify_(both))
+    return both, {"moments": after, **_increments(of_input, normalized, after), **by_norm, **_ranks(both)}
 
 
 def _residual(network: Network, before: Tensor, part: Spec, measured: bool) -> tuple[Tensor, Row | None]:
@@ -191,40 +175,39 @@ def _residual(network: Network, before: Tensor, part: Spec, measured: bool) -> t
     both = before.clone()
     row: Row | None = None
     if measured:
-        log_before = log_sensitivity(before)
-        by_norm = _normalized_and_measured(both, part.epsilon, log_before)
-        log_normalized = log_sensitivity(both)
+        of_input = moments(before)
+        normalized, by_norm = _normalized_and_measured(both, part.epsilon, of_input)
         ranks = _ranks(rectify_(both))
         both = network.layer(both)
-        row = {**_increments(log_before, log_normalized, log_sensitivity(both)), **by_norm, **ranks}
+        row = {**_increments(of_input, normalized, moments(both)), **by_norm, **ranks}
     for _ in range(BRANCH - measured):
         normalize_(both, part.epsilon)
         both = network.layer(rectify_(both))
     both += before
-    return both, row and {"log_chi": log_sensitivity(both), **row}
+    return both, row and {"moments": moments(both), **row}
 
 
-def _normalized_and_measured(both: Tensor, epsilon: float, log_before: float) -> Row:
-    """Normalizes in place: both predictions of theorem 3 and moments of what comes out."""
-    signal, noise = both.chunk(2)
-    noise_moments = noise.square().mean(0)
-    variances = normalize_(both, epsilon)
-    by_norm = increment_by_norm(float((noise_moments / variances).mean()), log_before)
-    by_activation = increment_by_activation(mean_of_halves(signal))
-    return {
+def _normalized_and_measured(both: Tensor, epsilon: float, of_input: Moments) -> tuple[Moments, Row]:
+    """Normalizes in place: moments of what comes out, and both predictions of theorem 3."""
+    noise_ratio = moments(both).noise_ratio
+    normalize_(both, epsilon)
+    normalized = moments(both)
+    by_norm = increment_by_norm(noise_ratio, of_input.log_sensitivity)
+    by_activation = increment_by_activation(normalized.halves)
+    return normalized, {
         "delta_bn_predicted": by_norm,
         "delta_phi_predicted": by_activation,
         "delta_chi_predicted": by_norm * by_activation,
-        "kurtosis_z": fourth_moment(signal),
-        "mean_abs_z": mean_absolute(signal),
+        "kurtosis_z": normalized.fourth,
+        "mean_abs_z": normalized.mean_absolute,
     }
 
 
-def _increments(log_before: float, log_normalized: float, log_after: float) -> Row:
+def _increments(before: Moments, normalized: Moments, after: Moments) -> Row:
     return {
-        "delta_chi": exponential(log_after - log_before),
-        "delta_bn": exponential(log_normalized - log_before),
-        "delta_phi": exponential(log_after - log_normalized),
+        "delta_chi": exponential(after.log_sensitivity - before.log_sensitivity),
+        "delta_bn": exponential(normalized.log_sensitivity - before.log_sensitivity),
+        "delta_phi": exponential(after.log_sensitivity - normalized.log_sensitivity),
     }
 
 

@@ -55,6 +55,16 @@ def test_parts_come_in_the_paper_s_order_and_one_s_own_at_the_end() -> None:
     assert part_of(tables, "Fig3-thin").differences == ["width 64 instead of 512"]
 
 
+def test_images_that_are_not_the_paper_s_are_a_difference_where_the_spec_tells() -> None:
+    tables = moments_tables("FC2", "FC4", simulations=3)
+    spec = {"data": {"train": 10_000, "crop": 0, "preparation": "raw"}, "parts": {"FC2": {"data": {"crop": 16}}}}
+    cropped, whole = parts_of(replace(tables, spec=spec))
+    assert cropped.differences == ["crops of 16 x 16 instead of whole images"]
+    assert whole.differences == []  # fewer images to draw from are the same sort of images
+    (prepared, _) = parts_of(replace(tables, spec={"data": {"preparation": "features"}}))
+    assert prepared.differences == ["preparation features instead of raw"]
+
+
 def test_a_part_of_which_all_blocks_failed_is_no_part(quick: Tables) -> None:
     blocks = quick.blocks.assign(status=quick.blocks["status"].mask(quick.blocks["part"] == "FC3-64", FAILED))
     left = quick.layers[quick.layers["part"] != "FC3-64"]
@@ -179,6 +189,8 @@ def test_each_net_shows_the_pathology_that_it_has(quick: Tables) -> None:
     assert vanilla.shown == ["one-dimensional signal"]
     assert bn_ff.shown == ["exploding sensitivity"]
     assert bn_res.shown == []
+    assert (bn_ff.collapses, bn_res.collapses) == ("no", "no")
+    assert bn_ff.signal == pytest.approx(1 - 1 / np.pi)
     assert np.exp(bn_ff.growth.value) == pytest.approx(1.23)
     assert pathologies.decibels(bn_ff.growth.value) == pytest.approx(1.798, abs=1e-3)
     frame = pathologies.tabulate(quick).sections[0][1]
@@ -195,9 +207,52 @@ def test_a_collapse_is_told_by_what_chi_and_the_log_moments_say_together(quick: 
     assert one.shown == ["zero-dimensional signal", "one-dimensional signal"]
 
 
+def test_a_rank_near_the_limit_is_left_open_where_its_interval_has_both_sides(quick: Tables) -> None:
+    ranks = {"low": 1.3, "wide": 1.3, "high": 1.7}
+    noise = {"low": 0.1, "wide": 2.0, "high": 0.1}
+    found = {}
+    for name, rank in ranks.items():
+        drawn = rank + noise[name] * np.random.default_rng(0).normal(size=30)[quick.layers["simulation"]]
+        found[name] = pathologies.pathologies_of(part_of(changed(quick, rank_signal=drawn), "FC2"))
+    assert {name: one.one_dimensional for name, one in found.items()} == {
+        "low": "yes",
+        "wide": "undecided",
+        "high": "no",
+    }
+    assert found["wide"].left_open == ["one-dimensional signal"]
+    assert "one-dimensional signal left open (FC2)" in pathologies.verdicts([found["wide"]])[0]
+
+
+@pytest.mark.parametrize("depth", [4, 20])
+def test_a_network_of_few_layers_is_not_called_unexplained(depth: int) -> None:
+    tables = moments_tables("FC2", depth=depth)
+    flat = changed(tables, rank_signal=tables.layers["rank_signal"] + 1)
+    assert f"after {depth} layers: not deep enough to tell" in REPORT.answers(flat).parts[0].sentences[1]
+
+
+def test_a_rank_that_goes_on_to_fall_is_not_called_unexplained() -> None:
+    tables = moments_tables("FC2", depth=60)
+    rank = 1 + 60 / tables.layers["layer"] + 0.01 * np.random.default_rng(0).normal(size=len(tables.layers))
+    assert "not deep enough to tell" in REPORT.answers(changed(tables, rank_signal=rank)).parts[0].sentences[1]
+
+
+def test_increments_are_near_1_where_their_interval_is(quick: Tables) -> None:
+    spread = np.random.default_rng(0).normal(size=30)[quick.layers["simulation"]]
+    for deviation, said in ((0.001, "in 1 of 1 parts"), (0.2, "undecided, since the interval is wider: FC2")):
+        sentences = REPORT.answers(changed(quick, delta_chi=1 + deviation * spread)).parts[0].sentences
+        assert any("δχ lies within 0.02 of 1" in sentence and said in sentence for sentence in sentences)
+
+
+def test_one_simulation_judges_no_theorem() -> None:
+    found = theorems.every(moments_tables(*QUICK, simulations=1))
+    assert found
+    assert theorems.verdicts(found) == []
+
+
 def test_only_the_factor_that_theorem_3_predicts_is_counted(quick: Tables) -> None:
     (said,) = theorems.verdicts(theorems.tested(part_of(quick, "FC3-64")))
-    assert said.startswith("Theorem 3: at 100 of 100 layers the means of predicted and measured increments of the act")
+    assert said.startswith("Theorem 3: at 100 of 100 layers the means over 30 simulations of predicted and measured")
+    assert " increments of the activation agree within" in said
 
 
 def test_theorems_are_judged_by_means_and_by_single_simulations(quick: Tables) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from distnlc.metrics import effective_rank, gaussians, propagation, signal_moments
 from distnlc.metrics.gaussians import Gaussians
 from distnlc.spec import derive_seed
 from distnlc.studies.moments.simulation import _single, normalized, propagated, simulate, start
@@ -59,6 +60,17 @@ def test_measuring_some_layers_changes_no_other(net: str) -> None:
     every, some = part_of(net=net), part_of(net=net, measure_every=2)
     rows = simulate(every, IMAGES, 3)
     assert simulate(some, IMAGES, 3) == [rows[1], rows[3]]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_without_c_code_a_simulation_is_the_same_but_for_rounding(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = part_of(net=net, kernel=3)
+    expected = simulate(part, IMAGES, 3)
+    monkeypatch.setattr(gaussians, "_native", lambda: None)
+    for module, function in ((propagation, "_native"), (signal_moments, "_functions"), (effective_rank, "_native")):
+        monkeypatch.setattr(module, function, lambda _: None)
+    for row, other in zip(expected, simulate(part, IMAGES, 3), strict=True):
+        assert other == pytest.approx(row, rel=3e-6, abs=1e-9)  # ranks: to 1e-6
 
 
 class Scaled(Gaussians):
