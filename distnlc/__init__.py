@@ -18,6 +18,12 @@ _HOME = {
     "local_lipschitz": "distnlc.metrics.lipschitz",
     "correlation_preservation": "distnlc.metrics.correlation",
     "normalized_sensitivity": "distnlc.metrics.normalized_sensitivity",
+    "probability_jacobian": "distnlc.metrics.sensitivity",
+    "per_point_bounds": "distnlc.metrics.per_point_bounds",
+    "transitions": "distnlc.metrics.transitions",
+    "transition_density": "distnlc.metrics.transitions",
+    "ellipse": "distnlc.metrics.curves",
+    "random_ellipse": "distnlc.metrics.curves",
     # sampling networks
     "Architecture": "distnlc.networks.architecture",
     "sample_architecture": "distnlc.studies.nlc.sampling",

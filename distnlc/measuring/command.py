@@ -74,6 +74,7 @@ def measure(
 ) -> None:
     """Measures your own network before it is trained, and says what error to expect."""
     from distnlc import analysis
+    from distnlc.measuring.class_sensitivity import INITIAL
     from distnlc.measuring.network import measure_network
     from distnlc.measuring.user import make_network
 
@@ -103,6 +104,7 @@ def measure(
         "device": device,
         "metrics": {name: measured.metrics.get(name) for name in LABELS},
         "sensitivity": {name: getattr(measured.sensitivity, name, None) for name in SENSITIVITY},
+        "class_sensitivity": {name: measured.class_sensitivity.get(name) for name in INITIAL},
         "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
         "notes": measured.notes,
@@ -173,6 +175,7 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
 def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str]) -> None:
     """Prints a table, the prediction and the notes."""
     from distnlc.analysis.drawing.format import number
+    from distnlc.measuring.class_sensitivity import INITIAL
 
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))
@@ -185,7 +188,7 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
         if value is not None:
             median = number(part.rows[name].median())
             table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
-    for group, named in (("sensitivity", SENSITIVITY), ("own_metrics", own_labels)):
+    for group, named in (("sensitivity", SENSITIVITY), ("class_sensitivity", INITIAL), ("own_metrics", own_labels)):
         for name, label in named.items():
             if (value := found[group][name]) is not None:
                 table.add_row(label, number(value), "–", "–")

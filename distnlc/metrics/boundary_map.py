@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from distnlc.metrics.chains import Chain
-from distnlc.metrics.codes import watched
+from distnlc.metrics.codes import UNSEEN, watched
 from distnlc.metrics.curves import ANCHOR_ANGLES, ANCHOR_RADIUS, Ellipse
-from distnlc.metrics.measurable import Network, undisturbed
+from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
 from distnlc.metrics.neurons import Thresholds
 from distnlc.metrics.prepared import Prepared, check_points_apart, checked_points, prepared
 
@@ -78,11 +78,12 @@ def _rows(ready: Prepared, ellipse: Ellipse, ticks: Tensor) -> Iterator[Tensor]:
         points = plane.plane(ticks, along.expand(len(ticks)))
         if chain is not None:
             see("", _last(chain, points), chain.neurons[-1].thresholds)
-        elif ready.module is None:
-            raise ValueError("neurons can be seen in a torch module only; a callable that is none has no map")
         else:
-            with watched(ready.module, see, at=None):
+            with watched(ready.module, see, at=None) as begin:
+                begin(points)
                 ready.function(points)
+        if not seen:
+            raise UnmeasurableError(UNSEEN)
         values, thresholds = seen[0]
         yield torch.stack([values > threshold for threshold in thresholds], 2)
 

@@ -6,7 +6,7 @@ never measured) among them, and layered networks (MLP) without normalization, sk
 Modules that somebody hung hooks on are not plain.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,12 +26,12 @@ PASSIVE = (nn.Identity, *DROPOUTS[:6])
 class Chain:
     """`W_D phi(... phi(W_1 x + b_1) ...) + b_D`, x as rows."""
 
-    weights: list[Tensor]
+    weights: Sequence[Tensor]
     """D matrices (d_out, d_in)"""
-    biases: list[Tensor | None]
-    neurons: list[Neuron]
+    biases: Sequence[Tensor | None]
+    neurons: Sequence[Neuron]
     """of the D - 1 hidden layers"""
-    names: list[str]
+    names: Sequence[str]
     """of the D - 1 hidden layers, by the network's modules"""
 
     def to(self, like: Tensor) -> "Chain":

@@ -1,7 +1,7 @@
 """Where the neurons of a network change their codes, as points along a closed curve go through it.
 
 In: pre-activations, layer by layer, of points that come one batch after another. Out: the number of code changes
-between each point and the next one (the last and the first included), per layer. Two batches' codes are in memory at a time.
+between each point and the next one (the last and the first included), per layer. Two batches' codes are in memory.
 Pre-activations of a torch module are seen by hooks at activation modules; those of a layered network (MLP) at its
 activation functions. A neuron that crosses two thresholds at once changes its code by 2.
 """
@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.measurable import UnmeasurableError
+from distnlc.metrics.measurable import UnmeasurableError, shown
 from distnlc.metrics.neurons import Thresholds, neuron_of, neuron_of_activation, zero_of_activation
 from distnlc.networks.activations import Activation
 from distnlc.networks.mlp import MLP
@@ -24,6 +24,9 @@ See = Callable[[str, Tensor, Thresholds], None]
 
 NO_NEURONS = (nn.MultiheadAttention, nn.GLU, nn.Softmin, nn.Softmax, nn.Softmax2d, nn.LogSoftmax)
 """modules of torch's file of activations that do not act element by element"""
+
+
+UNSEEN = "none of the activation modules was called, so no neuron was seen"
 
 
 class Changes:
@@ -50,6 +53,8 @@ class Changes:
 
     def closed(self) -> dict[str, Tensor]:
         """Layer -> (points,) int64, the changes from each point to the next, from the last to the first."""
+        if not self._counts:
+            raise UnmeasurableError(UNSEEN)
         closed = {}
         for name, counts in self._counts.items():
             joined = torch.cat(counts)  # from the point before, and 0 at the first
@@ -58,41 +63,57 @@ class Changes:
         return closed
 
 
+Begin = Callable[[Tensor], None]
+"""is told each batch before it goes through a watched network"""
+
+
 @contextmanager
-def watched(module: nn.Module, see: See, *, at: Mapping[str, Thresholds] | None, zero: bool = False) -> Iterator[None]:
+def watched(
+    module: nn.Module | None, see: See, *, at: Mapping[str, Thresholds] | None, zero: bool = False
+) -> Iterator[Begin]:
     """While this lasts, `see` gets every pre-activation of the module, which must be a copy of one's own.
 
-    at: names of submodules whose outputs are pre-activations, instead of the inputs of activation modules; zero: every
-    activation function has one threshold, at 0. Raises ValueError if there is nothing to see, or an activation module
-    has no thresholds.
+    Yields what is to be told each batch. module: what is inside the function that is called; None is refused. at: names
+    of submodules whose outputs are pre-activations, instead of the inputs of activation modules; zero: every activation
+    function has one threshold, at 0. Raises ValueError if there is nothing to see, or an activation module has no
+    thresholds.
     """
-    calls: dict[str, int] = {}
+    if module is None:
+        raise UnmeasurableError("neurons can be seen in a torch module only, and the network is another callable")
+    calls, sizes = dict[str, int](), list[int]()
 
-    def seen(name: str, thresholds: Thresholds, tensor: Tensor) -> None:
+    def begin(batch: Tensor) -> None:
+        calls.clear()
+        sizes[:] = [len(batch)]
+
+    def seen(name: str, thresholds: Thresholds, tensor: object) -> None:
+        if not isinstance(tensor, Tensor) or tensor.shape[:1] != (*sizes,):
+            raise UnmeasurableError(
+                f"the pre-activations at {name} must be a tensor ({sizes[0]}, ...), a row for each point of the batch, "
+                f"found {shown(tensor)}"
+            )
         calls[name] = calls.get(name, 0) + 1
         see(name if calls[name] == 1 else f"{name} ({calls[name]})", tensor, thresholds)
 
-    def restart(*_: object) -> None:
-        calls.clear()
-
     with ExitStack() as hooks:
-        hooks.callback(module.register_forward_pre_hook(restart).remove)
         if at is None:
             for name, place, thresholds in _places(module, zero=zero):
                 if isinstance(place, MLP):
                     hooks.enter_context(_watched_layered(place, name, seen, zero=zero))
                 else:
                     hook = partial(_see_inputs, seen, name, thresholds)
-                    hooks.callback(place.register_forward_pre_hook(hook).remove)
+                    hooks.callback(place.register_forward_pre_hook(hook, with_kwargs=True).remove)
         else:
             for name, thresholds in at.items():
                 hook = partial(_see_outputs, seen, name, tuple(sorted(map(float, thresholds))))
                 hooks.callback(_submodule(module, name).register_forward_hook(hook).remove)
-        yield
+        yield begin
 
 
-def _see_inputs(seen: Callable[..., None], name: str, thresholds: Thresholds, _: nn.Module, inputs: tuple) -> None:
-    seen(name, thresholds, inputs[0])
+def _see_inputs(
+    seen: Callable[..., None], name: str, thresholds: Thresholds, _: nn.Module, inputs: tuple, named: dict
+) -> None:
+    seen(name, thresholds, [*inputs, *named.values()][0])
 
 
 def _see_outputs(
@@ -162,8 +183,19 @@ def _watched_layered(network: MLP, name: str, seen: Callable[..., None], *, zero
         network.layered = unwatched
 
 
-def changes_of(function: Callable[[Tensor], object], points: Iterable[Tensor], changes: Changes) -> Changes:
-    """Sends batches of points of a closed curve through a watched function, in their order."""
-    for batch in points:
-        function(batch)
+def changes_along(
+    function: Callable[[Tensor], object],
+    module: nn.Module | None,
+    points: Iterable[Tensor],
+    *,
+    at: Mapping[str, Thresholds] | None = None,
+    zero: bool = False,
+) -> Changes:
+    """The changes along batches of points of a closed curve, in their order; `module`: what is inside the function.
+    Raises ValueError for a function without a module, and as `watched` does."""
+    changes = Changes()
+    with watched(module, changes.see, at=at, zero=zero) as begin:
+        for batch in points:
+            begin(batch)
+            function(batch)
     return changes

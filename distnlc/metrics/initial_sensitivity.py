@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from distnlc.metrics.batches import random_batches
-from distnlc.metrics.codes import Changes, changes_of, watched
+from distnlc.metrics.codes import changes_along
 from distnlc.metrics.curves import ellipse
 from distnlc.metrics.frozen_statistics import freeze_statistics
 from distnlc.metrics.measurable import Network, UnmeasurableError, measurable, undisturbed
@@ -57,17 +57,13 @@ def initial_transitions(
     classes, for a network without activation modules, and for one as above.
     """
     function, module, _ = prepared(network, checked_points(inputs))
-    if module is None:
-        raise UnmeasurableError("neurons can be seen in a torch module only, and the network is none")
     batch = _random_batch(inputs, batch_size, seed)
     frozen = freeze_statistics(function, module, batch)
     check_points_apart(measurable(frozen), batch, batch_size, "the number of transitions")
     counts = []
     for number in range(ELLIPSES):
         points = ellipse(inputs[_three_classes(labels, derive_seed("metrics", seed, "ellipse", number))])(SAMPLES)
-        changes = Changes()
-        with watched(module, changes.see, at=None, zero=True):
-            changes_of(frozen, points.split(BATCH), changes)
+        changes = changes_along(frozen, module, points.split(BATCH), zero=True)
         counts.append(sum(int(each.sum()) for each in changes.closed().values()))
     return sum(counts) / len(counts)
 

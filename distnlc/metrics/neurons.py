@@ -35,7 +35,7 @@ class Neuron:
                 return torch.autograd.grad(self.value(s).sum(), s)[0]
         slope = torch.full_like(s, self.slopes[0])
         for threshold, below, above in zip(self.thresholds, self.slopes[:-1], self.slopes[1:], strict=True):
-            slope += (s > threshold) * (above - below)
+            slope.add_((s > threshold).to(s), alpha=above - below)
         return slope
 
 

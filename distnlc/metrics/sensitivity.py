@@ -11,7 +11,6 @@ is never differentiated, which would cancel (class_probabilities.py). Where the 
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 from distnlc.metrics.chains import Chain
 from distnlc.metrics.class_probabilities import Probabilities, norms, of_losses, softmax
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, shown, undisturbed
+from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, of_device, shown, undisturbed
 from distnlc.metrics.prepared import check_points_apart, checked_points, prepared
 
 OUTPUTS = ("logits", "probabilities")
@@ -109,9 +108,9 @@ def probability_jacobian(
     if outputs not in OUTPUTS or batch_size < 1:
         raise ValueError(f"expected outputs {' or '.join(OUTPUTS)} and batch_size at least 1, found {outputs!r}")
     function, module, chain = prepared(network, inputs)
-    _check_outputs(function, inputs[:batch_size])
     if chain is None:
         check_points_apart(function, inputs, batch_size, "the Jacobian")
+    _check_outputs(function, inputs[:batch_size])
     found = _joined([_of_batch(function, chain, batch, outputs) for batch in inputs.split(batch_size)])
     if inputs.dtype == torch.float32 and module is not None and not bool(found.norms.any()):
         return probability_jacobian(network, inputs.double(), labels=labels, outputs=outputs, batch_size=batch_size)
@@ -158,8 +157,8 @@ def _of_function(function: Measurable, batch: Tensor) -> tuple[Tensor, Tensor]:
         points = batch.clone().requires_grad_()
         outputs = function(points)
         classes, d_in = outputs.shape[1], points[0].numel()
-        if d_in < classes:
-            return outputs.detach(), _forward(function, batch)
+        if d_in < classes and (jacobian := _forward(function, batch)) is not None:
+            return outputs.detach(), jacobian
         rows = [
             torch.autograd.grad(outputs[:, each].sum(), points, retain_graph=True)[0].flatten(1)
             for each in range(classes)
@@ -167,17 +166,20 @@ def _of_function(function: Measurable, batch: Tensor) -> tuple[Tensor, Tensor]:
     return outputs.detach(), torch.stack(rows, 1)
 
 
-def _forward(function: Measurable, batch: Tensor) -> Tensor:
-    """The same by one product for each input. Raises UnmeasurableError for what cannot be differentiated twice."""
-    _, push_forward, _ = linearize(function, batch)
-
-    def columns() -> Iterator[Tensor]:
+def _forward(function: Measurable, batch: Tensor) -> Tensor | None:
+    """The same by one product for each input; None if the network cannot be differentiated twice."""
+    columns = []
+    try:
+        _, push_forward, _ = linearize(function, batch)
         for column in range(batch[0].numel()):
-            direction = torch.zeros_like(batch)
-            direction.flatten(1)[:, column] = 1
-            yield push_forward(direction)
-
-    return torch.stack(list(columns()), 2)
+            direction = torch.zeros_like(batch, memory_format=torch.contiguous_format)
+            direction.view(len(batch), -1)[:, column] = 1
+            columns.append(push_forward(direction))
+    except RuntimeError as error:
+        if of_device(error):
+            raise
+        return None
+    return torch.stack(columns, 2)
 
 
 def _check_outputs(function: Measurable, batch: Tensor) -> None:
@@ -204,5 +206,10 @@ def _joined(parts: list[ProbabilityJacobian]) -> ProbabilityJacobian:
         return torch.cat([getattr(part, name) for part in parts])
 
     logit_norms = None if parts[0].logit_norms is None else joined("logit_norms")
-    own = ("norms", "class_norms", "log_probabilities", "complements")
-    return ProbabilityJacobian(*map(joined, own), logit_norms)
+    return ProbabilityJacobian(
+        norms=joined("norms"),
+        class_norms=joined("class_norms"),
+        log_probabilities=joined("log_probabilities"),
+        complements=joined("complements"),
+        logit_norms=logit_norms,
+    )

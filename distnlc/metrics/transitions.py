@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from distnlc.metrics.chains import Chain
-from distnlc.metrics.codes import Changes, changes_of, watched
+from distnlc.metrics.codes import Changes, changes_along
 from distnlc.metrics.curves import Curve, Ellipse, equal_angles, translations
 from distnlc.metrics.exact_transitions import NUMBERS, can_count, exact_changes
 from distnlc.metrics.measurable import Network, shown, undisturbed
@@ -194,18 +194,14 @@ def points_along(corners: Tensor, samples: int) -> Iterator[Tensor]:
 
 def _changes(ready: Prepared, points: Iterator[Tensor], activations: Mapping[str, Sequence[float]] | None) -> Changes:
     """The code changes along points; of a chain these are pre-activations of its first layer."""
+    if (chain := ready.chain) is None:
+        at = None if activations is None else {name: tuple(each) for name, each in activations.items()}
+        return changes_along(ready.function, ready.module, points, at=at)
     changes = Changes()
-    if ready.chain is not None:
-        chain = ready.chain
-        for batch in points:
-            for layer, pre_activations in chain.pre_activations(batch):
-                changes.see(chain.names[layer], pre_activations, chain.neurons[layer].thresholds)
-        return changes
-    if ready.module is None:
-        raise ValueError("neurons can be seen in a torch module only; a callable that is none has no transitions")
-    at = None if activations is None else {name: tuple(each) for name, each in activations.items()}
-    with watched(ready.module, changes.see, at=at):
-        return changes_of(ready.function, points, changes)
+    for batch in points:
+        for layer, pre_activations in chain.pre_activations(batch):
+            changes.see(chain.names[layer], pre_activations, chain.neurons[layer].thresholds)
+    return changes
 
 
 def _exact(chain: Chain, polygons: Iterator[Tensor]) -> Transitions:

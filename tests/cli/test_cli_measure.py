@@ -156,7 +156,7 @@ def test_without_labels_the_gradients_are_left_out_and_the_seed_fixes_the_weight
     assert first == again
     assert first["metrics"]["init_bias"] != other["metrics"]["init_bias"]
     assert first["metrics"]["init_gradient_length"] is first["metrics"]["init_gradient_component"] is None
-    assert "without labels there are no gradients of the loss" in first["notes"]
+    assert "without labels there are no gradients of the loss and no initial transitions" in first["notes"]
     assert first["sensitivity"]["chi"] > 0
     assert first["sensitivity"]["rank_signal"] >= 1
     assert first["sensitivity"]["rank_noise"] >= 1
