@@ -57,12 +57,14 @@ def row_by_row(network: Callable[[Tensor], Tensor], inputs: Tensor) -> list[Tens
     ]
 
 
-def assert_as_row_by_row(network: Callable[[Tensor], Tensor], inputs: Tensor, **settings: object) -> None:
+def assert_as_row_by_row(
+    network: Callable[[Tensor], Tensor], inputs: Tensor, *, digits: float = 1e-10, **settings: object
+) -> None:
     found = distnlc.probability_jacobian(network, inputs, **settings)
     jacobians = torch.stack(row_by_row(copy.deepcopy(network), inputs))
-    torch.testing.assert_close(found.class_norms, jacobians.norm(dim=2), rtol=1e-10, atol=1e-14)
-    torch.testing.assert_close(found.norms, jacobians.flatten(1).norm(dim=1), rtol=1e-10, atol=1e-14)
-    assert found.norm == pytest.approx(float(jacobians.flatten(1).norm(dim=1).mean()), rel=1e-10)
+    torch.testing.assert_close(found.class_norms, jacobians.norm(dim=2), rtol=digits, atol=1e-14)
+    torch.testing.assert_close(found.norms, jacobians.flatten(1).norm(dim=1), rtol=digits, atol=1e-14)
+    assert found.norm == pytest.approx(float(jacobians.flatten(1).norm(dim=1).mean()), rel=digits)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda each: type(each).__name__)
@@ -70,8 +72,9 @@ def assert_as_row_by_row(network: Callable[[Tensor], Tensor], inputs: Tensor, **
 def test_of_a_chain_it_is_autograd_s_row_by_row(activation: nn.Module, bias: bool, normal) -> None:
     """Of a first layer narrower than the inputs, which a QR factorization shrinks, and of a wider one."""
     inputs = normal(7, 1, 4, 5, seed=2)
-    assert_as_row_by_row(chain(20, 9, 11, 4, activation=activation, bias=bias), inputs, batch_size=3)
-    assert_as_row_by_row(chain(20, 30, 4, activation=activation, bias=bias), inputs)
+    digits = 1e-7 if isinstance(activation, nn.Hardsigmoid) else 1e-10  # torch differentiates it by a 1/6 of 32 bits
+    assert_as_row_by_row(chain(20, 9, 11, 4, activation=activation, bias=bias), inputs, batch_size=3, digits=digits)
+    assert_as_row_by_row(chain(20, 30, 4, activation=activation, bias=bias), inputs, digits=digits)
 
 
 @pytest.mark.parametrize("activation", list(FUNCTIONS))
