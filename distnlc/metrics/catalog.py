@@ -215,7 +215,7 @@ LOGIT_JACOBIAN = trained(
 LOGIT_SCALE = trained(
     "scale of the logits' gradients",
     "(output / input)^2",
-    "M of the bounds (5) to (7): mean square of the logits' Jacobian norm by the number of classes",
+    "M of that study's bounds: mean square of the logits' Jacobian norm by the number of classes",
     log=True,
 )
 TRANSITIONS = trained(

@@ -34,11 +34,6 @@ class Chain:
     names: Sequence[str]
     """of the D - 1 hidden layers, by the network's modules"""
 
-    def to(self, like: Tensor) -> "Chain":
-        """The same in the type and on the device of a tensor."""
-        biases = [None if bias is None else bias.to(like) for bias in self.biases]
-        return Chain([weight.to(like) for weight in self.weights], biases, self.neurons, self.names)
-
     @cached_property
     def reduced_first(self) -> Tensor:
         """A matrix (width, at most width columns) with which a product has the rows' norms, and inner products, that it

@@ -8,7 +8,7 @@ activation functions. A neuron that crosses two thresholds at once changes its c
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -105,6 +105,8 @@ def watched(
                     hooks.callback(place.register_forward_pre_hook(hook, with_kwargs=True).remove)
         else:
             for name, thresholds in at.items():
+                if not thresholds:
+                    raise ValueError(f"activations: {name!r} needs at least one threshold")
                 hook = partial(_see_outputs, seen, name, tuple(sorted(map(float, thresholds))))
                 hooks.callback(_submodule(module, name).register_forward_hook(hook).remove)
         yield begin
@@ -131,11 +133,10 @@ def _submodule(module: nn.Module, name: str) -> nn.Module:
 
 def _places(module: nn.Module, *, zero: bool) -> list[tuple[str, nn.Module, Thresholds]]:
     """Name, module and thresholds of each place where there are neurons. Raises ValueError."""
-    found, without, layered = list[tuple[str, nn.Module, Thresholds]](), set[str](), list[str]()
+    found, without = list[tuple[str, nn.Module, Thresholds]](), set[str]()
     for name, each in module.named_modules():
         neuron = neuron_of(each)
         if isinstance(each, MLP):
-            layered.append(name)
             found.append((name, each, ()))
         elif neuron or (_acts(each) and zero):
             found.append((name or type(each).__name__, each, (0.0,) if zero or neuron is None else neuron.thresholds))
@@ -156,11 +157,14 @@ def _acts(module: nn.Module) -> bool:
     return type(module).__module__ == nn.ReLU.__module__ and not isinstance(module, NO_NEURONS)
 
 
+@dataclass(frozen=True)
 class _Watched(Activation):
     """An activation function whose arguments are seen."""
 
+    see: Callable[[Tensor], None]
+
     def __call__(self, s: Tensor) -> Tensor:
-        self.__dict__["see"](s)
+        self.see(s)
         return super().__call__(s)
 
 
@@ -172,9 +176,8 @@ def _watched_layered(network: MLP, name: str, seen: Callable[..., None], *, zero
         activation = layer.activation
         if activation is not None:
             thresholds = zero_of_activation(activation) if zero else neuron_of_activation(activation).thresholds
-            activation = _Watched(**vars(activation))
             place = f"{name}.linears.{number}" if name else f"linears.{number}"
-            activation.__dict__["see"] = partial(seen, place, thresholds)
+            activation = _Watched(**vars(activation), see=partial(seen, place, thresholds))
         layers.append(replace(layer, activation=activation))
     network.layered = replace(unwatched, layers=tuple(layers))
     try:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from distnlc.metrics.chains import Chain
+from distnlc.metrics.measurable import UnmeasurableError
 from distnlc.metrics.neurons import Neuron
 
 NUMBERS = 2**24
@@ -38,7 +39,8 @@ def can_count(chain: Chain) -> bool:
 def exact_changes(chain: Chain, corners: Tensor) -> Tensor:
     """The changes of each layer along each polygon, (hidden layers, polygons) int64.
 
-    corners: (polygons, corners, width) pre-activations of the first layer, the last corner joined to the first.
+    corners: (polygons, corners, width) pre-activations of the first layer, the last corner joined to the first. Raises
+    UnmeasurableError where a signal is not finite.
     """
     polygons = len(corners)
     counts = torch.zeros(len(chain.neurons), polygons, dtype=torch.int64, device=corners.device)
@@ -47,6 +49,8 @@ def exact_changes(chain: Chain, corners: Tensor) -> Tensor:
     todo = [_Piece(0, closed.flatten(0, 1), owners)] if chain.neurons else []
     while todo:
         piece = todo.pop()
+        if not bool(piece.points.isfinite().all()):
+            raise UnmeasurableError(f"pre-activations must be finite, those of {chain.names[piece.layer]} are not")
         where = _crossings(piece, chain.neurons[piece.layer])
         size = (len(piece.points) + sum(len(rows) for rows, _ in where)) * chain.weights[piece.layer + 1].shape[1]
         if size > NUMBERS and len(piece.points) > 2:

@@ -243,6 +243,7 @@ IMAGES = torch.rand(2, 2, 3, 8)
         (lambda batch: batch.flatten(1), IMAGES, {}, "neurons can be seen in a torch module only"),
         (NETWORK, IMAGES, {"method": "best"}, "expected method auto, exact, sampled"),
         (SMOOTH, IMAGES, {"activations": {"4": [0]}}, "no module '4'; it has: 0, 1, 2, 3"),
+        (SMOOTH, IMAGES, {"activations": {"1": []}}, "'1' needs at least one threshold"),
         (COUPLED, IMAGES, {}, "the number of transitions of one point is not defined"),
         (Regrouped(), IMAGES, {}, r"at act must be a tensor \(\d+, ...\), a row for each point"),
         (NETWORK, IMAGES.flatten(1), {}, "image_shape says how rows are read"),
