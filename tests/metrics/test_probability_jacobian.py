@@ -126,11 +126,21 @@ def test_a_loss_far_below_rounding_is_not_zero() -> None:
     logits = torch.zeros(2, 10, dtype=torch.float32)
     logits[:, 0] = 40
     found = softmax(logits)
-    assert found.losses[0, 0].item() == pytest.approx(9 * math.exp(-40), rel=1e-12)
-    assert found.complements[0, 0].item() == pytest.approx(9 * math.exp(-40), rel=1e-6)
+    assert found.losses[0, 0].item() == pytest.approx(9 * math.exp(-40), rel=1e-12, abs=0)
+    assert found.complements[0, 0].item() == pytest.approx(9 * math.exp(-40), rel=1e-12, abs=0)
     assert found.losses[0, 1].item() == pytest.approx(40, rel=1e-12)
     exact = logits.double()[:, None].expand(2, 10, 10).softmax(2).diagonal(dim1=1, dim2=2)
     torch.testing.assert_close(found.values, exact, rtol=1e-12, atol=0)
+
+
+def test_a_norm_far_below_rounding_keeps_its_digits() -> None:
+    """Of two classes, J = s (1 - s) (1, -1)^T (w_1 - w_2)^T."""
+    network = nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    found = distnlc.probability_jacobian(network, torch.tensor([[20.0, -5.0]]))
+    assert found.norm == pytest.approx(math.exp(-80) * 5 * math.sqrt(2), rel=1e-12, abs=0)
+    assert found.class_norms[0].tolist() == pytest.approx([math.exp(-80) * 5] * 2, rel=1e-12, abs=0)
 
 
 def test_in_float32_a_certain_network_s_norms_keep_their_digits(normal) -> None:
@@ -148,7 +158,7 @@ def test_all_norms_zero_in_float32_are_computed_again_in_float64(normal) -> None
     with torch.no_grad():
         network[1].weight *= 1e-25
         network[3].weight *= 1e-25
-    assert 0 < distnlc.probability_jacobian(network, inputs).norm < 1e-45
+    assert 1e-60 < distnlc.probability_jacobian(network, inputs).norm < 1e-45
     assert network[1].weight.dtype == torch.float32
 
 
@@ -178,7 +188,7 @@ def test_the_means_are_those_of_the_points(normal) -> None:
 
 
 def test_tiny_norms_are_not_lost_in_their_squares() -> None:
-    assert norms(torch.tensor([[3e-200, 4e-200], [0, 0]], dtype=torch.float64)).tolist() == pytest.approx([5e-200, 0])
+    assert norms(torch.tensor([[3e-200, 4e-200], [0, 0]], dtype=torch.float64)).tolist() == pytest.approx([5e-200, 0], rel=1e-12, abs=0)
     one = torch.tensor([1e-200, 1e-200], dtype=torch.float64)
     none = torch.zeros(2, 2, dtype=torch.float64)
     assert ProbabilityJacobian(one, none, none, none, None).effective_points == pytest.approx(2)
