@@ -188,7 +188,8 @@ def test_the_means_are_those_of_the_points(normal) -> None:
 
 
 def test_tiny_norms_are_not_lost_in_their_squares() -> None:
-    assert norms(torch.tensor([[3e-200, 4e-200], [0, 0]], dtype=torch.float64)).tolist() == pytest.approx([5e-200, 0], rel=1e-12, abs=0)
+    tiny = torch.tensor([[3e-200, 4e-200], [0, 0]], dtype=torch.float64)
+    assert norms(tiny).tolist() == pytest.approx([5e-200, 0], rel=1e-12, abs=0)
     one = torch.tensor([1e-200, 1e-200], dtype=torch.float64)
     none = torch.zeros(2, 2, dtype=torch.float64)
     assert ProbabilityJacobian(one, none, none, none, None).effective_points == pytest.approx(2)
