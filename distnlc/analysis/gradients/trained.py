@@ -69,15 +69,23 @@ def updates_of(runs: Runs, figure: int) -> Iterator[tuple[Run, Floats, Floats, F
 
 
 def shallow(figure: int) -> Callable[[Runs], Finding]:
+    """Below the most that it can be: the lowest layer's gradient passes all linear layers but its own."""
+
     def judge(runs: Runs) -> Finding:
         cases: list[Case] = []
         for run in runs.of(figure):
             _, depth = run.over_epochs("effective_depth_1e6")
             if depth.size:
-                cases.append((bool(depth.max() < run.linear_layers), f"{run.name} {depth.max():.0f}"))
+                most = run.linear_layers - 1
+                cases.append((bool(depth.max() < most), f"{run.name} {depth.max():.0f} of at most {most}"))
         return counted(cases, missing(figure))
 
     return judge
+
+
+def below(one: float, other: float) -> bool | None:
+    """Whether an error is the lower one; None for equal ones, such as two of 0."""
+    return None if one == other else one < other
 
 
 def percent(share: float) -> str:

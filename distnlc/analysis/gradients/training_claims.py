@@ -15,6 +15,7 @@ from distnlc.analysis.gradients.trained import (
     BATCH_RELU,
     WITHIN,
     Runs,
+    below,
     depth_of,
     missing,
     percent,
@@ -56,7 +57,7 @@ def _far_below(runs: Runs) -> Finding:
 
 def _above_exploding(runs: Runs) -> Finding:
     cases: list[Case] = [
-        (one.error > other.error, f"{one.name} {percent(one.error)}, {other.name} {percent(other.error)}")
+        (below(other.error, one.error), f"{one.name} {percent(one.error)}, {other.name} {percent(other.error)}")
         for one in runs.of(4)
         for other in runs.of(2, without=BATCH_RELU)
     ]
@@ -69,7 +70,7 @@ def _custom_is_no_help(runs: Runs) -> Finding:
         custom, single = (best_of(runs.every, row, protocol) for protocol in ("custom", "single"))
         if row.figure == 4 and custom is not None and single is not None:
             said = f"{custom.name} custom {percent(custom.error)}, single {percent(single.error)}"
-            cases.append((custom.error >= single.error, said))
+            cases.append((below(single.error, custom.error), said))
     return counted(cases, f"custom and single {missing(4)}")
 
 
@@ -80,8 +81,8 @@ def _less_linear(column: str, nonlinearity: str) -> Callable[[Runs], Finding]:
             epochs, values = run.over_epochs(column)
             first = float(getattr(run.row, column))
             if run.setting[0] == nonlinearity and epochs.size >= 4:
-                early = values[: max(1, int(FIRST_QUARTER * epochs.size))].max()
-                said = f"{run.name} {text.number(first)} to {text.number(early)} in the first quarter"
+                early = values[int(FIRST_QUARTER * epochs.size) - 1]
+                said = f"{run.name} {text.number(first)} to {text.number(early)} after a quarter"
                 cases.append((bool(early > first), said))
         return counted(cases, f"trainings of {paper.NONLINEARITIES[nonlinearity]} networks of figure 4")
 
@@ -107,7 +108,7 @@ def _compared(
 
 def _exception(runs: Runs) -> Finding:
     cases: list[Case] = [
-        (one.error >= other.error, f"{one.name} {percent(one.error)}, {other.name} {percent(other.error)}")
+        (below(other.error, one.error), f"{one.name} {percent(one.error)}, {other.name} {percent(other.error)}")
         for one, other in runs.pairs([EXCEPTION])
     ]
     return counted(cases, "trainings of SELU and of layer-SELU with skip connections")
@@ -131,7 +132,7 @@ def _beats_resnets(runs: Runs) -> Finding:
     if best is not None:
         for other in runs.of(5):
             said = f"{percent(best.error)}, {other.name} {percent(other.error)}"
-            cases.append((None if best.error == other.error else best.error < other.error, said))
+            cases.append((below(best.error, other.error), said))
     return counted(cases, "trainings of looks-linear ReLU and of networks with skip connections")
 
 
