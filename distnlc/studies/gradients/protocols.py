@@ -6,8 +6,8 @@ the layer that moves most by 1e-6 of their size in the first minibatch, or by 1e
 ones follow as long as the first minibatch allows them.
 
 Chosen where the text is silent: a layer without a gradient gets no step size and stays as it is; if every candidate of
-the pre-training leaves, the last epoch at whose end there were some counts; if every scale moves a layer too far, the
-smallest is taken.
+the pre-training leaves, the last epoch at whose end there were some counts; if every scale from 1e-2 on leaves, since
+later minibatches move the weights further than the first, scales are searched from 1e-6 on, as the layers' steps are.
 """
 
 import math
@@ -153,10 +153,12 @@ def selection(search: Search, layer: int, relative: float) -> tuple[float, float
 def scaling(search: Search, steps: Floats) -> float:
     """What multiplies all layers' step sizes; 0 where nothing moves."""
     relative = float((search.updates() * steps).max())
-    rates = candidates(SMALLEST_SCALE, LARGEST, search.training.selection_factor, relative)
     moving = np.flatnonzero(steps).tolist()
-    found = _searched(search, steps, rates, moving, clip=search.training.clip_scaling)
-    return found[0] if found else next(iter(rates), 0.0)
+    for smallest in (SMALLEST_SCALE, SMALLEST):
+        rates = candidates(smallest, LARGEST, search.training.selection_factor, relative)
+        if found := _searched(search, steps, rates, moving, clip=search.training.clip_scaling):
+            return found[0]
+    return 0.0
 
 
 def _searched(

@@ -117,12 +117,20 @@ def test_all_layers_are_scaled_by_the_lowest_error_below_a_relative_update_of_a_
     assert protocols.scaling(search, steps) == pytest.approx(min(results)[1], rel=1e-6)
 
 
-def test_the_smallest_scale_is_taken_if_every_one_moves_a_layer_too_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    search, steps = search_of(tiny()), np.full(7, 0.02)
-    monkeypatch.setattr(protocols, "LARGEST", 0.010001)  # which later minibatches than the first reach
+def test_scales_are_searched_from_smaller_ones_if_every_one_moves_a_layer_too_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, steps = tiny(COARSE), np.full(7, 0.02)
+    search = search_of(spec)
     relative = float((search.updates() * steps).max())
-    assert protocols._searched(search, steps, [0.01 / relative], list(range(7)), clip=False) is None
-    assert protocols.scaling(search, steps) == pytest.approx(0.01 / relative)
+    monkeypatch.setattr(protocols, "LARGEST", 0.010001)  # which minibatches after the first reach
+    assert protocols._searched(search, steps, [1e-2 / relative], list(range(7)), clip=False) is None
+    results = []
+    for scale in (1e-6 * 3**index / relative for index in range(9)):
+        (error,), (largest,) = plain_epochs(search, spec, (steps * scale).tolist(), 1)
+        if largest < 0.010001:
+            results.append((error, scale))
+    assert protocols.scaling(search, steps) == pytest.approx(min(results)[1], rel=1e-6)
     assert protocols.scaling(search, np.zeros(7)) == 0
 
 
