@@ -204,6 +204,14 @@ def test_equal_errors_and_slopes_decide_nothing() -> None:
     assert finding(alike, "2A", "faster").verdict == OPEN
 
 
+def test_no_trend_holds_where_one_is_excluded_and_stays_open_where_the_slope_is_hardly_known() -> None:
+    for spread, verdict in ((0.1, HOLDS), (5.0, OPEN)):
+        run = training("tanh", protocol="custom", update_slope=0.0)
+        updates, layer = run["layers"]["relative_update"], run["layers"]["linear_layer"]
+        run["layers"]["relative_update"] = updates * np.exp(spread * np.sin(9.0 * layer**2))
+        assert finding(study(run), "4A", "no trend").verdict == verdict
+
+
 def test_an_error_of_0_leaves_open_whether_depth_is_flat_while_it_falls() -> None:
     run = TANH(depth=30)
     run["epochs"]["rate"] = 3.0 ** -(run["epochs"]["epoch"] // 4)
