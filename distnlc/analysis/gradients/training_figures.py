@@ -21,8 +21,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.gradients import paper
 from distnlc.analysis.gradients.claims import judged
 from distnlc.analysis.gradients.lines import draw, logarithmic, mark, panels
-from distnlc.analysis.gradients.runs import PRESETS, Run, needed, reductions
-from distnlc.analysis.gradients.trained import WITHIN, Runs
+from distnlc.analysis.gradients.runs import PRESETS, Run, Runs, needed, reductions
 from distnlc.analysis.gradients.training_claims import CLAIMS
 from distnlc.analysis.tables import Tables
 
@@ -37,7 +36,7 @@ PANELS = {
     "B": "training error",
     "C": "gradient scale at the input",
     "D": "effective depth",
-    "E": "residual weights, operator norm",
+    "E": "residual weights: operator norm of W - W(0)",
     "F": "training error after Taylor reduction",
     "G": "spread at the highest activation",
     "H": "sign diversity at the highest activation",
@@ -51,6 +50,7 @@ OVER_EPOCHS = {
 }
 LAYERS, EPOCHS, DEPTH = "linear layers from the input", "epoch, pre-training included", "compositional depth left"
 DASHED = Line2D([], [], color="#666666", linestyle="--", linewidth=1.2, label="A: 1 / GSC(l, 0) after pre-training")
+DOTTED = Line2D([], [], color="#666666", linestyle=":", linewidth=1.2, label="D: since pre-training")
 
 
 def draw_family(tables: Tables, number: int) -> Drawing:
@@ -63,7 +63,8 @@ def draw_family(tables: Tables, number: int) -> Drawing:
     found = judged(CLAIMS, runs, str(number))
     titles = {letter: title for letter, title in PANELS.items() if number != 2 or letter not in "GH"}
     marks = [mark(run.setting, run.name.partition(", identity")[0]) for run in shown]
-    figure, axes = panels(titles, found, [*marks, DASHED] if custom else marks)
+    dotted = [DOTTED] * any(run.pretraining for run in shown)
+    figure, axes = panels(titles, found, [*marks, *([DASHED] if custom else []), *dotted])
     for run in custom:
         _updates(axes["A"], run)
     for run in shown:
@@ -132,15 +133,15 @@ def _numbers(shown: Sequence[Run]) -> pd.DataFrame:
     rows = {}
     for run in shown:
         _, scale = run.over_epochs("gsc_input")
-        cut, depth = run.cut_to(WITHIN), run.row.effective_depth
+        cut, depth = run.cut, run.depth
         rows[run.full_name] = {
-            "error": f"{100 * run.error:.3g} %",
+            "error": text.percent(run.error),
             "epochs": text.number(float(run.row.epochs), 4),
             "step": text.number(float(run.row.best_step)),
             "first update": text.number(float(run.row.largest_first_update), 2),
             "gradient scale, first": text.number(float(run.row.gsc_input)),
             "last": text.number(float(scale[-1])) if scale.size else "–",
-            "effective depth": "–" if pd.isna(depth) else f"{depth:.0f} of {run.linear_layers}",
+            "effective depth": "–" if depth is None else f"{depth} of {run.linear_layers}",
             "Taylor cuts to depth": "–" if cut is None else str(cut),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
