@@ -24,6 +24,12 @@ _HOME = {
     "dilution": "distnlc.metrics.dilution",
     "looks_linear_": "distnlc.metrics.looks_linear",
     "effective_depth": "distnlc.metrics.depth_in_training",
+    "probability_jacobian": "distnlc.metrics.sensitivity",
+    "per_point_bounds": "distnlc.metrics.per_point_bounds",
+    "transitions": "distnlc.metrics.transitions",
+    "transition_density": "distnlc.metrics.transitions",
+    "ellipse": "distnlc.metrics.curves",
+    "random_ellipse": "distnlc.metrics.curves",
     # sampling networks
     "Architecture": "distnlc.networks.architecture",
     "sample_architecture": "distnlc.studies.nlc.sampling",

@@ -79,9 +79,14 @@ def measure(
     plugin: Annotated[
         list[str] | None, typer.Option(metavar="MODULE", help="a module whose metrics are measured too")
     ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option("--sensitivity", help="also how sensitive the network, trained or not, is on the test part"),
+    ] = False,
 ) -> None:
     """Measures your own network before it is trained, and says what error to expect."""
     from distnlc import analysis
+    from distnlc.measuring.class_sensitivity import INITIAL, tested_class_sensitivity
     from distnlc.measuring.network import measure_network
     from distnlc.measuring.user import make_network
 
@@ -96,6 +101,8 @@ def measure(
         with terminal.status("measuring"):
             inputs = points.inputs.to(device)
             measured = measure_network(network, inputs, points.labels, batch_size=size, spec=effort, seed=seed)
+            test_inputs = points.test_inputs.to(device, measured.dtype)
+            tested = tested_class_sensitivity(network, test_inputs, points.image_shape) if sensitivity else ({}, [])
     except ValueError as error:
         raise SpecError(f"{factory} with {data}: {error}") from None
     found: dict[str, Any] = {
@@ -112,9 +119,10 @@ def measure(
         "metrics": {name: measured.metrics.get(name) for name in LABELS},
         "sensitivity": {name: getattr(measured.sensitivity, name, None) for name in SENSITIVITY},
         "gradients": {name: getattr(measured.gradients, name, None) for name in GRADIENTS},
+        "class_sensitivity": {name: measured.class_sensitivity.get(name) for name in INITIAL} | tested[0],
         "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
-        "notes": measured.notes,
+        "notes": measured.notes + tested[1],
     }
     found["notes"] += [f"{row.label}: no value, it {row.reason}" for row in measured.own if row.value is None]
     labels = {row.name: row.label for row in measured.own}
@@ -148,7 +156,8 @@ def _points(data: str, root: str | None, spec: Spec) -> "Points":
     same = spec.data.name == data
     fields = (spec.data.model_dump() if same else {"name": data}) | ({"root": root} if root else {})
     dataset = load(DataSpec.parse(fields, where="--data"), spec.seed)
-    return Points(dataset.train_inputs, dataset.train_labels)
+    image_shape = dataset.shape if len(dataset.shape) > 1 else None
+    return Points(dataset.train_inputs, dataset.train_labels, dataset.test_inputs, image_shape)
 
 
 def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
@@ -182,6 +191,7 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
 def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str]) -> None:
     """Prints a table, the prediction and the notes."""
     from distnlc.analysis.drawing.format import number
+    from distnlc.measuring.class_sensitivity import LABELS as CLASS_SENSITIVITY
 
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))
@@ -194,9 +204,14 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
         if value is not None:
             median = number(part.rows[name].median())
             table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
-    for group, named in (("sensitivity", SENSITIVITY), ("gradients", GRADIENTS), ("own_metrics", own_labels)):
+    for group, named in (
+        ("sensitivity", SENSITIVITY),
+        ("gradients", GRADIENTS),
+        ("class_sensitivity", CLASS_SENSITIVITY),
+        ("own_metrics", own_labels),
+    ):
         for name, label in named.items():
-            if (value := found[group][name]) is not None:
+            if (value := found[group].get(name)) is not None:
                 table.add_row(label, number(value), "–", "–")
     terminal.print(table)
     study, count = reference["study"], reference["architectures"]

@@ -16,6 +16,7 @@ from traceback import extract_tb
 import torch
 from torch import Tensor, nn
 
+from distnlc.measuring.class_sensitivity import initial_class_sensitivity
 from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
 from distnlc.metrics.gradient_summary import GradientSummary, gradient_summary
@@ -62,6 +63,8 @@ class Measurement:
     gradients: GradientSummary | None
     """gradient scale at the input, its growth, and what enters the last activation function, of one random batch; None
     if it has no value"""
+    class_sensitivity: dict[str, float]
+    """initial probability Jacobian and initial transitions, by the names in class_sensitivity.py"""
     parameters: int | None
     """None for a callable that is no module"""
     d_out: int
@@ -117,7 +120,7 @@ def measure_network(
     notes += _differences(network, inputs.dtype)
     d_out = _outputs(function, inputs[:size])
     if labels is None:
-        notes.append("without labels there are no gradients of the loss")
+        notes.append("without labels there are no gradients of the loss and no initial transitions")
     else:
         labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
     sensitivity = _sensitivity(given, inputs, size, seed, notes)
@@ -129,12 +132,16 @@ def measure_network(
     metrics = {name: float(value) for name, value in measured.items() if name.startswith("init_")}
     notes += [f"no {what}: {why}" for name, (what, why) in HIDDEN.items() if math.isnan(metrics.get(name, 0))]
     metrics = {name: value for name, value in metrics.items() if not (name in HIDDEN and math.isnan(value))}
+    of_classes, missing = initial_class_sensitivity(
+        given, inputs, labels, loss_scale=metrics["init_loss_scale"], batch_size=size, seed=seed
+    )
+    notes += missing
     parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
     if isinstance(given, nn.Module):
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
-    return Measurement(metrics, sensitivity, gradients, parameters, d_out, inputs.dtype, own, notes)
+    return Measurement(metrics, sensitivity, gradients, of_classes, parameters, d_out, inputs.dtype, own, notes)
 
 
 def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]) -> Sensitivity | None:

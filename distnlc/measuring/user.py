@@ -27,6 +27,10 @@ class Points(NamedTuple):
 
     inputs: Tensor
     labels: Tensor | None
+    test_inputs: Tensor
+    """(points, d_in...); of a file, which has no test part, all inputs"""
+    image_shape: tuple[int, ...] | None = None
+    """how rows of numbers are read as images; None: as they are"""
 
 
 def make_network(factory: str, *, seed: int) -> Network:
@@ -75,7 +79,5 @@ def read_points(path: Path) -> Points:
         raise DataError(f"{path}: inputs are {inputs.dtype} of shape {inputs.shape}; {advice}")
     if labels is not None and labels.dtype.kind not in "iu":
         raise DataError(f"{path}: labels are {labels.dtype} of shape {labels.shape}, not whole numbers; {advice}")
-    return Points(
-        torch.from_numpy(inputs.astype(np.float64)),
-        None if labels is None else torch.from_numpy(labels.astype(np.int64)),
-    )
+    points = torch.from_numpy(inputs.astype(np.float64))
+    return Points(points, None if labels is None else torch.from_numpy(labels.astype(np.int64)), points)

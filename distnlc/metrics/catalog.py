@@ -213,6 +213,65 @@ SIGN_DIVERSITY = initial(
     "share of datapoints with the rarer sign in what enters an activation function, mean over its neurons: 0 to 0.5",
 )
 
+# how sensitive class probabilities are to the input ("Sensitivity and Generalization in Neural Networks", ICLR 2018)
+
+INITIAL_PROBABILITY_JACOBIAN = initial(
+    "initial probability Jacobian",
+    "probability / input",
+    "before training, the mean over points of the Frobenius norm of the Jacobian of softmax(outputs / c), c as the "
+    "loss has it; batch statistics are those of one batch, held fixed",
+    log=True,
+)
+INITIAL_ELLIPSE_TRANSITIONS = initial(
+    "initial transitions",
+    "transitions / ellipse",
+    "before training, how often neurons pass 0 along an ellipse through three datapoints of three classes, the mean of "
+    "eight ellipses",
+    log=True,
+)
+INITIAL_TRANSITIONS = initial(
+    "initial transitions along translations",
+    "transitions / trajectory",
+    "before training, the transitions along the translations of an image",
+    log=True,
+)
+PROBABILITY_JACOBIAN = trained(
+    "probability Jacobian",
+    "probability / input",
+    "mean over test points of the Frobenius norm of the Jacobian of softmax(outputs)",
+    log=True,
+)
+PROBABILITY_JACOBIAN_ERROR = trained(
+    "standard error of the probability Jacobian", "probability / input", "of that mean over test points", log=True
+)
+PROBABILITY_JACOBIAN_POINTS = trained(
+    "effective points of the probability Jacobian",
+    "number",
+    "(sum of the norms)^2 / sum of their squares: how many test points carry the mean; below 20 it says little",
+    log=True,
+)
+LOGIT_JACOBIAN = trained(
+    "logit Jacobian",
+    "output / input",
+    "mean over test points of the Frobenius norm of the Jacobian of the logits",
+    log=True,
+)
+LOGIT_SCALE = trained(
+    "scale of the logits' gradients",
+    "(output / input)^2",
+    "M of that study's bounds: mean square of the logits' Jacobian norm by the number of classes",
+    log=True,
+)
+TRANSITIONS = trained(
+    "transitions",
+    "transitions / trajectory",
+    "mean over test images of the sum over neurons of changes of their linear region along the image's translations",
+    log=True,
+)
+TRANSITIONS_ERROR = trained(
+    "standard error of the transitions", "transitions / trajectory", "of that mean over test images", log=True
+)
+
 # what that takes
 
 JACOBIAN_SECONDS = taken("time of the Jacobian norm", "s", "wall time to measure the Jacobian norm")

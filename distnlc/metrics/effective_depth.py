@@ -79,7 +79,8 @@ class EffectiveDepth:
             sweep.through_block(step) if isinstance(step, Block) else sweep.cross(step)
 
     def depth(self, threshold: float = THRESHOLD) -> int:
-        """The largest number of residual factors whose sum reaches the threshold in any layer: 0 ... linear layers."""
+        """The largest number of residual factors whose sum reaches the threshold in any layer: 0 to the number of
+        linear layers less one, since a layer's own residual is not on the way to it."""
         reached = (self.sums >= threshold).any(0).nonzero()
         return int(reached.max()) if len(reached) else 0
 

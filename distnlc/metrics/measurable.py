@@ -73,9 +73,9 @@ class Measurable:
 
     def __init__(self, network: Network) -> None:
         """Raises UnmeasurableError for a module that cannot be copied."""
-        self._network, copied = copied_network(network)
+        self._network, self.module = copied_network(network)
         self.takes_stacks = takes_stacks(self._network)
-        changing = copied.modules() if copied is not None and not self.takes_stacks else ()
+        changing = self.module.modules() if self.module is not None and not self.takes_stacks else ()
         self._buffers = [
             (each._buffers, name, buffer)
             for each in changing

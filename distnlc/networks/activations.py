@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from distnlc.networks.quadrature import gaussian_mean
@@ -128,6 +128,13 @@ def _write_slope(name: str, u: Tensor, value: Tensor, slope: Tensor) -> None:
         low, high = PIECES[name]
         torch.gt(u, low, out=slope)
         slope.mul_(u < high)
+
+
+class PaperHardSigmoid(nn.Module):
+    """The hard sigmoid of the studies as a module, of a tensor of any shape: min(max(s + 1/2, 0), 1)."""
+
+    def forward(self, s: Tensor) -> Tensor:
+        return FUNCTIONS["hardsigmoid"](s)
 
 
 def unknown(name: str) -> ValueError:

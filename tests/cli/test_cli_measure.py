@@ -14,6 +14,10 @@ from distnlc import analysis
 from distnlc.analysis.nlc import expectation
 from distnlc.analysis.nlc.expectation import find_part
 from distnlc.analysis.statistics.prediction import fit
+from distnlc.measuring.user import make_network, read_points
+from distnlc.metrics.initial_sensitivity import initial_transitions
+from distnlc.metrics.sensitivity import probability_jacobian
+from distnlc.metrics.transitions import transitions
 from distnlc.networks.architecture import Architecture
 from tests.helpers.plugged import modules_in
 from tests.helpers.typed import distnlc
@@ -140,6 +144,37 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     assert "note: measured without its dropout" in answer.out
 
 
+def test_class_probabilities_are_measured_at_initialization_and_as_they_are_on_the_test_part(finished: Path) -> None:
+    words = "own_networks:images", "--data", "images.npz", "--reference", finished
+    found = measured(*words, "--sensitivity", "--seed", 1)["class_sensitivity"]
+    network = make_network("own_networks:images", seed=1).double()
+    points = read_points(Path("images.npz"))
+    assert points.labels is not None
+    jacobian, changes = probability_jacobian(network, points.inputs), transitions(network, points.inputs[:20])
+    assert found["probability_jacobian"] == pytest.approx(jacobian.norm)
+    assert found["probability_jacobian_sem"] == pytest.approx(jacobian.standard_error)
+    assert found["probability_jacobian_points"] == pytest.approx(jacobian.effective_points)
+    assert (found["transitions"], found["transitions_sem"]) == pytest.approx((changes.mean, changes.standard_error))
+    initial = initial_transitions(network, points.inputs, points.labels, batch_size=50, seed=1)
+    assert found["init_transitions"] == pytest.approx(initial)
+    assert found["init_probability_jacobian"] > 0
+    plain = measured(*words, "--seed", 1)["class_sensitivity"]
+    assert list(plain) == ["init_probability_jacobian", "init_transitions"]
+    answer = distnlc("measure", *words, "--sensitivity")
+    for label in ("initial probability Jacobian", "initial transitions", "transitions", "probability Jacobian"):
+        assert re.search(rf"^ *{label} +[\d.e-]+ +– +– *$", answer.out, re.MULTILINE)
+
+
+def test_what_a_network_lacks_to_have_these_is_said(finished: Path) -> None:
+    """Batch norm in training mode is no function of one point; rows of waveform-noise are no images."""
+    found = measured("own_networks:mlp", "--data=waveform-noise", "--reference", finished, "--sensitivity")
+    assert "probability_jacobian" not in found["class_sensitivity"]
+    assert found["class_sensitivity"]["init_transitions"] > 0
+    notes = [note for note in found["notes"] if "no value: " in note]
+    assert "the Jacobian of one point is not defined" in notes[0]
+    assert notes[1].startswith("transitions: no value: ")
+
+
 def test_of_other_inputs_no_error_is_predicted_unless_a_part_is_named(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +194,7 @@ def test_without_labels_the_gradients_are_left_out_and_the_seed_fixes_the_weight
     assert first == again
     assert first["metrics"]["init_bias"] != other["metrics"]["init_bias"]
     assert first["metrics"]["init_gradient_length"] is first["metrics"]["init_gradient_component"] is None
-    assert "without labels there are no gradients of the loss" in first["notes"]
+    assert "without labels there are no gradients of the loss and no initial transitions" in first["notes"]
     assert first["sensitivity"]["chi"] > 0
     assert first["sensitivity"]["rank_signal"] >= 1
     assert first["sensitivity"]["rank_noise"] >= 1

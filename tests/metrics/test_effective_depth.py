@@ -10,7 +10,7 @@ from distnlc.metrics.operator_norms import OperatorNorms
 from distnlc.networks.initialization import Parameters
 from distnlc.networks.layered import Layered
 from distnlc.networks.mlp import MLP
-from tests.helpers.moved_networks import batch, moved, numbers, residual, vanilla
+from tests.helpers.layered_networks import batch, moved, numbers, residual, vanilla
 
 POINTS, STEP = 12, 0.05
 NETWORKS = {

@@ -6,7 +6,7 @@ import torch
 from distnlc.metrics.gradient_lengths import GradientLengths
 from distnlc.metrics.taylor_reduction import taylor_outputs
 from distnlc.networks.layered import Layered
-from tests.helpers.moved_networks import batch, moved, numbers, residual, vanilla
+from tests.helpers.layered_networks import batch, moved, numbers, residual, vanilla
 
 NETWORKS = {
     "layer-tanh": vanilla(8),

@@ -95,6 +95,11 @@ def larger(value: float, other: float, error: float) -> bool | None:
     return None if math.isnan(error) or abs(value - other) <= 2 * error else value > other
 
 
+def below(one: float, other: float) -> bool | None:
+    """Whether an error is the lower one; None for equal ones, such as two of 0."""
+    return None if one == other else one < other
+
+
 def slope(across: Floats, values: Floats) -> tuple[float, float]:
     """Least squares of the logarithm of positive values (L,) over `across`, and its standard error."""
     usable = (values > 0) & np.isfinite(values)

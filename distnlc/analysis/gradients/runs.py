@@ -17,10 +17,22 @@ from distnlc.analysis.gradients.paper import Setting
 from distnlc.analysis.statistics.correlations import Floats
 from distnlc.analysis.tables import Tables
 from distnlc.records import OK
+from distnlc.studies.gradients.spec import Spec
 
 PRESETS = ("gradients-small", "gradients")
 """the studies that have trainings"""
 PROTOCOLS = ("custom", "single")
+PAPER = Spec.model_fields["training"].default
+"""how the paper trains"""
+SETTINGS = {
+    "batch": ("points of a minibatch", PROTOCOLS),
+    "patience": ("epochs of patience", PROTOCOLS),
+    "divisions": ("step sizes in turn", PROTOCOLS),
+    "epochs": ("epochs at most", PROTOCOLS),
+    "selection_every": ("linear layers to each step size searched for", ("custom",)),
+    "selection_factor": ("factor between the step sizes of a search", ("custom",)),
+}
+"""field of a training's spec -> what it is, and the protocols that it belongs to"""
 FULL_BATCH = paper.gaussian("relu", "batch")
 """the network that is trained in full batches, and in minibatches beside"""
 WITHIN = 0.02
@@ -39,6 +51,8 @@ class Run:
     linear_layers: int
     batch: int | None
     """points of a minibatch; None for all of them"""
+    training: dict[str, Any] = field(repr=False)
+    """how it was trained, as far as the folder's spec says"""
     error: float
     """training error at the end"""
     row: Any = field(repr=False)
@@ -112,13 +126,13 @@ class Run:
     @property
     def cut(self) -> int | None:
         """The smallest compositional depth that Taylor leaves at which the error, and that of all larger depths, is
-        kept; None if it was not measured."""
+        kept: all linear layers if none may go. None if it was not measured."""
         rows = self.taylor[self.taylor["train_error"].notna()]
         if rows.empty:
             return None
         depths, errors = rows["compositional_depth"].to_numpy(dtype=int), rows["train_error"].to_numpy(dtype=float)
-        beyond = depths[errors > errors[-1] + WITHIN]
-        return int(depths[depths > beyond.max(initial=0)].min())
+        beyond = depths[errors > self.error + WITHIN].max(initial=0)
+        return int(depths[depths > beyond].min(initial=self.linear_layers))
 
 
 def runs_of(tables: Tables) -> list[Run]:
@@ -130,6 +144,7 @@ def runs_of(tables: Tables) -> list[Run]:
     found = [
         _run(
             row,
+            _training(tables, str(row.part)),
             epochs=epochs(row.unit_id).sort_values("epoch"),
             layers=layers(row.unit_id),
             taylor=taylor(row.unit_id).sort_values("compositional_depth"),
@@ -208,7 +223,7 @@ def needed(tables: Tables) -> list[Run]:
 
 
 def reductions(runs: Sequence[Run]) -> list[str]:
-    """How these trainings are smaller than the paper's, from the records' own columns."""
+    """How these trainings differ in size from the paper's, from the records' own columns and the spec."""
     said = []
     for what, stated, values in (
         ("dataset", paper.TRAINING_DATASET, {run.dataset for run in runs}),
@@ -218,14 +233,22 @@ def reductions(runs: Sequence[Run]) -> list[str]:
     ):
         if values != {stated}:
             said.append(f"{what} {', '.join(sorted(values))} instead of {stated}")
+    for name, (what, protocols) in SETTINGS.items():
+        stated = getattr(PAPER, name)
+        given: set[Any] = {run.training.get(name) for run in runs if run.protocol in protocols} - {stated, None}
+        if given:
+            said.append(f"{what} {', '.join(map(str, sorted(given)))} instead of {stated}")
+    grids = {len(run.training.get("steps", PAPER.steps)) for run in runs if run.protocol == "single"}
+    if grids - {len(PAPER.steps)}:
+        said.append(f"starting step sizes {', '.join(map(str, sorted(grids)))} instead of {len(PAPER.steps)}")
     longest = max(int(run.row.epochs) for run in runs if run.row.epochs == run.row.epochs)
     if said:
         said.append(f"at most {longest} epochs")
     return said
 
 
-def _run(row: Any, **frames: pd.DataFrame) -> Run:
-    """A training from its row of the table of networks and its rows of the other tables."""
+def _run(row: Any, training: dict[str, Any], **frames: pd.DataFrame) -> Run:
+    """A training from its row of the table of networks, its spec and its rows of the other tables."""
     return Run(
         setting=(row.nonlinearity, row.normalization, row.matrices, row.skip, row.width),
         protocol=row.protocol,
@@ -234,10 +257,18 @@ def _run(row: Any, **frames: pd.DataFrame) -> Run:
         points=int(row.points),
         linear_layers=int(row.linear_layers),
         batch=int(row.batch_size) if row.batch_size < row.points else None,
+        training=training,
         error=float(row.train_error),
         row=row,
         **frames,
     )
+
+
+def _training(tables: Tables, part: str) -> dict[str, Any]:
+    """The section `training` of a part's spec, as far as the folder's spec says it."""
+    parts = tables.spec.get("parts") or {}
+    own = parts.get(part) or {}
+    return {**(tables.spec.get("training") or {}), **(own.get("training") or {})}
 
 
 def _by_unit(frame: pd.DataFrame, networks: pd.DataFrame) -> Any:

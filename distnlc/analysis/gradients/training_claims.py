@@ -9,7 +9,7 @@ import numpy as np
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.gradients import figure2_claims, paper
-from distnlc.analysis.gradients.claims import Case, Claim, Finding, counted, larger, slope
+from distnlc.analysis.gradients.claims import Case, Claim, Finding, below, counted, larger, slope
 from distnlc.analysis.gradients.figure2_claims import FINAL_ERROR, KEPT_DEPTH, UPDATE_SLOPE, shallow
 from distnlc.analysis.gradients.runs import Run, Runs, best_of, missing
 
@@ -47,7 +47,10 @@ def _far_below(runs: Runs) -> Finding:
 
 def _above_exploding(runs: Runs) -> Finding:
     cases: list[Case] = [
-        (one.error > other.error, f"{one.name} {text.percent(one.error)}, {other.name} {text.percent(other.error)}")
+        (
+            below(other.error, one.error),
+            f"{one.name} {text.percent(one.error)}, {other.name} {text.percent(other.error)}",
+        )
         for one in runs.of(4)
         for other in runs.of(2, without=BATCH_RELU)
     ]
@@ -60,7 +63,7 @@ def _custom_is_no_help(runs: Runs) -> Finding:
         custom, single = (best_of(runs.every, row, protocol) for protocol in ("custom", "single"))
         if row.figure == 4 and custom is not None and single is not None:
             said = f"{custom.name} custom {text.percent(custom.error)}, single {text.percent(single.error)}"
-            cases.append((custom.error >= single.error, said))
+            cases.append((below(single.error, custom.error), said))
     return counted(FINAL_ERROR, cases, f"custom and single {missing(4)}")
 
 
@@ -71,11 +74,13 @@ def _less_linear(what: str, column: str, nonlinearity: str) -> Callable[[Runs], 
             epochs, values = run.over_epochs(column)
             first = float(getattr(run.row, column))
             if run.setting[0] == nonlinearity and epochs.size >= 4:
-                early = values[: max(1, int(FIRST_QUARTER * epochs.size))].max()
+                early = values[int(FIRST_QUARTER * epochs.size) - 1]
                 said = f"{run.name} {text.number(first)} to {text.number(early)}"
                 cases.append((bool(early > first), said))
         missing_runs = f"trainings of {paper.NONLINEARITIES[nonlinearity]} networks of figure 4"
-        return counted(f"{what} at the highest activation, at first and in the first quarter", cases, missing_runs)
+        return counted(
+            f"{what} at the highest activation, at first and after a quarter of the epochs", cases, missing_runs
+        )
 
     return judge
 
@@ -99,7 +104,10 @@ def _compared(
 
 def _exception(runs: Runs) -> Finding:
     cases: list[Case] = [
-        (one.error >= other.error, f"{one.name} {text.percent(one.error)}, {other.name} {text.percent(other.error)}")
+        (
+            below(other.error, one.error),
+            f"{one.name} {text.percent(one.error)}, {other.name} {text.percent(other.error)}",
+        )
         for one, other in runs.pairs([EXCEPTION])
     ]
     return counted(FINAL_ERROR, cases, "trainings of SELU and of layer-SELU with skip connections")
@@ -124,7 +132,7 @@ def _beats_resnets(runs: Runs) -> Finding:
     if best is not None:
         for other in runs.of(5):
             said = f"{best.name} {text.percent(best.error)}, {other.name} {text.percent(other.error)}"
-            cases.append((None if best.error == other.error else best.error < other.error, said))
+            cases.append((below(best.error, other.error), said))
     missing_runs = "trainings of looks-linear ReLU and of networks with skip connections"
     return counted(FINAL_ERROR, cases, missing_runs)
 

@@ -6,7 +6,8 @@ the layer that moves most by 1e-6 of their size in the first minibatch, or by 1e
 ones follow as long as the first minibatch allows them.
 
 Chosen where the text is silent: a layer without a gradient gets no step size and stays as it is; if every candidate of
-the pre-training leaves, the last epoch at whose end there were some counts.
+the pre-training leaves, the last epoch at whose end there were some counts; if every scale moves a layer too far, the
+smallest is taken.
 """
 
 import math
@@ -31,8 +32,8 @@ PRETRAINED_ERROR = 0.85
 CAPS = {"highest": 0.01, "inner": 0.001}
 LARGEST = 0.1
 """relative update that ends a search"""
-CLIPPED = 0.001
-"""0.1 percentage points of training error"""
+CLIPPED = 0.001 - 1e-9
+"""0.1 percentage points of training error, less what rounding takes from a difference of two shares"""
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def scaling(search: Search, steps: Floats) -> float:
     rates = candidates(SMALLEST_SCALE, LARGEST, search.training.selection_factor, relative)
     moving = np.flatnonzero(steps).tolist()
     found = _searched(search, steps, rates, moving, clip=search.training.clip_scaling)
-    return found[0] if found else 0.0
+    return found[0] if found else next(iter(rates), 0.0)
 
 
 def _searched(
@@ -170,7 +171,7 @@ def _searched(
     errors = dict(zip(trials.members.tolist(), left, strict=True))
     best: int | None = None
     for member, error in sorted(errors.items()):
-        if best is not None and clip and error >= errors[best] + CLIPPED:
+        if best is not None and clip and error - errors[best] >= CLIPPED:
             break
         if best is None or error < errors[best]:
             best = member

@@ -1,6 +1,7 @@
 """Table 2, figures 2, 4, 5 and 6, claims, checks and answers, from invented rows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,9 @@ def test_minibatches_and_full_batches_are_told_apart_by_their_size() -> None:
 def test_how_far_taylor_cuts_a_network() -> None:
     assert only(study(training("tanh", cut=14))).cut == 14
     assert only(study(training("tanh", cut=2))).cut == 2
+    kept = training("tanh", cut=14)
+    kept["taylor"]["train_error"] += 0.05  # the expansion of the lowest layers alone is worse than the network
+    assert only(study(kept)).cut == 51
     without = study({**training("tanh"), "taylor": []})
     assert only(without).cut is None
 
@@ -83,6 +87,20 @@ def test_table_2_says_what_is_smaller_and_which_protocol_is_better(table_2: Tabl
 def test_a_training_of_the_paper_s_size_has_no_reductions() -> None:
     full = study(training("tanh", points=50_000, dataset="cifar10"))
     assert not any("smaller" in line for line in table2.tabulate(full).remarks)
+
+
+def test_reductions_are_those_of_the_spec_too() -> None:
+    parts = {"full": {"training": {"batch": None, "patience": 10}}, "layers": {"training": {"selection_every": 5}}}
+    tables = study(training("tanh", name="full"), training("tanh", name="layers", protocol="custom"))
+    tables = replace(tables, spec={"training": {"batch": 200, "patience": 3, "steps": [0.1, 0.01]}, "parts": parts})
+    (said, *_) = table2.tabulate(tables).remarks
+    for each in (
+        "points of a minibatch 200 instead of 1000",
+        "epochs of patience 3, 10 instead of 5",
+        "linear layers to each step size searched for 5 instead of 1",
+        "starting step sizes 2 instead of 21",
+    ):
+        assert each in said
 
 
 def test_every_panel_is_drawn_and_headed_by_its_claims(table_2: Tables) -> None:
@@ -131,7 +149,7 @@ TANH: Callable[..., dict[str, Any]] = lambda **more: training("tanh", "layer", *
             [TANH(gsc=70.0, error=0.01), training("selu", gsc=6.0, error=0.1)],
         ),
         ("2C", "regains", [TANH(protocol="custom", later=1.2)], [TANH(protocol="custom", later=0.6)]),
-        ("2D", "stays below", [TANH(depth=30)], [TANH(depth=51)]),
+        ("2D", "stays below", [TANH(depth=30)], [TANH(depth=50)]),
         ("2E", "fall towards", [TANH()], [TANH(residual_slope=-0.02)]),
         ("2E", "SELU", [training("selu", residual_slope=-0.02)], [training("selu", residual_slope=0.02)]),
         ("2F", "cut enormously", [TANH(cut=10)], [TANH(cut=40)]),
@@ -175,6 +193,41 @@ def test_a_claim_s_verdict_follows_from_the_rows(
 
 def test_what_never_learnt_leaves_open_how_far_it_can_be_cut() -> None:
     assert finding(study(TANH(cut=2, error=0.87)), "2F", "cut enormously").verdict == OPEN
+
+
+def test_equal_errors_and_slopes_decide_nothing() -> None:
+    alike = study(TANH(protocol="custom", gsc=70.0, error=0.0), training("selu", protocol="custom", gsc=6.0, error=0.0))
+    assert finding(alike, "2B", "the less it explodes").verdict == OPEN
+    assert finding(alike, "2A", "faster").verdict == OPEN
+
+
+def test_an_error_of_0_leaves_open_whether_depth_is_flat_while_it_falls() -> None:
+    run = TANH(depth=30)
+    run["epochs"]["rate"] = 3.0 ** -(run["epochs"]["epoch"] // 4)
+    assert finding(study(run), "2D", "flat").verdict == HOLDS
+    run["epochs"]["train_error"] = run["epochs"]["train_error"].where(run["epochs"]["epoch"] < 12, 0.0)
+    assert finding(study(run), "2D", "flat").verdict == OPEN
+
+
+def test_minibatches_of_unequal_classes_that_learn_nothing_decide_nothing() -> None:
+    for error, dataset, verdict in (
+        (0.885, "mnist", OPEN),
+        (0.885, "cifar10", "does not hold"),
+        (0.5, "mnist", "does not hold"),
+    ):
+        tables = study(training("relu", "batch", error=error, dataset=dataset))
+        assert finding(tables, "2B", "minibatches").verdict == verdict
+
+
+def test_the_gradient_scale_falls_in_pre_training_by_passes_over_all_points() -> None:
+    run = TANH(protocol="custom", gsc=70.0)  # halved in the layers
+    run["epochs"]["gsc_input"] = 70.0  # measured before the updates
+    assert finding(study(run), "2C", "falls in pre-training").verdict == HOLDS
+
+
+def test_a_first_update_of_0_is_no_fault_of_the_report() -> None:
+    frozen = study(TANH(), TANH(name="frozen", first_update=0.0, depth=0, error=0.01))
+    assert "beside layer-tanh (single) 0, 0, 1 %" in finding(frozen, "D.3", "large first step").evidence
 
 
 CHECKS = (

@@ -117,6 +117,22 @@ def test_all_layers_are_scaled_by_the_lowest_error_below_a_relative_update_of_a_
     assert protocols.scaling(search, steps) == pytest.approx(min(results)[1], rel=1e-6)
 
 
+def test_the_smallest_scale_is_taken_if_every_one_moves_a_layer_too_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, steps = search_of(tiny()), np.full(7, 0.02)
+    monkeypatch.setattr(protocols, "LARGEST", 0.010001)  # which later minibatches than the first reach
+    relative = float((search.updates() * steps).max())
+    assert protocols._searched(search, steps, [0.01 / relative], list(range(7)), clip=False) is None
+    assert protocols.scaling(search, steps) == pytest.approx(0.01 / relative)
+    assert protocols.scaling(search, np.zeros(7)) == 0
+
+
+def test_an_error_exactly_a_tenth_of_a_point_above_the_lowest_clips() -> None:
+    above = [(lowest + 2) / 2000 - lowest / 2000 >= protocols.CLIPPED for lowest in range(1999)]
+    below = [(lowest + 1) / 2000 - lowest / 2000 >= protocols.CLIPPED for lowest in range(2000)]
+    assert all(above)
+    assert not any(below)
+
+
 def test_a_candidate_that_moves_too_far_leaves_with_its_first_update() -> None:
     search = search_of(tiny())
     start = search.at_rates(protocols.only([3], 7))
