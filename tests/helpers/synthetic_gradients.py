@@ -190,6 +190,7 @@ def training(
     pretraining: int = 2,
     points: int = 2_000,
     dataset: str = "mnist",
+    batch: int | None = 200,
     first_update: float = 0.01,
     candidates: int = 3,
     update_slope: float = 0.02,
@@ -253,7 +254,7 @@ def training(
         "width": "100", "linear_layers": 51, "block_layers": 2, "points": points, "protocol": protocol,
         "dataset": dataset, "gsc_input": gsc, "gsc_lowest": gsc, "std_top": 0.2, "sign_diversity_top": 0.05,
         "best_step": best, "train_error": error, "effective_depth": depth, "epochs": epochs,
-        "largest_first_update": first_update,
+        "largest_first_update": first_update, "batch_size": batch or points,
     }  # fmt: skip
     return {"networks": [network], "layers": layers, "epochs": epochs_frame, "taylor": taylor}
 
@@ -271,7 +272,8 @@ def _trained_layers(skip: str, normalization: str, scale: float, epoch: int) -> 
 FULL_TRAININGS: tuple[dict[str, Any], ...] = (
     {"nonlinearity": "relu", "gsc": 1.5, "error": (0.31, 0.19), "depth": 12},
     {"nonlinearity": "relu", "normalization": "layer", "gsc": 1.2, "error": (0.42, 0.21), "depth": 13},
-    {"nonlinearity": "relu", "normalization": "batch", "gsc": 5000.0, "error": (0.35, 0.77), "depth": 20, "cut": 8},
+    {"nonlinearity": "relu", "normalization": "batch", "gsc": 5000.0, "error": (0.35, 0.77), "depth": 20, "cut": 8,
+     "batch": None},
     {"nonlinearity": "tanh", "gsc": 1.3, "error": (0.23, 0.16), "depth": 14},
     {"nonlinearity": "tanh", "normalization": "layer", "gsc": 72.0, "error": (0.019, 0.17), "depth": 25, "cut": 12},
     {"nonlinearity": "tanh", "normalization": "batch", "gsc": 94.0, "error": (0.12, 0.24), "depth": 45, "cut": 40},

@@ -19,6 +19,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e}"
 
 
+def percent(share: float) -> str:
+    """`2.83 %`, of a share."""
+    return f"{100 * share:.3g} %"
+
+
 def bracketed(found: Estimate, digits: int = 4) -> str:
     """`1.232 [1.23, 1.234]`."""
     return f"{number(found.value, digits)} [{number(found.low, digits)}, {number(found.high, digits)}]"

@@ -4,8 +4,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.gradients import noise_claims, training_claims
 from distnlc.analysis.gradients.claims import Judged, frame, judged, tally
-from distnlc.analysis.gradients.runs import runs_of
-from distnlc.analysis.gradients.trained import Runs
+from distnlc.analysis.gradients.runs import Runs, runs_of
 from distnlc.analysis.tables import Tables
 
 TITLE = "Claims about the figures"

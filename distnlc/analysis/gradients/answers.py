@@ -69,19 +69,26 @@ def _or_none(find: Callable[[Tables], list[Found]], tables: Tables) -> list[Foun
 
 
 def _depths(runs: Sequence[Run]) -> list[str]:
-    known = [run for run in runs if run.row.effective_depth >= 0]
-    listed = "; ".join(f"{run.full_name} {run.row.effective_depth:.0f} of {run.linear_layers}" for run in known)
-    return [f"Effective depth at the end, by the number of linear layers: {listed}."] if known else []
+    listed = "; ".join(f"{run.full_name} {run.depth} of {run.linear_layers}" for run in runs if run.depth is not None)
+    return [f"Effective depth at the end, of so many linear layers: {listed}."] if listed else []
 
 
 def _said(found: Sequence[Judged], figure: str = "") -> list[str]:
-    """Claims in sentences: those that do not hold first, and the open ones by their panels."""
+    """Claims in sentences: with their numbers those that do not hold for every network, by name those that do, and
+    those that stay open. The table of claims has all numbers."""
     of_figure = [one for one in found if one.panel.startswith(figure)]
-    decided = [one for one in of_figure if one.finding.verdict != OPEN]
+    holding, left = ([one for one in of_figure if one.finding.verdict == each] for each in (HOLDS, OPEN))
     said = [
         one.sentence + " Unexplained." * one.finding.verdict.startswith(FAILS)
-        for one in sorted(decided, key=lambda one: one.finding.verdict.startswith(HOLDS))
+        for one in of_figure
+        if one.finding.verdict not in {HOLDS, OPEN}
     ]
-    if left := [f"{one.panel} ({one.said})" for one in of_figure if one.finding.verdict == OPEN]:
-        said.append(f"Open, for want of records or since too few networks decide nothing: {'; '.join(left)}.")
+    if holding:
+        said.insert(0, f"Claims that hold: {_listed(holding)}.")
+    if left:
+        said.append(f"Open, for want of records or since too few networks decide nothing: {_listed(left)}.")
     return said
+
+
+def _listed(found: Sequence[Judged]) -> str:
+    return "; ".join(f"{one.panel} ({one.said})" for one in found)

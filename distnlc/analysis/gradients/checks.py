@@ -20,6 +20,8 @@ from distnlc.analysis.tables import Tables
 
 TITLE = "Claims checked without training"
 PRESETS = ("gradients-noise", "gradients-small", "gradients")
+MANY = 100
+"""standard errors, beyond which a difference is not counted"""
 ROUNDING = 1e-9
 """relative, of an exact value"""
 
@@ -60,15 +62,17 @@ class Check:
     @property
     def judged_by(self) -> str:
         if not math.isnan(self.tolerance):
-            return f"{100 * self.tolerance:.3g} %"
+            return text.percent(self.tolerance)
         return "rounding" if math.isnan(self.error) else f"{NEAR:.0f} standard errors"
 
 
 def checks_of(tables: Tables) -> list[Check]:
-    """All rows. Raises MissingRecordsError if there are none."""
+    """All rows, families in the order of the study's parts. Raises MissingRecordsError if there are none."""
     if tables.checks.empty:
         raise MissingRecordsError("no check is finished")
-    return [_check(row) for row in tables.checks.itertuples()]
+    order = {name: place for place, name in enumerate(tables.spec.get("parts") or {})}
+    rows = sorted(tables.checks.itertuples(), key=lambda row: order.get(str(row.part), len(order)))
+    return [_check(row) for row in rows]
 
 
 def tabulate(tables: Tables) -> Table:
@@ -108,14 +112,21 @@ def _summary(found: Sequence[Check]) -> dict[str, str]:
     return {"checks": str(len(found)), "hold": str(sum(one.holds for one in found))}
 
 
+def _counted(errors: float) -> str:
+    """A bound that is kept by far says no more than that."""
+    return (
+        f"{errors:+.1f}" if abs(errors) < MANY else f"{'>' if errors > 0 else '<'} {math.copysign(MANY, errors):+.0f}"
+    )
+
+
 def _row(one: Check) -> dict[str, str]:
     off = one.measured - one.target
-    in_errors = "–" if math.isnan(one.error) or one.error == 0 else f"{off / one.error:+.1f}"
+    in_errors = "–" if math.isnan(one.error) or one.error == 0 else _counted(off / one.error)
     return {
         "measured": text.number(one.measured, 5),
         "standard error": text.number(one.error, 2),
         "relation": one.relation,
-        "target": text.number(one.target, 5),
+        "target": f"{one.target:.5g}",
         "difference": "0" if off == 0 else f"{off:+.2g}",
         "in standard errors": in_errors,
         "judged by": one.judged_by,

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
 import pandas as pd
+
+from distnlc.analysis.statistics.correlations import Floats
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "open"
 Subject = TypeVar("Subject")
@@ -62,16 +65,23 @@ Case = tuple[bool | None, str]
 """whether a claim holds for one network, None where that is undecided, and the numbers behind it"""
 
 
-def counted(cases: Sequence[Case], missing: str) -> Finding:
-    """A finding on several networks; open if there are none, or if all are undecided."""
+def counted(of: str, cases: Sequence[Case], missing: str) -> Finding:
+    """A finding on several networks; open if there are none, or if all are undecided.
+
+    of: the quantity that the cases give numbers of, as the beginning of a sentence.
+    """
     if not cases:
         return Finding(OPEN, f"Missing: {missing}.")
     cases = [(holds if holds is None else bool(holds), said) for holds, said in cases]  # numpy has a truth of its own
     holding, undecided = (sum(holds is each for holds, _ in cases) for each in (True, None))
     decided = len(cases) - undecided
-    sorts = [("", True), ("not: ", False), ("undecided: ", None)]
-    listed = [word + "; ".join(said for holds, said in cases if holds is each) for word, each in sorts]
-    evidence = "; ".join(said for said, (word, _) in zip(listed, sorts, strict=True) if said != word) + "."
+    sorts = {"Holds": True, "Does not hold": False, "Undecided": None}
+    listed = {word: "; ".join(said for holds, said in cases if holds is each) for word, each in sorts.items()}
+    there = {word: said for word, said in listed.items() if said}
+    if len(there) == 1:
+        evidence = f"{of}: {', '.join(there.values())}."
+    else:
+        evidence = f"{of}. {' '.join(f'{word}: {said}.' for word, said in there.items())}"
     if not decided:
         return Finding(OPEN, evidence)
     verdict = HOLDS if holding == decided else FAILS if not holding else f"holds for {holding} of {decided}"
@@ -83,6 +93,23 @@ def counted(cases: Sequence[Case], missing: str) -> Finding:
 def larger(value: float, other: float, error: float) -> bool | None:
     """Whether a value is larger than another; None where they differ by less than two standard errors."""
     return None if math.isnan(error) or abs(value - other) <= 2 * error else value > other
+
+
+def below(one: float, other: float) -> bool | None:
+    """Whether an error is the lower one; None for equal ones, such as two of 0."""
+    return None if one == other else one < other
+
+
+def slope(across: Floats, values: Floats) -> tuple[float, float]:
+    """Least squares of the logarithm of positive values (L,) over `across`, and its standard error."""
+    usable = (values > 0) & np.isfinite(values)
+    across, log_values = across[usable] - across[usable].mean(), np.log(values[usable])
+    if log_values.size < 3:
+        return math.nan, math.nan
+    square = across @ across
+    found = across @ log_values / square
+    left = log_values - log_values.mean() - found * across
+    return float(found), float(np.sqrt(left @ left / (log_values.size - 2) / square))
 
 
 def frame(found: Sequence[Judged]) -> pd.DataFrame:

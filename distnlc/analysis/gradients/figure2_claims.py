@@ -11,18 +11,8 @@ import numpy as np
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.gradients import paper
-from distnlc.analysis.gradients.claims import Case, Claim, Finding, counted, larger
-from distnlc.analysis.gradients.trained import (
-    WITHIN,
-    Runs,
-    below,
-    depth_of,
-    missing,
-    percent,
-    shallow,
-    slope,
-    updates_of,
-)
+from distnlc.analysis.gradients.claims import Case, Claim, Finding, below, counted, larger, slope
+from distnlc.analysis.gradients.runs import WITHIN, Runs, missing
 
 OUTLIERS = 0.1
 """share of the layers that may be outliers"""
@@ -35,43 +25,59 @@ TROUBLE = 0.8
 CUT_DEPTH = 15
 APART = 3.0
 """factor between two first updates that tells a large one from a small one"""
+FINAL_ERROR = "Training error at the end"
+UPDATE_SLOPE = "Change of the largest relative update from layer to layer upwards"
+KEPT_DEPTH = f"Smallest depth that keeps the training error within {text.percent(WITHIN)}"
+
+
+def shallow(figure: int) -> Callable[[Runs], Finding]:
+    """Below the most that it can be: the lowest layer's gradient passes all linear layers but its own."""
+
+    def judge(runs: Runs) -> Finding:
+        cases: list[Case] = []
+        for run in runs.of(figure):
+            _, depth = run.over_epochs("effective_depth_1e6")
+            if depth.size:
+                most = run.linear_layers - 1
+                cases.append((bool(depth.max() < most), f"{run.name} {depth.max():.0f} of at most {most}"))
+        return counted("Largest effective depth in training", cases, missing(figure))
+
+    return judge
 
 
 def _below_inverse(runs: Runs) -> Finding:
     cases: list[Case] = []
-    for run, _, updates, inverse in updates_of(runs, 2):
+    for run, _, updates, inverse in runs.updates(2):
         below = int((updates <= inverse).sum())
-        cases.append((below >= (1 - OUTLIERS) * updates.size, f"{run.name} at {below} of {updates.size} layers"))
-    return counted(cases, missing(2, "custom"))
+        cases.append((below >= (1 - OUTLIERS) * updates.size, f"{run.name} {below} of {updates.size}"))
+    return counted("Layers whose update stays below", cases, missing(2, "custom"))
 
 
 def _updates_fall(runs: Runs) -> Finding:
     cases: list[Case] = []
-    for run, linear, updates, _ in updates_of(runs, 2):
+    for run, linear, updates, _ in runs.updates(2):
         found, error = slope(linear, updates)
-        cases.append(
-            (larger(found, 0, error), f"{run.name} by {100 * found:+.1f} ± {100 * error:.1f} % a layer upwards")
-        )
-    return counted(cases, missing(2, "custom"))
+        cases.append((larger(found, 0, error), f"{run.name} {100 * found:+.1f} ± {100 * error:.1f} %"))
+    return counted(UPDATE_SLOPE, cases, missing(2, "custom"))
 
 
 def _faster(runs: Runs) -> Finding:
-    slopes = [(run, *slope(linear, updates)) for run, linear, updates, _ in updates_of(runs, 2)]
+    slopes = [(run, *slope(linear, updates)) for run, linear, updates, _ in runs.updates(2)]
     cases: list[Case] = []
     for pair in combinations(slopes, 2):
         less, more = sorted(pair, key=lambda each: float(each[0].row.gsc_input))
-        said = "; ".join(f"{run.name} {100 * found:+.1f} ± {100 * error:.1f} %" for run, found, error in (more, less))
+        said = ", ".join(f"{run.name} {100 * found:+.1f} ± {100 * error:.1f} %" for run, found, error in (more, less))
         cases.append((larger(more[1], less[1], float(np.hypot(more[2], less[2]))), said))
-    return counted(cases, f"two {missing(2, 'custom')}")
+    return counted(UPDATE_SLOPE, cases, f"two {missing(2, 'custom')}")
 
 
 def _less_is_better(runs: Runs) -> Finding:
     cases: list[Case] = []
     for one, other in combinations(runs.of(2), 2):
         less, more = sorted((one, other), key=lambda run: float(run.row.gsc_input))
-        said = f"{less.name} {percent(less.error)}, {more.name} {percent(more.error)}"
+        said = f"{less.name} {text.percent(less.error)}, {more.name} {text.percent(more.error)}"
         cases.append((below(less.error, more.error), said))
-    return counted(cases, f"two {missing(2)}")
+    return counted(f"{FINAL_ERROR}, of the smaller gradient scale first", cases, f"two {missing(2)}")
 
 
 def _falls_in_pretraining(runs: Runs) -> Finding:
@@ -82,7 +88,7 @@ def _falls_in_pretraining(runs: Runs) -> Finding:
         if run.pretraining and then.size:
             first = float(run.row.gsc_input)
             cases.append((bool(then[0] < first), f"{run.name} {text.number(first)} to {text.number(then[0])}"))
-    return counted(cases, missing(2, "custom"))
+    return counted("Gradient scale at the input over pre-training", cases, missing(2, "custom"))
 
 
 def _below_one(runs: Runs) -> Finding:
@@ -93,9 +99,9 @@ def _below_one(runs: Runs) -> Finding:
         inner = (linear < run.linear_layers) & (linear >= run.linear_layers - 5)
         if run.pretraining and inner.any():
             typical, lowest = float(np.median(scale[inner])), float(scale[0])
-            said = f"{run.name} {text.number(typical)} across them, {text.number(lowest)} at the lowest layer"
+            said = f"{run.name} {text.number(typical)} in the median of them, {text.number(lowest)} at the lowest layer"
             cases.append((typical < 1 and lowest > typical, said))
-    return counted(cases, missing(2, "custom"))
+    return counted("Gradient scale after pre-training", cases, missing(2, "custom"))
 
 
 def _regains(runs: Runs) -> Finding:
@@ -105,10 +111,8 @@ def _regains(runs: Runs) -> Finding:
         later = values[run.pretraining :]
         if run.pretraining and later.size:
             first = float(run.row.gsc_input)
-            cases.append(
-                (bool(later.max() >= first), f"{run.name} from {text.number(first)} to {text.number(later.max())}")
-            )
-    return counted(cases, missing(2))
+            cases.append((bool(later.max() >= first), f"{run.name} {text.number(first)} to {text.number(later.max())}"))
+    return counted("Gradient scale at the input, at first and its later maximum", cases, missing(2))
 
 
 def _close(runs: Runs) -> Finding:
@@ -117,10 +121,10 @@ def _close(runs: Runs) -> Finding:
     for place, net in enumerate(order):
         deep = runs.at((*net, "gaussian", "none"))
         for other in runs.of(2, without=order[: place + 1]):
-            if deep is not None and depth_of(deep) is not None and depth_of(other) is not None:
-                said = f"{deep.name} {depth_of(deep)}, {other.name} {depth_of(other)}"
-                cases.append(((depth_of(deep) or 0) > (depth_of(other) or 0), said))
-    return counted(cases, "trainings of batch-tanh or SELU beside others without skip connections")
+            if deep is not None and deep.depth is not None and other.depth is not None:
+                cases.append((deep.depth > other.depth, f"{deep.name} {deep.depth}, {other.name} {other.depth}"))
+    missing_runs = "trainings of batch-tanh or SELU beside others without skip connections"
+    return counted("Effective depth at the end", cases, missing_runs)
 
 
 def _early(runs: Runs) -> Finding:
@@ -129,9 +133,8 @@ def _early(runs: Runs) -> Finding:
         _, depth = run.over_epochs("effective_depth_1e6")
         if depth.size >= 4:
             middle = depth[int(EARLY * depth.size) - 1]
-            said = f"{run.name} {middle:.0f} of {depth[-1]:.0f} after half of the epochs"
-            cases.append((bool(middle >= MOSTLY * depth[-1]), said))
-    return counted(cases, missing(2))
+            cases.append((bool(middle >= MOSTLY * depth[-1]), f"{run.name} {middle:.0f} of {depth[-1]:.0f}"))
+    return counted("Effective depth after half of the epochs, of that at the end", cases, missing(2))
 
 
 def _flat_later(runs: Runs) -> Finding:
@@ -144,10 +147,11 @@ def _flat_later(runs: Runs) -> Finding:
         if len(late) >= 2:
             rise = late["effective_depth_1e6"].iloc[-1] - late["effective_depth_1e6"].iloc[0]
             fall = late["train_error"].iloc[0] - late["train_error"].iloc[-1]
-            said = f"{run.name} rises by {rise:.0f} while its error falls by {percent(fall)}"
+            said = f"{run.name} by {rise:.0f} while its training error falls by {text.percent(fall)}"
             # an error of 0 cannot fall
             cases.append((None if rise <= 1 and not late["train_error"].iloc[0] else rise <= 1 and fall > 0, said))
-    return counted(cases, f"trainings whose step was divided {DIVISIONS} times, of figure 2")
+    missing_runs = f"trainings whose step was divided {DIVISIONS} times, of figure 2"
+    return counted(f"Rise of the effective depth after {DIVISIONS} divisions of the step", cases, missing_runs)
 
 
 def _residuals(selu: bool) -> Callable[[Runs], Finding]:
@@ -158,9 +162,10 @@ def _residuals(selu: bool) -> Callable[[Runs], Finding]:
             if linear.size >= 3 and (run.setting[0] == "selu") == selu:
                 found, error = slope(linear, norms)
                 falls = larger(found, 0, error) if run.error <= TROUBLE else None
-                said = f"{run.name} by {100 * found:+.1f} ± {100 * error:.1f} % a layer upwards"
+                said = f"{run.name} {100 * found:+.1f} ± {100 * error:.1f} %"
                 cases.append((falls if not selu or falls is None else not falls, said))
-        return counted(cases, "training of SELU" if selu else missing(2))
+        of = "Change of the residual weights' norm from layer to layer upwards"
+        return counted(of, cases, "training of SELU" if selu else missing(2))
 
     return judge
 
@@ -168,11 +173,11 @@ def _residuals(selu: bool) -> Callable[[Runs], Finding]:
 def _cut_enormously(runs: Runs) -> Finding:
     cases: list[Case] = []
     for run in (runs.at((*net, "gaussian", "none")) for net in (("tanh", "layer"), ("relu", "batch"))):
-        if run is not None and (cut := run.cut_to(WITHIN)) is not None:
-            said = f"{run.name} to depth {cut} with the error within {percent(WITHIN)} of {percent(run.error)}"
+        if run is not None and (cut := run.cut) is not None:
+            said = f"{run.name} {cut} of {run.linear_layers} (training error {text.percent(run.error)})"
             # What never learnt anything is not worse without its layers.
             cases.append((None if run.error > TROUBLE else cut <= run.linear_layers / 2, said))
-    return counted(cases, "Taylor reductions of layer-tanh and batch-ReLU")
+    return counted(KEPT_DEPTH, cases, "Taylor reductions of layer-tanh and batch-ReLU")
 
 
 def _beats(runs: Runs) -> Finding:
@@ -181,10 +186,10 @@ def _beats(runs: Runs) -> Finding:
     error = tanh.error_at(CUT_DEPTH) if tanh is not None else None
     for other in (runs.at((*net, "gaussian", "none")) for net in (("tanh", "batch"), ("relu", "batch"))):
         if error is not None and other is not None:
-            cases.append(
-                (below(error, other.error), f"layer-tanh {percent(error)}, {other.name} {percent(other.error)}")
-            )
-    return counted(cases, f"layer-tanh reduced to depth {CUT_DEPTH}, and batch-tanh or batch-ReLU")
+            said = f"layer-tanh {text.percent(error)}, {other.name} {text.percent(other.error)}"
+            cases.append((below(error, other.error), said))
+    missing_runs = f"layer-tanh reduced to depth {CUT_DEPTH}, and batch-tanh or batch-ReLU"
+    return counted(f"Training error, layer-tanh at depth {CUT_DEPTH}, the other whole", cases, missing_runs)
 
 
 def _minibatches(runs: Runs) -> Finding:
@@ -194,8 +199,8 @@ def _minibatches(runs: Runs) -> Finding:
         if run.key == ("relu", "batch", "gaussian", "none") and run.batch is not None:
             unequal = run.dataset != paper.TRAINING_DATASET and run.error > TROUBLE
             holds = run.error > paper.MINI_BATCH_ERROR or (None if unequal else False)
-            cases.append((holds, f"{run.full_name} {percent(run.error)}"))
-    return counted(cases, "trainings of batch-ReLU in minibatches")
+            cases.append((holds, f"{run.full_name} {text.percent(run.error)}"))
+    return counted(FINAL_ERROR, cases, "trainings of batch-ReLU in minibatches")
 
 
 def _criterion(runs: Runs) -> Finding:
@@ -204,9 +209,10 @@ def _criterion(runs: Runs) -> Finding:
     for run in runs.every:
         if run.setting[1] == "batch" and run.setting[3] == "none" and run.batch is not None:
             scale, bound = float(run.row.gsc_input), float(np.sqrt(run.batch))
-            said = f"{run.full_name} {text.number(scale)} beside {text.number(bound)}, error {percent(run.error)}"
+            said = f"{run.full_name} {text.number(scale)}, {text.number(bound)}, {text.percent(run.error)}"
             cases.append(((scale > bound) == (run.error > TROUBLE), said))
-    return counted(cases, "trainings with batch norm in minibatches, without skip connections")
+    missing_runs = "trainings with batch norm in minibatches, without skip connections"
+    return counted("Gradient scale at the input, root of the batch, training error at the end", cases, missing_runs)
 
 
 def _large_first_step(runs: Runs) -> Finding:
@@ -215,15 +221,15 @@ def _large_first_step(runs: Runs) -> Finding:
     for one, other in combinations(runs.every, 2):
         small, large = sorted((one, other), key=lambda run: float(run.row.largest_first_update))
         less, more = (float(run.row.largest_first_update) for run in (small, large))
-        depths = depth_of(large), depth_of(small)
-        if one.setting == other.setting and one.batch == other.batch and more >= APART * less and None not in depths:
+        same = one.setting == other.setting and one.batch == other.batch
+        if same and more >= APART * less and large.depth is not None and small.depth is not None:
             said = (
-                f"{large.full_name} beside {small.full_name}: first update {text.number(more, 2)} instead of "
-                f"{text.number(less, 2)}, depth {depths[0]} instead of {depths[1]}, "
-                f"error {percent(large.error)} instead of {percent(small.error)}"
+                f"{large.full_name} {text.number(more, 2)}, {large.depth}, {text.percent(large.error)}, beside "
+                f"{small.full_name} {text.number(less, 2)}, {small.depth}, {text.percent(small.error)}"
             )
-            cases.append(((depths[0] or 0) > (depths[1] or 0) and large.error > small.error, said))
-    return counted(cases, "two trainings of one network whose first updates differ much")
+            cases.append((large.depth > small.depth and large.error > small.error, said))
+    missing_runs = "two trainings of one network whose first updates differ much"
+    return counted("Largest relative first update, effective depth, training error", cases, missing_runs)
 
 
 CLAIMS: tuple[Claim[Runs], ...] = (

@@ -32,6 +32,8 @@ COLOURS = {
 }
 NARROW = 500
 """a logarithmic axis that spans less has numbers at 1, 2 and 5, and no powers of ten"""
+DIVERSE = 0.52
+"""end of an axis of sign diversities"""
 HEIGHT = 2.8
 
 

@@ -28,6 +28,7 @@ SHRUNK, KEPT = 0.3, 0.9
 """spread at the top, below which it has collapsed, and above which it has been kept"""
 LOST, DIVERSE = 0.1, 0.4
 """sign diversity likewise"""
+TOP = {"std_top": "spread", "sign_diversity_top": "sign diversity"}
 LOST_FROM = 20
 """linear layers, from which on the sign diversity of ReLU networks is lost"""
 NARROW_AND_WIDE = (
@@ -74,7 +75,7 @@ def _straight(found: Groups) -> Finding:
         if not holds and group.size < FEW:
             holds = None
         cases.append((holds, f"{group.name} by {text.number(rate, 4)} a linear layer, R² = {r2:.4f}"))
-    return counted(cases, _missing(*targets.EXPLODING))
+    return counted("Growth of the mean gradient scale", cases, _missing(*targets.EXPLODING))
 
 
 def _flat(found: Groups) -> Finding:
@@ -82,7 +83,7 @@ def _flat(found: Groups) -> Finding:
     for group in (found[each] for each in STABLE if each in found):
         rate = Rate(group).per_linear_layer.value
         cases.append((rate < FLAT, f"{group.name} by {text.number(rate, 4)} a linear layer"))
-    return counted(cases, _missing(*STABLE))
+    return counted("Growth of the mean gradient scale", cases, _missing(*STABLE))
 
 
 def _by_kind(found: Groups) -> Finding:
@@ -97,7 +98,7 @@ def _by_kind(found: Groups) -> Finding:
         holds = False if False in signs else None if None in signs else True
         listed = ", ".join(f"{KINDS[kind]} {text.number(one.value, 4)}" for kind, one in factor.items())
         cases.append((holds, f"{group.name}: {listed}"))
-    return counted(cases, _missing(*targets.EXPLODING))
+    return counted("Factor of the gradient scale across one layer", cases, _missing(*targets.EXPLODING))
 
 
 def _wider(found: Groups) -> Finding:
@@ -106,7 +107,8 @@ def _wider(found: Groups) -> Finding:
         if narrow in found and wide in found:
             said = f"{paper.name_of(wide)} {text.number(_mean(found[wide]), 4)}"
             cases.append((_less(found, wide, narrow), f"{said}, width 100 {text.number(_mean(found[narrow]), 4)}"))
-    return counted(cases, _missing(*(each for pair in NARROW_AND_WIDE for each in pair)))
+    missing = _missing(*(each for pair in NARROW_AND_WIDE for each in pair))
+    return counted("Mean gradient scale at the input", cases, missing)
 
 
 def _top(found: Groups, column: str, settings: tuple[paper.Setting, ...], low: float, high: float) -> Finding:
@@ -114,7 +116,7 @@ def _top(found: Groups, column: str, settings: tuple[paper.Setting, ...], low: f
     for group in (found[each] for each in settings if each in found):
         value = float(np.nanmean(group.column(column)))
         cases.append((low <= value <= high, f"{group.name} {text.number(value)}"))
-    return counted(cases, _missing(*settings))
+    return counted(f"Mean {TOP[column]} of what enters the highest activation", cases, _missing(*settings))
 
 
 def _lost(found: Groups) -> Finding:
@@ -125,8 +127,8 @@ def _lost(found: Groups) -> Finding:
         (place,) = curve.at([LOST_FROM])
         if place is not None:
             value = curve.mean[place]
-            cases.append((bool(value <= LOST), f"{group.name} {text.number(value)} at linear layer {LOST_FROM}"))
-    return counted(cases, _missing(*settings))
+            cases.append((bool(value <= LOST), f"{group.name} {text.number(value)}"))
+    return counted(f"Mean sign diversity behind linear layer {LOST_FROM}", cases, _missing(*settings))
 
 
 def _slower(found: Groups) -> Finding:
@@ -137,7 +139,7 @@ def _slower(found: Groups) -> Finding:
             cases.append(
                 (_less(found, setting, stated.vanilla), f"{found[setting].name} {ours}, without skips {plain}")
             )
-    return counted(cases, "networks on noise with and without skip connections")
+    return counted("Mean gradient scale at the input", cases, "networks on noise with and without skip connections")
 
 
 def unexplained(values: Floats, across: Floats) -> float:
@@ -152,10 +154,10 @@ def _power(found: Groups) -> Finding:
         boundaries = 1 + (curve.linear.astype(float) - 1) / group.block_layers
         log_gsc = np.log(curve.mean)
         power, exponential = (unexplained(log_gsc, x) for x in (np.log(boundaries), boundaries))
-        said = f"{group.name} leaves {100 * power:.2g} % of its variance, an exponential {100 * exponential:.2g} %"
+        said = f"{group.name} a power {100 * power:.2g} %, an exponential {100 * exponential:.2g} %"
         grows = larger(_mean(group), 1, _error(group))
         cases.append((power < exponential if grows else None, said))
-    return counted(cases, _missing(*RESNETS))
+    return counted("Variance of ln GSC(l, 0) that a fit leaves", cases, _missing(*RESNETS))
 
 
 def _keeps_signs(found: Groups) -> Finding:
@@ -167,7 +169,8 @@ def _keeps_signs(found: Groups) -> Finding:
             )
             said = f"{found[setting].name} {text.number(with_skips.value)}, without skips {text.number(without.value)}"
             cases.append((with_skips.value >= without.value - 0.005, said))
-    return counted(cases, "networks on noise with and without skip connections")
+    missing = "networks on noise with and without skip connections"
+    return counted("Mean sign diversity of what enters the highest activation", cases, missing)
 
 
 def _hidden(found: Groups) -> Finding:
@@ -179,7 +182,8 @@ def _hidden(found: Groups) -> Finding:
             plain, error = math.log10(_mean(without)), _error(without) / _mean(without) / math.log(10)
             said = f"{found[setting].name} 10^{total.value:.2f}, without skips 10^{plain:.2f}"
             cases.append((larger(total.value, plain, math.hypot(error, (total.high - total.low) / 4)), said))
-    return counted(cases, "networks on noise with skip connections, their dilution, and those without")
+    missing = "networks on noise with skip connections, their dilution, and those without"
+    return counted("Gradient scale, corrected for dilution", cases, missing)
 
 
 CLAIMS: tuple[Claim[Groups], ...] = (

@@ -18,7 +18,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.gradients import noise_claims, paper, targets
 from distnlc.analysis.gradients.claims import Judged, judged
 from distnlc.analysis.gradients.correction import blocks_of, by_formula
-from distnlc.analysis.gradients.lines import draw, logarithmic, mark, panels
+from distnlc.analysis.gradients.lines import DIVERSE, draw, logarithmic, mark, panels
 from distnlc.analysis.gradients.networks import PRESETS, Group, absent, of_settings
 from distnlc.analysis.statistics import resampling
 from distnlc.analysis.tables import Tables
@@ -39,8 +39,8 @@ HOW = (
     "Lines: means over networks; bands: 95 % intervals, networks resampled (none for a single network). Below each "
     "title the claims about the panel with their verdicts from these records."
 )
-DEEPEST, DIVERSE = 52, 0.52
-"""ends of the axes of linear layers and of sign diversity"""
+DEEPEST = 52
+"""end of the axis of linear layers"""
 SHOWN = (1, 10, 20, 30, 40, 49)
 """linear layers of the table of numbers"""
 

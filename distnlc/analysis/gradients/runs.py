@@ -1,10 +1,10 @@
 """Trainings: each with its network at initialization, its epochs, its layers and what Taylor leaves of it.
 
 In: the tables of a study. A training is known by its setting and protocol; where two share them, as full batches and
-minibatches do, the batch that the spec names tells them apart. Only the chosen step size was measured while training.
+minibatches do, its batch size tells them apart. Only the chosen step size was measured while training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,10 @@ SETTINGS = {
     "selection_factor": ("factor between the step sizes of a search", ("custom",)),
 }
 """field of a training's spec -> what it is, and the protocols that it belongs to"""
+FULL_BATCH = paper.gaussian("relu", "batch")
+"""the network that is trained in full batches, and in minibatches beside"""
+WITHIN = 0.02
+"""of the error, by which a Taylor reduction that keeps it may raise it"""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ class Run:
     points: int
     linear_layers: int
     batch: int | None
-    """points of a minibatch; None for all of them, or where the spec does not say"""
+    """points of a minibatch; None for all of them"""
     training: dict[str, Any] = field(repr=False)
-    """how it was trained, as far as the spec says"""
+    """how it was trained, as far as the folder's spec says"""
     error: float
     """training error at the end"""
     row: Any = field(repr=False)
@@ -65,13 +69,19 @@ class Run:
 
     @property
     def full_name(self) -> str:
-        batch = f", batches of {self.batch:,}" if self.batch else ""
+        """With the protocol, and the batch where both sorts are trained."""
+        batch = f", batches of {self.batch:,}" if self.batch and self.setting == FULL_BATCH else ""
         return f"{self.name} ({self.protocol}{batch})"
 
     @property
     def key(self) -> tuple[str, ...]:
         """What a row of table 2 is about."""
         return self.setting[:4]
+
+    @property
+    def depth(self) -> int | None:
+        """Effective depth at the end; None if it was not measured."""
+        return None if pd.isna(self.row.effective_depth) else int(self.row.effective_depth)
 
     @property
     def pretraining(self) -> int:
@@ -113,14 +123,15 @@ class Run:
         rows = self.taylor[(self.taylor["compositional_depth"] == depth) & self.taylor["train_error"].notna()]
         return None if rows.empty else float(rows["train_error"].iloc[0])
 
-    def cut_to(self, within: float) -> int | None:
-        """The smallest compositional depth that Taylor leaves at which the error, and that of all larger depths, lies
-        within so much of the whole network's: all linear layers if none may go. None if it was not measured."""
+    @property
+    def cut(self) -> int | None:
+        """The smallest compositional depth that Taylor leaves at which the error, and that of all larger depths, is
+        kept: all linear layers if none may go. None if it was not measured."""
         rows = self.taylor[self.taylor["train_error"].notna()]
         if rows.empty:
             return None
         depths, errors = rows["compositional_depth"].to_numpy(dtype=int), rows["train_error"].to_numpy(dtype=float)
-        beyond = depths[errors > self.error + within].max(initial=0)
+        beyond = depths[errors > self.error + WITHIN].max(initial=0)
         return int(depths[depths > beyond].min(initial=self.linear_layers))
 
 
@@ -155,7 +166,7 @@ def runs_of(tables: Tables) -> list[Run]:
 def best_of(runs: Sequence[Run], stated: paper.Trained, protocol: str) -> Run | None:
     """The run of a row of table 2 by one protocol. That of batch-ReLU is trained in full batches."""
     fitting = [run for run in runs if run.key == stated.setting[:4] and run.protocol == protocol]
-    if stated.setting == paper.gaussian("relu", "batch"):
+    if stated.setting == FULL_BATCH:
         fitting = [run for run in fitting if run.batch is None]
     return fitting[0] if fitting else None
 
@@ -164,6 +175,44 @@ def shown(runs: Sequence[Run], stated: paper.Trained) -> Run | None:
     """The run that figures show: by the protocol that the paper shows, else by the other."""
     other = next(each for each in PROTOCOLS if each != stated.shown)
     return best_of(runs, stated, stated.shown) or best_of(runs, stated, other)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All trainings of a study, as figures and claims ask for them."""
+
+    every: Sequence[Run]
+
+    def of(self, figure: int, protocol: str = "", without: Sequence[tuple[str, str]] = ()) -> list[Run]:
+        """Those that a figure shows, or of its networks by one protocol."""
+        rows = [row for row in paper.TABLE_2 if row.figure == figure and row.setting[:2] not in without]
+        found = [best_of(self.every, row, protocol) if protocol else shown(self.every, row) for row in rows]
+        return [run for run in found if run is not None]
+
+    def at(self, key: tuple[str, ...], protocol: str = "") -> Run | None:
+        """The training of one row of table 2 that a figure shows, or by one protocol."""
+        row = next(row for row in paper.TABLE_2 if row.setting[:4] == key)
+        return best_of(self.every, row, protocol) if protocol else shown(self.every, row)
+
+    def pairs(
+        self, pairs: Sequence[tuple[tuple[str, ...], tuple[str, ...]]], protocol: str = ""
+    ) -> list[tuple[Run, Run]]:
+        """Both trainings of those pairs of which there are both."""
+        found = [(self.at(one, protocol), self.at(other, protocol)) for one, other in pairs]
+        return [(one, other) for one, other in found if one is not None and other is not None]
+
+    def updates(self, figure: int) -> Iterator[tuple[Run, Floats, Floats, Floats]]:
+        """Custom trainings of a figure with their linear layers, Y_l and 1 / GSC(l, 0)."""
+        for run in self.of(figure, "custom"):
+            linear, updates, inverse = run.scale_at_updates()
+            if linear.size >= 3:
+                yield run, linear, updates, inverse
+
+
+def missing(figure: int, protocol: str = "") -> str:
+    """What a claim about a figure lacks, where there are no runs of it."""
+    names = "; ".join(paper.name_of(row.setting) for row in paper.TABLE_2 if row.figure == figure)
+    return f"{protocol + ' ' if protocol else ''}trainings of {names}"
 
 
 def needed(tables: Tables) -> list[Run]:
@@ -200,7 +249,6 @@ def reductions(runs: Sequence[Run]) -> list[str]:
 
 def _run(row: Any, training: dict[str, Any], **frames: pd.DataFrame) -> Run:
     """A training from its row of the table of networks, its spec and its rows of the other tables."""
-    batch = training.get("batch")
     return Run(
         setting=(row.nonlinearity, row.normalization, row.matrices, row.skip, row.width),
         protocol=row.protocol,
@@ -208,7 +256,7 @@ def _run(row: Any, training: dict[str, Any], **frames: pd.DataFrame) -> Run:
         dataset=str(row.dataset),
         points=int(row.points),
         linear_layers=int(row.linear_layers),
-        batch=batch if batch is not None and batch < row.points else None,
+        batch=int(row.batch_size) if row.batch_size < row.points else None,
         training=training,
         error=float(row.train_error),
         row=row,

@@ -72,7 +72,7 @@ def _training(run: Run) -> dict[str, str]:
         "step": text.number(float(run.row.best_step)),
         "first update": text.number(float(run.row.largest_first_update), 2),
         "gradient scale": text.number(float(run.row.gsc_input)),
-        "effective depth": "–" if pd.isna(run.row.effective_depth) else f"{run.row.effective_depth:.0f}",
+        "effective depth": "–" if run.depth is None else str(run.depth),
     }
 
 

@@ -20,9 +20,8 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.gradients import paper
 from distnlc.analysis.gradients.claims import judged
-from distnlc.analysis.gradients.lines import draw, logarithmic, mark, panels
-from distnlc.analysis.gradients.runs import PRESETS, Run, needed, reductions
-from distnlc.analysis.gradients.trained import WITHIN, Runs
+from distnlc.analysis.gradients.lines import DIVERSE, draw, logarithmic, mark, panels
+from distnlc.analysis.gradients.runs import PRESETS, Run, Runs, needed, reductions
 from distnlc.analysis.gradients.training_claims import CLAIMS
 from distnlc.analysis.tables import Tables
 
@@ -37,7 +36,7 @@ PANELS = {
     "B": "training error",
     "C": "gradient scale at the input",
     "D": "effective depth",
-    "E": "residual weights, operator norm",
+    "E": "residual weights: operator norm of W - W(0)",
     "F": "training error after Taylor reduction",
     "G": "spread at the highest activation",
     "H": "sign diversity at the highest activation",
@@ -51,6 +50,9 @@ OVER_EPOCHS = {
 }
 LAYERS, EPOCHS, DEPTH = "linear layers from the input", "epoch, pre-training included", "compositional depth left"
 DASHED = Line2D([], [], color="#666666", linestyle="--", linewidth=1.2, label="A: 1 / GSC(l, 0) after pre-training")
+DOTTED = Line2D(
+    [], [], color="#666666", linestyle=":", linewidth=1.2, label="D: weights after pre-training as initial ones"
+)
 
 
 def draw_family(tables: Tables, number: int) -> Drawing:
@@ -63,7 +65,8 @@ def draw_family(tables: Tables, number: int) -> Drawing:
     found = judged(CLAIMS, runs, str(number))
     titles = {letter: title for letter, title in PANELS.items() if number != 2 or letter not in "GH"}
     marks = [mark(run.setting, run.name.partition(", identity")[0]) for run in shown]
-    figure, axes = panels(titles, found, [*marks, DASHED] if custom else marks)
+    dotted = [DOTTED] * any(run.pretraining for run in shown)
+    figure, axes = panels(titles, found, [*marks, *([DASHED] if custom else []), *dotted])
     for run in custom:
         _updates(axes["A"], run)
     for run in shown:
@@ -108,7 +111,7 @@ def _panels(axes: dict[str, Axes], run: Run) -> None:
     if run.pretraining and epochs.size:
         draw(axes["D"], run.setting, epochs, values, linestyle=":")
     linear, norms = run.over_layers("residual_norm", None, "linear")
-    draw(axes["E"], run.setting, linear, norms)
+    draw(axes["E"], run.setting, linear, np.where(norms > 0, norms, np.nan))  # 0: a layer that was not trained
     taylor = run.taylor[run.taylor["train_error"].notna()]
     depths, errors = (taylor[name].to_numpy(dtype=float) for name in ("compositional_depth", "train_error"))
     draw(axes["F"], run.setting, depths, errors)
@@ -116,14 +119,13 @@ def _panels(axes: dict[str, Axes], run: Run) -> None:
 
 def _finish(axes: Axes, letter: str) -> None:
     axes.set_xlabel({"A": LAYERS, "E": LAYERS, "F": DEPTH}.get(letter, EPOCHS), labelpad=1)
-    if not any(np.size(line.get_xdata()) for line in axes.get_lines()):
+    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines() if np.size(line.get_ydata())]
+    if not drawn:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center", color="0.5")
-    elif letter in "ACEG":
+    elif letter in "ACE":
         logarithmic(axes)
-    elif letter in "BF":
-        axes.set_ylim(0, min(1, axes.get_ylim()[1]))
     else:
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, DIVERSE if letter == "H" else 1.05 * max(np.nanmax(values) for values in drawn) or 1)
     axes.set_xlim(0, None)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
@@ -132,15 +134,15 @@ def _numbers(shown: Sequence[Run]) -> pd.DataFrame:
     rows = {}
     for run in shown:
         _, scale = run.over_epochs("gsc_input")
-        cut, depth = run.cut_to(WITHIN), run.row.effective_depth
+        cut, depth = run.cut, run.depth
         rows[run.full_name] = {
-            "error": f"{100 * run.error:.3g} %",
+            "error": text.percent(run.error),
             "epochs": text.number(float(run.row.epochs), 4),
             "step": text.number(float(run.row.best_step)),
             "first update": text.number(float(run.row.largest_first_update), 2),
             "gradient scale, first": text.number(float(run.row.gsc_input)),
             "last": text.number(float(scale[-1])) if scale.size else "–",
-            "effective depth": "–" if pd.isna(depth) else f"{depth:.0f} of {run.linear_layers}",
+            "effective depth": "–" if depth is None else f"{depth} of {run.linear_layers}",
             "Taylor cuts to depth": "–" if cut is None else str(cut),
         }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -40,8 +40,9 @@ def units(spec: Spec) -> list[Unit]:
 
 
 def seed_of(part: Spec, name: str, index: int) -> int:
-    """The seed of a unit: the study's seed, the part's name and the index fix it."""
-    return derive_seed("gradients", part.seed, name, index)
+    """The seed of a unit: the study's seed, the part's name and the index fix it. All trainings have one, so that an
+    architecture begins with the same weights under both protocols (section 5)."""
+    return derive_seed("gradients", part.seed, part.experiment if part.experiment == "training" else name, index)
 
 
 def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:

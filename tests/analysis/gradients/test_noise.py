@@ -193,14 +193,15 @@ def test_claims_about_noise_follow_the_rows(every: Tables) -> None:
     flat = study(*(noise(number, factor=0.02 if number == 6 else 1) for number in (4, 6, 8, 9)))
     said = claim(flat, "four networks explode").finding
     assert said.verdict == "holds for 3 of 4"
-    assert "not: layer-tanh by" in said.evidence
+    assert said.evidence.startswith("Growth of the mean gradient scale. Holds: batch-ReLU by ")
+    assert "Does not hold: layer-tanh by" in said.evidence
     assert claim(flat, "skip connections reduce").finding.verdict == OPEN
 
 
 def test_what_single_networks_leave_undecided_is_no_verdict() -> None:
     tables = study(*(noise(number, networks=1) for number in (4, 11)))
     assert claim(tables, "width 200").finding.verdict == OPEN
-    assert "undecided: batch-ReLU, width 200" in claim(tables, "width 200").finding.evidence
+    assert "input: batch-ReLU, width 200" in claim(tables, "width 200").finding.evidence
 
 
 def test_figures_show_what_there_is_and_say_what_is_missing(every: Tables) -> None:

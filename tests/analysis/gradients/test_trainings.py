@@ -12,8 +12,7 @@ from distnlc.analysis.gradients import checks as checking
 from distnlc.analysis.gradients import table2, training_claims
 from distnlc.analysis.gradients.claims import HOLDS, OPEN, Finding, judged
 from distnlc.analysis.gradients.report import REPORT
-from distnlc.analysis.gradients.runs import Run, runs_of
-from distnlc.analysis.gradients.trained import Runs
+from distnlc.analysis.gradients.runs import Run, Runs, runs_of
 from distnlc.analysis.tables import Tables
 from tests.helpers.synthetic_gradients import all_trainings, checks, noise, study, training
 
@@ -54,11 +53,9 @@ def test_updates_stand_beside_the_gradient_scale_after_pre_training() -> None:
     assert skips.scale_at_updates()[2] == pytest.approx(inverse, rel=0.02)  # interpolated between blocks
 
 
-def test_minibatches_and_full_batches_are_told_apart_by_the_spec() -> None:
-    tables = study(training("relu", "batch", name="full", error=0.4), training("relu", "batch", name="mini", error=0.9))
-    tables = replace(
-        tables, spec={"training": {"batch": None}, "parts": {"mini": {"training": {"batch": 200}}, "full": {}}}
-    )
+def test_minibatches_and_full_batches_are_told_apart_by_their_size() -> None:
+    mini = training("relu", "batch", name="mini", error=0.9, batch=200)
+    tables = study(mini, training("relu", "batch", name="full", error=0.4, batch=None))
     assert [run.batch for run in runs_of(tables)] == [None, 200]
     assert finding(tables, "2B", "minibatches").verdict == HOLDS
     assert "batches of 200" in finding(tables, "2B", "minibatches").evidence
@@ -67,13 +64,13 @@ def test_minibatches_and_full_batches_are_told_apart_by_the_spec() -> None:
 
 
 def test_how_far_taylor_cuts_a_network() -> None:
-    assert only(study(training("tanh", cut=14))).cut_to(0.02) == 14
-    assert only(study(training("tanh", cut=2))).cut_to(0.02) == 2
+    assert only(study(training("tanh", cut=14))).cut == 14
+    assert only(study(training("tanh", cut=2))).cut == 2
     kept = training("tanh", cut=14)
     kept["taylor"]["train_error"] += 0.05  # the expansion of the lowest layers alone is worse than the network
-    assert only(study(kept)).cut_to(0.02) == 51
+    assert only(study(kept)).cut == 51
     without = study({**training("tanh"), "taylor": []})
-    assert only(without).cut_to(0.02) is None
+    assert only(without).cut is None
 
 
 def test_table_2_says_what_is_smaller_and_which_protocol_is_better(table_2: Tables) -> None:
@@ -227,7 +224,6 @@ def test_minibatches_of_unequal_classes_that_learn_nothing_decide_nothing() -> N
         (0.5, "mnist", "does not hold"),
     ):
         tables = study(training("relu", "batch", error=error, dataset=dataset))
-        tables = replace(tables, spec={"training": {"batch": 200}})
         assert finding(tables, "2B", "minibatches").verdict == verdict
 
 
@@ -239,7 +235,7 @@ def test_the_gradient_scale_falls_in_pre_training_by_passes_over_all_points() ->
 
 def test_a_first_update_of_0_is_no_fault_of_the_report() -> None:
     frozen = study(TANH(), TANH(name="frozen", first_update=0.0, depth=0, error=0.01))
-    assert "(single) beside layer-tanh (single)" in finding(frozen, "D.3", "large first step").evidence
+    assert "beside layer-tanh (single) 0, 0, 1 %" in finding(frozen, "D.3", "large first step").evidence
 
 
 CHECKS = (
@@ -272,6 +268,9 @@ def test_answers_follow_from_the_rows() -> None:
     assert titles == ["Networks on noise", "What skip connections hide", "Trainings", "Checks without training"]
     trainings = said.parts[2].sentences
     assert any("4A, relative updates have no trend with depth: does not hold" in line for line in trainings)
+    assert any(
+        line.startswith("Claims that hold: ") and "4B (custom step sizes do not help)" in line for line in trainings
+    )
     assert any(line.endswith("Unexplained.") for line in trainings if "does not hold" in line)
     assert any(line.startswith("Open, for want of records") and "D.3" in line for line in trainings)
 
