@@ -2,11 +2,12 @@
 
 With every block's output as large as q times that of the first linear layer, k_b^2 = b' + 1/q - 1 for block b' from the
 bottom, q the mean square of what the activation gives, relative to the weights' scale. Tolerances are section 7's, 2 %
-(layer-ReLU 5 %); five networks with batch norm, which differ by 2.6 % in block 25, may miss that by chance. Then r_b^2 = 1 + (r^2 - 1) / (b' + 1/q), so that the GSC from block 5 on is nearly a power of b' + 1/q
-with exponent (r^2 - 1) / 2. The exponent that is fitted to the GSC at these depths is divided by the one that is fitted
-to this law, next orders of r - 1 included: the target is the ratio of section 7's measured and exact products in their
-logarithms, 0.96, 0.99 and 0.86. An exponential would have no exponent that stays: that of the upper half is compared
-too. Three standard errors decide, in which section 7's product counts as one of a single network.
+(layer-ReLU 5 %); five networks with batch norm, which differ by 2.6 % in block 25, may miss that by chance. Then r_b^2
+= 1 + (r^2 - 1) / (b' + 1/q), so that the GSC from block 5 on is nearly a power of b' + 1/q with exponent (r^2 - 1) / 2.
+The exponent that is fitted to the GSC at these depths is divided by the one that is fitted to this law, next orders of
+r - 1 included: the target is the ratio of section 7's measured and exact products in their logarithms, 0.96, 0.99 and
+0.86. An exponential would have no exponent that stays: that of the upper half is compared too. Three standard errors
+decide, in which section 7's product counts as one of a single network.
 """
 
 import math

@@ -8,7 +8,7 @@ as alike as table 1 prints them. Where the product of steps misses, the network 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -65,7 +65,7 @@ def fit(measured: Sequence[Measured]) -> tuple[float, float]:
     return rate**per_linear, r2
 
 
-def rates(measured: Sequence[Measured]) -> list[float]:
+def rates(measured: Iterable[Measured]) -> list[float]:
     """Rate per linear layer less 1 of each network."""
     return [fit([each])[0] - 1 for each in measured]
 
@@ -133,7 +133,7 @@ def _depths_and_widths(part: Spec, seed: int, name: str) -> list[Check]:
     fewer = part.model_copy(update={"points": min(part.points, COMPARED_POINTS), "networks": count})
 
     def grown(number: int, **changes: Any) -> tuple[float, float]:
-        found = rates(list(measured(fewer, derive_seed("compared", seed, number), EXPLODING[name] | changes)))
+        found = rates(measured(fewer, derive_seed("compared", seed, number), EXPLODING[name] | changes))
         return float(np.mean(found)), float(np.std(found, ddof=1)) / math.sqrt(len(found))
 
     usual, error = grown(0)
