@@ -18,12 +18,12 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
 from distnlc.metrics.gradient_ways import Edge, GradientWays
+from distnlc.metrics.growth import exponential_fit
 from distnlc.metrics.measurable import Network, UnmeasurableError, shown, undisturbed
 from distnlc.metrics.passes import INPUT, NO_DERIVATIVE, OUTPUT, called, checked_finite, prepared, type_name
 from distnlc.metrics.taps import Tap
@@ -134,14 +134,7 @@ def gradient_growth(rows: Sequence[GradientScale]) -> Growth:
     different = [row for above, row in zip([None, *whole], whole, strict=False) if not _same(above, row)]
     if len(different) < 2:
         raise ValueError(f"a growth needs at least 2 places that the whole gradient passes, found {len(different)}")
-    if not all(0 < row.gsc < math.inf for row in different):
-        return Growth(math.nan, math.nan, math.nan)
-    logarithms = np.log([row.gsc for row in different[::-1]])
-    layers = np.arange(1, len(logarithms) + 1)
-    slope, intercept = np.polyfit(layers, logarithms, 1)
-    spread = logarithms.var()
-    unexplained = np.square(logarithms - intercept - slope * layers).mean()
-    return Growth(math.exp(slope), math.exp(intercept), float(1 - unexplained / spread) if spread else math.nan)
+    return Growth(*exponential_fit(range(1, len(different) + 1), [row.gsc for row in different[::-1]]))
 
 
 def _same(above: GradientScale | None, row: GradientScale) -> bool:

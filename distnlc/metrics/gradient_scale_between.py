@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from distnlc.metrics.gradient_scale import quadratic_mean
 from distnlc.metrics.measurable import undisturbed
 from distnlc.networks.layered import Layered, Skip
 from distnlc.networks.mlp import MLP
@@ -38,7 +39,7 @@ def gradient_scale_between(
     if probes is not None and probes < 1:
         raise ValueError(f"gradient_scale_between: expected at least one probe, found {probes}")
     signals = _signals(network, inputs)
-    lengths = [_quadratic_mean_length(signal.detach()) for signal in signals]
+    lengths = [quadratic_mean(signal) for signal in signals]
     generator = torch.Generator().manual_seed(seed)
     found = torch.full((len(signals), len(signals)), math.nan, dtype=torch.float64)
     for number in range(len(signals)) if above is None else [range(len(signals))[above]]:
@@ -58,10 +59,6 @@ def _signals(network: MLP, inputs: Tensor) -> list[Tensor]:
     """The input and every operation's output, with their graph."""
     inputs = inputs.detach().requires_grad_()
     return [inputs, *network.signals(inputs)]
-
-
-def _quadratic_mean_length(signal: Tensor) -> float:
-    return float(signal.square().sum(-1).mean().sqrt())
 
 
 def _probes(signal: Tensor, probes: int | None, generator: torch.Generator) -> Iterator[Tensor]:

@@ -202,7 +202,9 @@ class CheckRow:
     case: str = column(identity("case", "text", "what of it"), required=True)
     measured: float | None = column(result("measured", "number", "what came out"), required=True)
     target: float | None = column(result("target", "number", "what the claim says"), required=True)
-    standard_error: float | None = column(result("standard error", "number", "of what was measured; none: it is exact"))
+    standard_error: float | None = column(
+        result("standard error", "number", "of measured less target; none: both are exact")
+    )
     tolerance: float | None = column(
         result("tolerance", "number", "relative to the target; none: three standard errors decide")
     )

@@ -11,8 +11,22 @@ from distnlc.studies.gradients.spec import Spec, widths
 
 PASSES = {"none": 120, "length": 150, "layer": 150, "batch": 200}
 """normalization -> multiplications that take the time of one number's passes, forward and back"""
-CHECKS = 1.5e11
-"""multiplications that take the time of a family of checks"""
+CHECKS = {
+    "rescaling": 3e9,
+    "sensitivity": 3e9,
+    "growth": 1.8e10,
+    "bounds": 1e8,
+    "sphere": 1e10,
+    "collapse": 4e9,
+    "dilution-law": 8e9,
+    "dilution-depth": 1.2e10,
+    "composition": 8e9,
+    "scaled-residuals": 9e9,
+    "variants": 2.7e10,
+}
+"""family of checks -> multiplications that take its time, for each of the part's networks"""
+GROWTH_OF_BATCHES = 1.4e6
+"""those of `growth` for each network and point: its networks with batch norm have all points"""
 BACKWARD = 1.5
 """times a pass forward and back, with the weights' gradients"""
 WATCHED = 4
@@ -87,7 +101,8 @@ def places(part: Spec) -> int:
 def cost(part: Spec) -> float:
     """Multiplications of one unit, and what takes as long."""
     if part.experiment == "checks":
-        return CHECKS
+        whole = GROWTH_OF_BATCHES * part.points if part.check == "growth" else 0.0
+        return part.networks * (CHECKS.get(part.check, 0.0) + whole)
     if part.experiment == "noise":
         return part.points * point_cost(part, part.dimension, part.dimension)
     return (

@@ -12,13 +12,16 @@ from distnlc.studies.gradients.checks import (
     bounds,
     composition,
     dilution_law,
+    noise,
     rescaling,
     scaled_residuals,
     sensitivity,
     sphere,
 )
-from distnlc.studies.gradients.checks.check import Check, of_mean, of_quadratic_mean
+from distnlc.studies.gradients.checks.check import Check, beside_stated, of_mean, of_quadratic_mean
+from distnlc.studies.gradients.networks import layered_of
 from distnlc.studies.gradients.spec import Spec
+from distnlc.studies.gradients.units import CHECKS, cost
 
 SLOW = {"growth", "dilution-depth", "variants"}
 
@@ -42,6 +45,13 @@ def test_every_family_gives_finite_rows_of_different_cases(family: str) -> None:
         assert row.measured is not None
         assert math.isfinite(row.measured), row.case
         assert row.relation in {"equal", "at most", "at least"}
+
+
+def test_the_plan_knows_the_time_of_every_family() -> None:
+    assert set(CHECKS) == set(checks.FAMILIES)
+    assert cost(part("bounds")) < cost(part("sphere")) < cost(part("growth"))
+    assert cost(part("growth", networks=4, points=40)) == 2 * cost(part("growth", points=40))
+    assert cost(part("growth", points=10_000)) > 1.5 * cost(part("growth"))
 
 
 def test_a_family_that_there_is_not_is_refused_by_name() -> None:
@@ -120,3 +130,29 @@ def test_a_check_holds_within_its_tolerance_or_three_standard_errors() -> None:
     assert of_mean("", [1.0, 3.0], 2).standard_error == pytest.approx(1.0)
     assert of_mean("", [1.0], 2).standard_error is None
     assert of_quadratic_mean("", [1.0, 3.0], 0).measured == pytest.approx(math.sqrt(2))
+
+
+def test_the_error_of_a_stated_number_counts_by_its_networks_and_its_rounding() -> None:
+    assert beside_stated("", [1.0, 3.0], 2).standard_error == pytest.approx(math.sqrt(2 * (1 / 2 + 1)))
+    many = beside_stated("", [1.0, 3.0], 2, networks=10**9, unit=math.sqrt(12), error=1)
+    assert many.standard_error == pytest.approx(math.sqrt(3))
+
+
+def test_networks_with_batch_norm_are_fewer_and_residual_ones_have_fewer_points() -> None:
+    def size(different: dict[str, Any]) -> tuple[int, int]:
+        given = part(networks=40, points=10_000)
+        layered = layered_of(given.model_copy(update=different))
+        return noise.networks_of(given, layered), noise.points_of(given, layered)
+
+    assert size(noise.architecture("tanh", "layer")) == (40, 200)
+    assert size(noise.architecture("tanh", "batch")) == (4, 10_000)
+    assert size(noise.residual("tanh", "batch")) == (10, 2000)
+
+
+def test_theorem_2_s_bound_stands_beside_real_layers_which_need_not_keep_it() -> None:
+    assert sphere.largest_spread(torch.tensor([0.5, 1.5])) == pytest.approx(1 / 4)
+    assert sphere.largest_spread(torch.linspace(0, 2, 10_001)) == pytest.approx(4 / 27, rel=1e-3)
+    row = sphere._real_layers(part(networks=5), torch.Generator().manual_seed(0), "selu")
+    assert (row.relation, row.holds) == ("at least", False)
+    assert "conditions not fulfilled" in row.case
+    assert row.target == pytest.approx(1.95, abs=0.1)

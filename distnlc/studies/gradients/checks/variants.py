@@ -1,18 +1,21 @@
 """Check 11: normalization between blocks, the scale of weights, and matrices of dynamical systems (7.2, B.1).
 
 Normalization between the blocks instead of inside: layer-tanh with 25 blocks of two linear layers, activations inside
-and one layer norm where a block ends. Every block then has the same dilution (the highest and lowest five within 5 %,
-three standard errors), and the GSC is exponential in depth again (R^2 of 0.99 of the mean curve between blocks), faster
-than with normalization inside and slower than in vanilla networks. Scale of weights: tanh without bias of standard
-deviation sigma_w / sqrt(width): the GSC of 50 layers stays below 2 up to 1 and not above it; ReLU's GSC does not depend
-on it, to rounding. Table 3, from the same networks' seeds for all sorts: (ii) below (i); (iii) above it by 2 orders and
-more; (iv) within 0.05 of (i), its dilution-corrected value above (i)'s.
+and one layer norm where a block ends. Every block then has the same dilution (the highest five as the lowest), and the
+GSC is exponential in depth again (R^2 of 0.999 of the mean curve between blocks, as of the exploding networks of check
+3), faster than with normalization inside and slower than in vanilla networks. Scale of weights: tanh without bias of
+standard deviation sigma_w / sqrt(width): the GSC of 50 layers is at most table 1's 1.26, which is that of sigma_w = 1,
+up to 1 and above it beyond; ReLU's does not depend on it, to rounding. Table 3: (ii) below (i); (iii) above it by
+orders, 2 at least; (iv) within 0.05 of (i), as section 11 asks of table 3, its dilution-corrected value above (i)'s.
+Three standard errors decide where no other number is named.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
+from distnlc.metrics.growth import exponential_fit
 from distnlc.networks.activations import plain_activation
 from distnlc.networks.initialization import Parameters, gaussian
 from distnlc.networks.layered import Layer, Layered, Skip
@@ -33,8 +36,8 @@ from distnlc.studies.gradients.spec import Spec
 WIDTH, BLOCKS, ENDS = 100, 25, 5
 STABLE, EXPLODING = (0.5, 0.9, 1.0), (1.2, 1.5, 2.0)
 """sigma_w"""
-MOST_STABLE = 2.0
-"""GSC at the input of 50 layers: 1.26 at sigma_w = 1 (table 1), 3.2 at 1.2"""
+MOST_STABLE = 1.26
+"""GSC at the input of 50 layers at sigma_w = 1, the border (table 1)"""
 RELU_ROUNDING = 1e-8
 """normalization-free, so that only sums are rounded; labels and error are the same"""
 SYSTEMS = {
@@ -43,8 +46,8 @@ SYSTEMS = {
     "(iii)": "negative-definite",
     "(iv)": "autoregressive",
 }
-FOR_BATCH = 2000
-"""points of a batch-ReLU network of table 3, at most"""
+ALIKE = 0.05
+"""log10, of (iv) and (i) (section 11)"""
 
 
 def between_blocks() -> Layered:
@@ -80,8 +83,7 @@ def _between(part: Spec, seed: int) -> list[Check]:
         dilutions.append([float(size / more) for size, more in zip(sizes, added, strict=True)])
         curves.append(each.scales[normalized])
     lower, upper = (np.mean(np.array(dilutions)[:, chosen], axis=1) for chosen in (slice(ENDS), slice(-ENDS, None)))
-    curve, blocks = np.log(np.mean(curves, axis=0)), np.arange(BLOCKS + 1)
-    r2 = float(np.corrcoef(curve, blocks)[0, 1] ** 2)
+    _, _, r2 = exponential_fit(range(BLOCKS + 1), np.mean(curves, axis=0).tolist())
     totals = [float(np.log(each[0])) for each in curves]
     inside, vanilla = (
         float(np.log(np.mean([each.scales[0] for each in measured(part, seed, different)])))
@@ -89,8 +91,8 @@ def _between(part: Spec, seed: int) -> list[Check]:
     )
     label = "norm between blocks, layer-tanh"
     return [
-        of_mean(f"{label}: k of the highest blocks over the lowest", (upper / lower).tolist(), 1, tolerance=0.05),
-        Check(f"{label}: R^2 of the exponential", r2, 0.99, "at least"),
+        of_mean(f"{label}: k of the highest blocks over the lowest", (upper / lower).tolist(), 1),
+        Check(f"{label}: R^2 of the exponential", r2, 0.999, "at least"),
         of_mean(f"{label}: ln GSC, above that with norms inside", totals, inside, "at least"),
         of_mean(f"{label}: ln GSC, below that without skip connections", totals, vanilla, "at most"),
     ]
@@ -127,21 +129,29 @@ def _systems(part: Spec, seed: int) -> list[Check]:
     """log10 GSC at the input and its dilution-corrected value, of batch-ReLU and layer-tanh."""
     found = list[Check]()
     for name, nonlinearity, normalization in (("batch-ReLU", "relu", "batch"), ("layer-tanh", "tanh", "layer")):
-        few = part.model_copy(update={"points": min(part.points, FOR_BATCH)})
-        scales, corrected = dict[str, float](), dict[str, float]()
+        few = part.model_copy(update={"networks": max(2, part.networks // 2)})
+        scales, errors, corrected = dict[str, float](), dict[str, float](), dict[str, float]()
         for sort, matrices in SYSTEMS.items():
             different = residual(nonlinearity, normalization, BLOCKS, matrices=matrices, block_layers=1)
             each = list(measured(few, seed, different))
-            scales[sort] = float(np.log10(np.mean([one.scales[0] for one in each])))
+            scales[sort], errors[sort] = _log10([float(one.scales[0]) for one in each])
             corrected[sort] = _corrected(each)
         label = f"table 3, {name}: log10 GSC at the input"
+        off = {sort: (scales[sort] - scales["(i)"], math.hypot(errors[sort], errors["(i)"])) for sort in SYSTEMS}
+        off_iv, error_iv = off["(iv)"]
         found += [
-            Check(f"{label}, (ii) not above (i)", scales["(ii)"], scales["(i)"], "at most", tolerance=0.03),
-            Check(f"{label}, (iii) above (i) by 2 and more", scales["(iii)"] - scales["(i)"], 2, "at least"),
-            Check(f"{label}, (iv) less (i), absolute", abs(scales["(iv)"] - scales["(i)"]), 0.05, "at most"),
+            Check(f"{label}, (ii) less (i), not above it", off["(ii)"][0], 0, "at most", off["(ii)"][1]),
+            Check(f"{label}, (iii) above (i) by 2 and more", off["(iii)"][0], 2, "at least", off["(iii)"][1]),
+            Check(f"{label}, (iv) less (i), absolute", abs(off_iv), ALIKE, "at most", error_iv),
             Check(f"{label}, dilution-corrected, (iv) above (i)", corrected["(iv)"], corrected["(i)"], "at least"),
         ]
     return found
+
+
+def _log10(values: list[float]) -> tuple[float, float]:
+    """Of the mean, with its standard error."""
+    mean = float(np.mean(values))
+    return math.log10(mean), float(np.std(values, ddof=1)) / math.sqrt(len(values)) / mean / math.log(10)
 
 
 def _corrected(each: list[Measured]) -> float:
