@@ -5,7 +5,7 @@ For a GPU that is not there the time comes from the kind's model, and is marked 
 
 import time
 from collections.abc import Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated, Any, Literal
 
 import typer
@@ -56,8 +56,8 @@ def plan(
     for name in dict.fromkeys(unit.part for unit in units):
         part = [(seconds_of, unit) for seconds_of, unit in zip(seconds, units, strict=True) if unit.part == name]
         say(f"{name}: {len(part)} units, {duration(sum(each for each, _ in part))} of work, unit by unit")
-        for pick in min, max:
-            unit_s, unit = pick(part, key=lambda each: each[0])
+        ends = dict.fromkeys(pick(part, key=itemgetter(0)) for pick in (min, max))  # one where all take as long
+        for unit_s, unit in ends:
             say(f"    {duration(unit_s)} for {unit.label}")
     rows = loaded(kind.rows)(study) if kind.rows else {kind.first: len(units)}
     size = sum(count * _row_bytes(kind, table) for table, count in rows.items())
