@@ -26,6 +26,10 @@ ROUNDING = 1e-9
 """relative, of an exact value"""
 
 
+OUTSIDE = "its conditions not fulfilled"
+"""part of the name of a check of a claim where its conditions do not hold"""
+
+
 @dataclass(frozen=True)
 class Check:
     """One claim with what was measured."""
@@ -97,8 +101,12 @@ def remarks(found: Sequence[Check]) -> list[str]:
     """How many hold, and which do not."""
     holding = sum(one.holds for one in found)
     said = [f"{holding} of {len(found)} checks hold, in {len({one.family for one in found})} families."]
-    if others := [one for one in found if not one.holds]:
-        said.append(f"Not: {'; '.join(one.named for one in others)}; unexplained.")
+    others = [one for one in found if not one.holds]
+    outside = [one for one in others if OUTSIDE in one.case]
+    if outside:
+        said.append(f"Not, outside the claim's own conditions: {'; '.join(one.named for one in outside)}.")
+    if len(others) > len(outside):
+        said.append(f"Not: {'; '.join(one.named for one in others if one not in outside)}; unexplained.")
     return said
 
 

@@ -1,7 +1,7 @@
 """What a study of gradients computes: every part is one sort of network on noise, one training, or one check."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,22 @@ SQUARE = {"orthogonal", "skew-symmetric", "negative-definite", "autoregressive"}
 """sorts of matrices that have as many rows as columns"""
 SYSTEMS = {"skew-symmetric", "negative-definite", "autoregressive"}
 """sorts of matrices of dynamical systems (table 3)"""
+
+
+Family = Literal[
+    "rescaling",
+    "sensitivity",
+    "growth",
+    "bounds",
+    "sphere",
+    "collapse",
+    "dilution-law",
+    "dilution-depth",
+    "composition",
+    "scaled-residuals",
+    "variants",
+]
+"""items 1 to 11 of section 7"""
 
 
 class Spec(StudySpec):
@@ -41,7 +57,7 @@ class Spec(StudySpec):
     """units of a part on noise, each of other weights and other points"""
     points: PositiveInt = 10_000
     """of each network on noise"""
-    check: str = ""
+    check: Family | None = None
     """the family of a part of checks"""
     protocol: Literal["single", "custom"] = "single"
     """of a training: one step size for all layers, or one for each"""
@@ -59,6 +75,8 @@ class Spec(StudySpec):
             )
         if self.matrices == "looks-linear" and self.nonlinearity != "relu":
             raise ValueError(f"looks-linear matrices are made for relu, but nonlinearity = {self.nonlinearity}")
+        if self.experiment == "checks" and self.check is None:
+            raise ValueError(f"experiment = checks needs check, one of {', '.join(get_args(Family))}")
         if self.experiment == "noise":
             if self.normalization == "batch" and self.points < 2:
                 raise ValueError("points = 1: batch norm needs at least two datapoints")

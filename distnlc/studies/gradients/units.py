@@ -100,9 +100,9 @@ def places(part: Spec) -> int:
 
 def cost(part: Spec) -> float:
     """Multiplications of one unit, and what takes as long."""
-    if part.experiment == "checks":
+    if part.experiment == "checks" and part.check:
         whole = GROWTH_OF_BATCHES * part.points if part.check == "growth" else 0.0
-        return part.networks * (CHECKS.get(part.check, 0.0) + whole)
+        return part.networks * (CHECKS[part.check] + whole)
     if part.experiment == "noise":
         return part.points * point_cost(part, part.dimension, part.dimension)
     return (

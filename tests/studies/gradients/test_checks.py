@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from distnlc.metrics.gradient_scale_between import gradient_scale_between
+from distnlc.spec import SpecError
 from distnlc.studies.gradients import checks
 from distnlc.studies.gradients.checks import (
     bounds,
@@ -26,8 +27,9 @@ from distnlc.studies.gradients.units import CHECKS, cost
 SLOW = {"growth", "dilution-depth", "variants"}
 
 
-def part(check: str = "", networks: int = 2, points: int = 20) -> Spec:
-    return Spec(kind="gradients", experiment="checks", check=check, networks=networks, points=points)
+def part(check: str = "bounds", networks: int = 2, points: int = 20) -> Spec:
+    fields = {"experiment": "checks", "check": check, "networks": networks, "points": points}
+    return Spec.parse({"kind": "gradients", **fields})
 
 
 def broken(found: list[Check]) -> list[str]:
@@ -55,8 +57,10 @@ def test_the_plan_knows_the_time_of_every_family() -> None:
 
 
 def test_a_family_that_there_is_not_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="unknown family of checks 'growing'; there are: rescaling"):
-        checks.run(part("growing"), seed=1)
+    with pytest.raises(SpecError, match=r"'check': Input should be 'rescaling'.*but got 'growing'"):
+        part("growing")
+    with pytest.raises(SpecError, match="experiment = checks needs check, one of rescaling, sensitivity"):
+        Spec.parse({"kind": "gradients", "experiment": "checks"})
 
 
 @pytest.mark.parametrize("family", [rescaling, bounds])

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from distnlc.metrics.gradient_scale import quadratic_mean
 from distnlc.metrics.gradient_scale_between import gradient_scale_between
 from distnlc.metrics.growth import exponential_fit
 from distnlc.networks.mlp import MLP
@@ -24,7 +23,7 @@ from distnlc.studies.gradients.checks.check import Check, of_mean, of_quadratic_
 from distnlc.studies.gradients.checks.noise import (
     FEW,
     PER_BATCH,
-    Measured,
+    Lengths,
     architecture,
     measured,
     networks,
@@ -57,7 +56,7 @@ TOLERANCE = 0.01
 KINDS = ("linear", "normalization", "activation")
 
 
-def fit(measured: Sequence[Measured]) -> tuple[float, float]:
+def fit(measured: Sequence[Lengths]) -> tuple[float, float]:
     """Rate per linear layer, and R^2, of the mean curve."""
     curve = np.mean([each.scales for each in measured], axis=0)[::-1]
     rate, _, r2 = exponential_fit(range(1, len(curve) + 1), curve.tolist())
@@ -65,12 +64,12 @@ def fit(measured: Sequence[Measured]) -> tuple[float, float]:
     return rate**per_linear, r2
 
 
-def rates(measured: Iterable[Measured]) -> list[float]:
+def rates(measured: Iterable[Lengths]) -> list[float]:
     """Rate per linear layer less 1 of each network."""
     return [fit([each])[0] - 1 for each in measured]
 
 
-def step(measured: Measured, kind: str) -> float:
+def step(measured: Lengths, kind: str) -> float:
     """Geometric mean of GSC below / above the operations of a kind, in the linear layers 10 to 40."""
     places = measured.places(kind)[9:40]
     return float(np.exp(np.mean(np.log(measured.scales[np.array(places) - 1] / measured.scales[places]))))
@@ -80,14 +79,14 @@ def run(part: Spec, seed: int) -> list[Check]:
     """Four exploding architectures, and three of them at other depths and widths."""
     found = list[Check]()
     for name, different in EXPLODING.items():
-        found += _as_printed(name, list(measured(part, seed, different)))
+        found += _as_printed(name, [each.lengths for each in measured(part, seed, different)])
     for name in COMPARED:
         found += _depths_and_widths(part, seed, name)
         found.append(_decomposed(part, seed, name))
     return found
 
 
-def _as_printed(name: str, networks: list[Measured]) -> list[Check]:
+def _as_printed(name: str, networks: list[Lengths]) -> list[Check]:
     """Fit and steps of networks of 50 linear layers."""
     rate, r2 = fit(networks)
     error = of_mean("", rates(networks), 0).standard_error
@@ -107,7 +106,7 @@ def _as_printed(name: str, networks: list[Measured]) -> list[Check]:
     return found + (_halves(networks) if name == "batch-ReLU" else [])
 
 
-def _halves(networks: list[Measured]) -> list[Check]:
+def _halves(networks: list[Lengths]) -> list[Check]:
     """What one ReLU does to the lengths of signal and gradient, in the linear layers 10 to 40.
 
     A neuron and its negative are equally likely whatever is below, so that the squares are 1/2 in expectation and those
@@ -116,10 +115,8 @@ def _halves(networks: list[Measured]) -> list[Check]:
     values, gradients = list[float](), list[float]()
     for each in networks:
         for place in each.places("activation")[9:40]:
-            before, after = (quadratic_mean(each.signals[at]) for at in (place - 1, place))
-            below, above = (quadratic_mean(each.gradients[at]) for at in (place - 1, place))
-            values.append((after / before) ** 2)
-            gradients.append((below / above) ** 2)
+            values.append(float(each.signals[place] / each.signals[place - 1]) ** 2)
+            gradients.append(float(each.gradients[place - 1] / each.gradients[place]) ** 2)
     return [
         of_quadratic_mean("batch-ReLU: length after a ReLU over that before", values, math.sqrt(0.5)),
         of_quadratic_mean("batch-ReLU: gradient below a ReLU over that above", gradients, math.sqrt(0.5)),
@@ -133,7 +130,8 @@ def _depths_and_widths(part: Spec, seed: int, name: str) -> list[Check]:
     fewer = part.model_copy(update={"points": min(part.points, COMPARED_POINTS), "networks": count})
 
     def grown(number: int, **changes: Any) -> tuple[float, float]:
-        found = rates(measured(fewer, derive_seed("compared", seed, number), EXPLODING[name] | changes))
+        networks = measured(fewer, derive_seed("compared", seed, number), EXPLODING[name] | changes)
+        found = rates(each.lengths for each in networks)
         return float(np.mean(found)), float(np.std(found, ddof=1)) / math.sqrt(len(found))
 
     usual, error = grown(0)

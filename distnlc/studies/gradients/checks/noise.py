@@ -38,8 +38,29 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
+class Lengths:
+    """One network on noise, as quadratic means over the points; index 0 is the input, index i the output of operation
+    i."""
+
+    layered: Layered
+    signals: Array
+    gradients: Array
+
+    @property
+    def scales(self) -> Array:
+        """GSC(l, 0) / GSC(1, 0) at each place."""
+        widths = [self.layered.d_in, *(each.width for each in operations(self.layered))]
+        found = self.gradients / np.sqrt(widths) * self.signals
+        return np.array(found / found[-1])
+
+    def places(self, kind: str) -> list[int]:
+        """Where the operations of one kind have their outputs, the lowest first."""
+        return [place for place, each in enumerate(operations(self.layered), start=1) if each.kind == kind]
+
+
+@dataclass(frozen=True)
 class Measured:
-    """One network on noise; index 0 of a list is the input, index i the output of operation i."""
+    """The same with every point, which is what takes memory."""
 
     layered: Layered
     signals: list[Tensor]
@@ -48,21 +69,17 @@ class Measured:
     """of the sum of the datapoints' errors f_0 = f_1 . y"""
 
     @cached_property
-    def scales(self) -> Array:
-        """GSC(l, 0) / GSC(1, 0) at each place, the input first."""
-        found = [
-            quadratic_mean(gradient) / math.sqrt(gradient.shape[1]) * quadratic_mean(signal)
-            for signal, gradient in zip(self.signals, self.gradients, strict=True)
-        ]
-        return np.array(found) / found[-1]
+    def lengths(self) -> Lengths:
+        signals, gradients = ([quadratic_mean(each) for each in all_] for all_ in (self.signals, self.gradients))
+        return Lengths(self.layered, np.array(signals), np.array(gradients))
 
-    def places(self, kind: str) -> list[int]:
-        """Where the operations of one kind have their outputs, the lowest first."""
-        return [place for place, each in enumerate(operations(self.layered), start=1) if each.kind == kind]
+    @property
+    def scales(self) -> Array:
+        return self.lengths.scales
 
     def blocks(self) -> list[tuple[int, int]]:
         """The places of the linear operations in which each skip connection begins and ends, the lowest first."""
-        linear = self.places("linear")
+        linear = self.lengths.places("linear")
         return [(linear[skip.start - 1], linear[skip.end - 1]) for skip in self.layered.skips]
 
 

@@ -204,7 +204,9 @@ def _alike(part: Spec, seed: int) -> list[Check]:
     """Growth of LOlayer networks beside that of layer-tanh and SELU."""
     found = []
     for name, (ours, stated, theirs, other) in ALIKE.items():
-        growth, beside = (np.array(rates(measured(part, seed, each))) for each in (ours, theirs))
+        growth, beside = (
+            np.array(rates(network.lengths for network in measured(part, seed, each))) for each in (ours, theirs)
+        )
         ratio = growth.mean() / beside.mean()
         values = (ratio + (growth - ratio * beside) / beside.mean()).tolist()  # of pairs: their mean is the ratio
         unit = stated / other * math.hypot(UNIT / stated, UNIT / other)

@@ -74,7 +74,7 @@ def _between(part: Spec, seed: int) -> list[Check]:
         own = derive_seed("between blocks", seed, number)
         parameters = gaussian(layered, [1 / WIDTH] * layered.depth, own)
         each = measure(layered, parameters, min(part.points, FEW), own)
-        normalized, linear = each.places("normalization"), each.places("linear")[2::2]
+        normalized, linear = each.lengths.places("normalization"), each.lengths.places("linear")[2::2]
         sizes = [each.signals[place].square().sum(1).mean().sqrt() for place in normalized[:-1]]
         added = [
             (each.signals[above] - each.signals[below]).square().sum(1).mean().sqrt()
