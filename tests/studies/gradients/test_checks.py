@@ -20,7 +20,7 @@ from distnlc.studies.gradients.checks import (
 from distnlc.studies.gradients.checks.check import Check, of_mean, of_quadratic_mean
 from distnlc.studies.gradients.spec import Spec
 
-SLOW = {"growth", "dilution-depth", "variants"}
+SLOW = {"growth", "dilution-depth", "variants", "rescaling", "sensitivity"}
 
 
 def part(check: str = "", networks: int = 2, points: int = 20) -> Spec:
