@@ -24,7 +24,7 @@ from distnlc.studies.gradients.networks import layered_of
 from distnlc.studies.gradients.spec import Spec
 from distnlc.studies.gradients.units import CHECKS, cost
 
-SLOW = {"growth", "dilution-depth", "variants"}
+SLOW = {"growth", "dilution-depth", "variants", "rescaling", "sensitivity"}
 
 
 def part(check: str = "bounds", networks: int = 2, points: int = 20) -> Spec:
