@@ -187,13 +187,15 @@ def _where(spec: DataSpec) -> str:
 
 def _split(spec: DataSpec, seed: int, points: Points) -> list[np.ndarray]:
     """The rows of the training, validation and test part, each in the arrays that the part is drawn from."""
-    available = len(points.labels)
+    available = len(points.labels) if spec.first is None else spec.first
     available_test = None if points.test_labels is None else len(points.test_labels)
     train, validation, test = sizes = split_sizes(spec, available, available_test)
     if available_test is None:
         asked = [("train + validation + test", sum(sizes), available)]
     else:
         asked = [("train + validation", train + validation, available), ("test", test, available_test)]
+    if spec.first is not None:
+        asked.insert(0, ("first", spec.first, len(points.labels)))
     for what, count, held in asked:
         if count > held or train == 0:
             raise DataError(
