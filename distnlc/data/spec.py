@@ -44,7 +44,7 @@ class DataSpec(SpecModel):
     crop: NonNegativeInt = 0
     """of images: the side in pixels of their central square that is cut out before the preparation; 0: all of it"""
     first: PositiveInt | None = None
-    """points that are drawn from, the first ones of the source, or of its training files where it has others; null: all"""
+    """points that are drawn from: the first ones of the source, or of its training files if it has others; null: all"""
     labels: Literal["true", "random"] = "true"
     """random: training labels are uniformly random classes, fixed by the seed; the other parts keep theirs"""
     source_version: str = "1"

@@ -8,8 +8,8 @@ than 1e9 weights, the paper's largest, are not drawn.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -61,7 +61,7 @@ class Cell:
     def without(self, factor: Factor) -> dict[str, Any]:
         """Its fields but for a factor, and what goes with it: what the networks of a pair share."""
         left_out = {factor, *DRAGGED.get(factor, ())}
-        return {name: value for name, value in asdict(self).items() if name not in left_out}
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
 
 Setting = tuple[str, float | None, int | None]
@@ -76,9 +76,9 @@ def settings(training: Training) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def grid(networks: Networks, training: Training) -> Counter[Cell]:
-    """Every cell of the lists, with how often they name it."""
-    return Counter(_cells(networks, settings(training), training.labels, training.augmentation))
+def every_cell(networks: Networks, training: Training) -> Iterator[Cell]:
+    """The cells of the lists, as often as they name them."""
+    return _cells(networks, settings(training), training.labels, training.augmentation)
 
 
 def _cells(networks: Networks, chosen: Sequence[Setting], labels: str, augmentation: str) -> Iterator[Cell]:
@@ -87,9 +87,9 @@ def _cells(networks: Networks, chosen: Sequence[Setting], labels: str, augmentat
         yield Cell(activation, width, depth, scale, labels, augmentation, optimizer, rate, batch)
 
 
-def can_be_drawn(cells: Counter[Cell], sizes: tuple[int, int]) -> Counter[Cell]:
-    """Those of at most MOST_WEIGHTS weights; `sizes`: inputs and outputs."""
-    return Counter({cell: count for cell, count in cells.items() if cell.weights(*sizes) <= MOST_WEIGHTS})
+def can_be_drawn(cells: Iterable[Cell], sizes: tuple[int, int]) -> Counter[Cell]:
+    """Those of at most MOST_WEIGHTS weights, with how often they are named; `sizes`: inputs and outputs."""
+    return Counter(cell for cell in cells if cell.weights(*sizes) <= MOST_WEIGHTS)
 
 
 def chosen_cells(networks: Networks, training: Training, sizes: tuple[int, int], seed: int, name: str) -> list[Cell]:
@@ -108,14 +108,14 @@ def _chosen(
     name: str,
 ) -> tuple[Cell, ...]:
     """Cached, since every unit asks for its cell."""
-    cells = Counter(_cells(networks, chosen, labels, augmentation))
+    cells = _cells(networks, chosen, labels, augmentation)
     if networks.draw is None:
-        return tuple(cells)
+        return tuple(dict.fromkeys(cells))
     within = can_be_drawn(cells, sizes)
 
     def rings(cell: Cell) -> float:
         """When the cell's clock rings, whose rate is its weight: the first ones are the draw without replacement."""
-        uniform = (derive_seed("sensitivity draw", seed, name, *map(str, asdict(cell).values())) + 1) / 2**63
+        uniform = (derive_seed("sensitivity draw", seed, name, *map(str, vars(cell).values())) + 1) / 2**63
         return -math.log(uniform) * math.sqrt(cell.weights(*sizes)) / within[cell]
 
     return tuple(sorted(within, key=rings)[: networks.draw])

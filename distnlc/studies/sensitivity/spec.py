@@ -8,7 +8,7 @@ from distnlc.data.catalog import built_in
 from distnlc.data.sources import dimensions, known_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.spec import StudySpec, identity
-from distnlc.studies.sensitivity.cells import Cell, can_be_drawn, chosen_cells, grid, with_twins
+from distnlc.studies.sensitivity.cells import Cell, can_be_drawn, chosen_cells, every_cell, with_twins
 from distnlc.studies.sensitivity.design import LBFGS, MOMENTUM, Factor, Measure, Networks, Training
 
 FILE = 50_000
@@ -37,24 +37,20 @@ class Spec(StudySpec):
             LBFGS in self.training.rates or "optimizer" in self.networks.twins
         ):
             raise ValueError("training.augmentation: lbfgs trains on all images as they are; take it out of the part")
-        self._check_twins()
+        for factor in self.networks.twins:
+            if all(cell.twin(factor) is None for cell in every_cell(self.networks, self.training)):
+                raise ValueError(f"networks.twins: {factor} needs networks {TWINS[factor]}, and the part has none")
         train = known_sizes(self.data_spec)[0]
         if train is not None and (large := [size for size in self.training.batches if size > train]):
             raise ValueError(f"training.batches: {large[0]} points are more than data.train = {train}")
         if (draw := self.networks.draw) is not None:
-            cells = can_be_drawn(grid(self.networks, self.training), dimensions(self.data_spec))
-            if draw > len(cells):
+            there = len(can_be_drawn(every_cell(self.networks, self.training), dimensions(self.data_spec)))
+            if draw > there:
                 raise ValueError(
-                    f"networks.draw = {draw} is more than the {len(cells)} different cells that the lists of networks "
-                    "and training give"
+                    f"networks.draw = {draw} is more than the {there} different cells that the lists of networks and "
+                    "training give"
                 )
         return self
-
-    def _check_twins(self) -> None:
-        """Raises ValueError for a factor in whose other setting no network of the part can be."""
-        for factor in self.networks.twins:
-            if all(cell.twin(factor) is None for cell in grid(self.networks, self.training)):
-                raise ValueError(f"networks.twins: {factor} needs networks {TWINS[factor]}, and the part has none")
 
     @property
     def data_spec(self) -> DataSpec:

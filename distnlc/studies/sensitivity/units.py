@@ -1,8 +1,7 @@
 """The units of a study of sensitivity, and what is known of each before work."""
 
 import math
-from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from distnlc.data import sources
 from distnlc.plugins import DataRecord
@@ -30,21 +29,26 @@ def units(spec: Spec) -> list[Unit]:
     found = []
     for name in spec.part_names():
         part = spec.part(name)
-        fixed, index = part.fixed(), 0
+        fixed, sizes, index = short_id(part.fixed()), sizes_of(part), 0
         for cell in part.cells(name):
-            work = cost(part, cell)
+            own, work, about = cell_id(fixed, cell), cost(part, cell, sizes), label(name, cell)
             for seed in range(1, part.networks.seeds + 1):
-                key = "u" + short_id({"part": name, "spec": fixed, "cell": asdict(cell), "seed": seed})
-                found.append(Unit(key, name, index, work, label(name, cell, seed)))
+                key = "u" + short_id([name, own, seed])
+                found.append(Unit(key, name, index, work, f"{about}, seed {seed}"))
                 index += 1
     return found
 
 
-def label(part: str, cell: Cell, seed: int) -> str:
-    """What a unit is, for people."""
+def cell_id(fixed: str, cell: Cell) -> str:
+    """What networks share that differ in their seed alone; `fixed`: the hash of what the part's networks share."""
+    return short_id({"spec": fixed, "cell": vars(cell)})
+
+
+def label(part: str, cell: Cell) -> str:
+    """What a unit is but for its seed, for people."""
     rate = "" if cell.rate is None else f" {cell.rate:g}"
     special = "".join(f", {word}" for word in (cell.augmentation, f"{cell.labels} labels") if word[:4] not in PLAIN)
-    return f"{part}: {cell.activation}, D {cell.depth}, w {cell.width}, {cell.optimizer}{rate}{special}, seed {seed}"
+    return f"{part}: {cell.activation}, D {cell.depth}, w {cell.width}, {cell.optimizer}{rate}{special}"
 
 
 PLAIN = {"none", "true"}
@@ -69,10 +73,10 @@ def known(spec: Spec, unit: Unit, data: DataRecord) -> dict[str, Any]:
     cell, factors, seed = network_of(part, unit.part, unit.index)
     facts = data.get(unit.part, {})
     d_in, d_out, points = facts.get("d_in"), facts.get("classes"), facts.get("train")
-    fixed = part.fixed()
+    fixed = short_id(part.fixed())
     pairs = {f"pair_{factor}": short_id({"spec": fixed, "cell": cell.without(factor)}) for factor in factors}
-    row = asdict(cell) | {
-        "cell_id": short_id({"spec": fixed, "cell": asdict(cell)}),
+    row = vars(cell) | {
+        "cell_id": cell_id(fixed, cell),
         "seed": seed,
         "dataset": part.data.name,
         "crop": part.data.crop,
@@ -117,7 +121,7 @@ def rows(spec: Spec) -> dict[str, int]:
     counts = dict.fromkeys(("networks", "checks", "layers", "curves", "points", "regions"), 0)
     for name in spec.part_names():
         part = spec.part(name)
-        measure, seeds, points = part.measure, part.networks.seeds, sources.part_sizes(part.data_spec)[0]
+        measure, seeds, points = part.measure, part.networks.seeds, sizes_of(part).points
         for cell in part.cells(name):
             share = FITTED if stops_when_fitted(part, cell) else 1.0
             counts["networks"] += seeds
@@ -131,24 +135,40 @@ def rows(spec: Spec) -> dict[str, int]:
     return counts
 
 
-def cost(part: Spec, cell: Cell) -> float:
+class Sizes(NamedTuple):
+    """A part's data, as far as they are known without files."""
+
+    d_in: int
+    d_out: int
+    points: int
+    tests: int
+
+
+def sizes_of(part: Spec) -> Sizes:
+    """Guesses for what only the files tell: for costs, not for results."""
+    spec = part.data_spec
+    points, _, tests = sources.part_sizes(spec)
+    return Sizes(*sources.dimensions(spec), points, tests)
+
+
+def cost(part: Spec, cell: Cell, sizes: Sizes) -> float:
     """Multiplications of one unit, and what takes as long."""
-    d_in, d_out = sources.dimensions(part.data_spec)
-    points, _, tests = sources.part_sizes(part.data_spec)
     share = FITTED if stops_when_fitted(part, cell) else 1.0
-    steps = share * steps_of(part, cell, points)
-    return steps * step_cost(cell, points, d_in, d_out) + measuring_cost(part, cell, min(tests, 10_000), d_in, d_out)
+    steps = share * steps_of(part, cell, sizes.points)
+    return steps * step_cost(cell, sizes) + measuring_cost(part, cell, sizes)
 
 
-def step_cost(cell: Cell, points: int, d_in: int, d_out: int) -> float:
+def step_cost(cell: Cell, sizes: Sizes) -> float:
     """Of one update, or iteration."""
+    d_in, d_out, points, _ = sizes
     weights, neurons = cell.weights(d_in, d_out), (cell.depth - 1) * cell.width
     batch = (cell.batch or points) * (EVALUATIONS if cell.optimizer == LBFGS else 1.0)
     return STEP + 3 * batch * weights + PIXEL * (batch * (d_in + neurons) / 10 + weights / 20)
 
 
-def measuring_cost(part: Spec, cell: Cell, tests: int, d_in: int, d_out: int) -> float:
+def measuring_cost(part: Spec, cell: Cell, sizes: Sizes) -> float:
     """Of all that is measured."""
+    d_in, d_out, _, tests = sizes
     measure, width, hidden = part.measure, cell.width, cell.depth - 2
     weights = cell.weights(d_in, d_out)
     jacobian = 2 * d_out * (hidden * width**2 + width * min(width, d_in))
