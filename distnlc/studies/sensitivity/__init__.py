@@ -7,6 +7,7 @@ from distnlc.plugins import Kind
 from distnlc.studies.sensitivity.records import CheckRow, CurveRow, LayerRow, NetworkRow, PointRow, RegionRow
 from distnlc.studies.sensitivity.spec import Spec
 from distnlc.studies.sensitivity.units import known, rows, units
+from distnlc.studies.sensitivity.view import Headline, curves
 
 KIND = Kind(
     name="sensitivity",
@@ -25,5 +26,8 @@ KIND = Kind(
     known=known,
     seconds="distnlc.studies.sensitivity.cost:seconds",
     rows=rows,
+    bench="distnlc.studies.sensitivity.speed:measure",
+    headline=Headline,
+    curves=curves,
     presets="distnlc.studies.sensitivity",
 )
