@@ -20,8 +20,9 @@ EVALUATIONS = 1.1
 """of loss and gradient in an iteration of L-BFGS"""
 STEP, PIXEL = 4e4, 60.0
 """multiplications that take the time of an update but for its products, and of each number that it moves"""
-CROSSINGS = 12.0
-"""transitions of a neuron along the translations of an image, about"""
+CROSSINGS, CROSSED = 8.0, 700.0
+"""transitions of a neuron along the translations of an image, about, and multiplications that take the time of a neuron
+at one of them but for its products"""
 
 
 def units(spec: Spec) -> list[Unit]:
@@ -176,10 +177,10 @@ def measuring_cost(part: Spec, cell: Cell, sizes: Sizes) -> float:
     if cell.activation == "tanh" or measure.transitions == "sampled":
         trajectory = along * (hidden * width**2 + PIXEL * (hidden + 1) * width)
     else:  # every crossing of the layers before is a point of the next one
-        trajectory = sum(CROSSINGS * layer * width * (width**2 + PIXEL * width) for layer in range(1, hidden + 1))
+        trajectory = sum(CROSSINGS * layer * width**2 * (2 * width + CROSSED) for layer in range(1, hidden + 2))
     times = 1 + measure.initial
     found = times * (min(measure.jacobian_points, tests) * jacobian + measure.trajectories * trajectory)
     curve = measure.ellipse_bins * (jacobian + measure.ellipse_samples * (hidden * width**2 + PIXEL * width))
     found += len(KINDS) * measure.ellipses * curve
-    found += 2 * measure.planes * measure.grid**2 * (hidden * width**2 + PIXEL * width)
+    found += 2 * measure.planes * measure.grid**2 * 2 * (hidden * width**2 + PIXEL * (hidden + 1) * width)
     return found + tests * weights + measure.points * jacobian
