@@ -29,7 +29,7 @@ from distnlc.files import CACHE_VARIABLE, cache_folder, write_whole
 from distnlc.plugins import Preparation, Source, loaded
 from distnlc.spec import derive_seed, identity, short_id
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """to be raised whenever the same spec, seed and files would give other prepared data"""
 PARTS = ("train", "validation", "test")
 
@@ -49,10 +49,15 @@ class Dataset:
     test_labels: Tensor
     shape: tuple[int, ...] = field(default=(), kw_only=True)
     """of one point before it was flattened, such as (channels, height, width); left out: (d_in,)"""
+    test_rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), kw_only=True)
+    """(n,) int64: each test point's place among those that the part is drawn from, such as in the test file; left out:
+    0 ... n - 1"""
 
     def __post_init__(self) -> None:
         if not self.shape:
             object.__setattr__(self, "shape", (self.d_in,))
+        if not len(self.test_rows):
+            object.__setattr__(self, "test_rows", torch.arange(len(self.test_labels)))
 
     @property
     def d_in(self) -> int:
@@ -178,7 +183,7 @@ def _made(spec: DataSpec, seed: int, source: Source, preparation: Preparation) -
     shape = inputs[0].shape[1:]
     flat = [each.reshape(len(each), math.prod(shape)) for each in inputs]
     tensors = [torch.from_numpy(array) for pair in zip(flat, labels, strict=True) for array in pair]
-    return Dataset(spec.name, classes, *tensors, shape=shape)
+    return Dataset(spec.name, classes, *tensors, shape=shape, test_rows=torch.from_numpy(rows[2]))
 
 
 def _where(spec: DataSpec) -> str:
@@ -187,13 +192,15 @@ def _where(spec: DataSpec) -> str:
 
 def _split(spec: DataSpec, seed: int, points: Points) -> list[np.ndarray]:
     """The rows of the training, validation and test part, each in the arrays that the part is drawn from."""
-    available = len(points.labels)
+    available = len(points.labels) if spec.first is None else spec.first
     available_test = None if points.test_labels is None else len(points.test_labels)
     train, validation, test = sizes = split_sizes(spec, available, available_test)
     if available_test is None:
         asked = [("train + validation + test", sum(sizes), available)]
     else:
         asked = [("train + validation", train + validation, available), ("test", test, available_test)]
+    if spec.first is not None:
+        asked.insert(0, ("first", spec.first, len(points.labels)))
     for what, count, held in asked:
         if count > held or train == 0:
             raise DataError(

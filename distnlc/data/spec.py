@@ -43,6 +43,8 @@ class DataSpec(SpecModel):
     """of `clusters`: distance of the classes' centers from 0, in standard deviations of a class in each direction"""
     crop: NonNegativeInt = 0
     """of images: the side in pixels of their central square that is cut out before the preparation; 0: all of it"""
+    first: PositiveInt | None = None
+    """points that are drawn from: the first ones of the source, or of its training files if it has others; null: all"""
     labels: Literal["true", "random"] = "true"
     """random: training labels are uniformly random classes, fixed by the seed; the other parts keep theirs"""
     source_version: str = "1"

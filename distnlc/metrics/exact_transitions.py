@@ -17,8 +17,8 @@ from distnlc.metrics.chains import Chain
 from distnlc.metrics.measurable import UnmeasurableError
 from distnlc.metrics.neurons import Neuron
 
-NUMBERS = 2**24
-"""pre-activations of one list, at most, unless it is a single segment"""
+NUMBERS = 2**20
+"""pre-activations of one list, at most, unless it is a single segment: what a cache holds"""
 
 
 class _Piece(NamedTuple):

@@ -1,4 +1,4 @@
-"""All initial metrics of one function, by the names of their columns (catalog.py says what each one is)."""
+"""All initial metrics of one function, by the names of their columns (catalog/ says what each one is)."""
 
 import time
 from collections.abc import Iterator

@@ -12,12 +12,14 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from distnlc.data.dataset import Dataset
+from distnlc.training.augmentation import augmented, view_indices, views_of_epoch
 from distnlc.training.evaluation import check_whole, errors_and_losses
-from distnlc.training.population import Population, copy_into, numbers_of
+from distnlc.training.population import Population, copy_into, numbers_of, series
 from distnlc.training.spec import FixedSpec
 from distnlc.training.start import Start
 
@@ -74,8 +76,8 @@ def train_fixed(
     """Trains one run per rate to its end, from the beginning or from a `saved` state of the same population.
 
     `data` must lie on the device and have the dtype of `start.rows`. A training part smaller than a minibatch is one.
-    Raises ValueError if it does not split into whole ones where points depend on one another (batch norm).
-    `after_epoch` is called about once an epoch while there are runs left to train.
+    Raises ValueError if it does not split into whole ones where points depend on one another (batch norm), and for
+    augmentation of what is no image. `after_epoch` is called about once an epoch while there are runs left to train.
     """
     spec = spec.model_copy(update={"batch_size": min(spec.batch_size, len(data.train_labels))})
     check_whole(start.network, data, spec.batch_size, ("train",))
@@ -103,6 +105,10 @@ class FixedTrainer(Population):
         self.epoch_steps = points / spec.batch_size
         self.decays = [math.ceil(epoch * points / spec.batch_size) for epoch in spec.decay_epochs]
         """updates before which the rate falls"""
+        self.views: Tensor | None = None
+        """of images that are augmented"""
+        if spec.augmentation != "none":
+            self.views = view_indices(spec.augmentation, data.shape).to(start.rows.device)
 
     def piece(self) -> None:
         """Trains until the next look, fall of the rate or end, an epoch at most."""
@@ -125,6 +131,17 @@ class FixedTrainer(Population):
         fallen = sum(step <= self.steps for step in self.decays)
         starts = np.array([self.outcomes[member].start_rate for member in self.members], dtype=np.float64)
         return starts * self.spec.decay**fallen
+
+    def presented(self, first: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """With augmentation images of their own for each run, whose orders count through them."""
+        inputs, labels, orders = super().presented(first, count)
+        if self.views is None:
+            return inputs, labels, orders
+        seeds, points = [self.start.seeds[member] for member in self.members], len(labels)
+        views = len(self.views)
+        chosen = series(seeds, points, first, count, lambda seed, epoch: views_of_epoch(views, points, seed, epoch))
+        shown = augmented(inputs[orders], self.views, chosen.to(orders.device)).flatten(0, 1)
+        return shown, labels[orders].flatten(), torch.arange(len(shown), device=orders.device).view_as(orders)
 
     def look(self) -> None:
         """Looks at every run, and lets those go that are fitted or have had their updates."""

@@ -1,6 +1,6 @@
 """A population in training: its program, the runs that are left in it, and the order in which each sees the data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
@@ -42,12 +42,16 @@ class Population:
 
     def train(self, first: int, count: int, rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """Trains all runs on this piece of the stream, in whole minibatches, at rates (runs,). Their mean losses."""
-        data, columns = self.data, torch.from_numpy(rates[:, None]).to(self.program.flat)
+        columns = torch.from_numpy(rates[:, None]).to(self.program.flat)
         if self.start.rate_factors is not None:
             columns = columns * self.start.rate_factors[self.members].to(columns)
-        losses = self.program.train(data.train_inputs, data.train_labels, self.stream(first, count), columns)
+        losses = self.program.train(*self.presented(first, count), columns)
         found: NDArray[np.float64] = losses.double().cpu().numpy()
         return found
+
+    def presented(self, first: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What a piece of the stream presents: inputs, labels, and each run's order of them."""
+        return self.data.train_inputs, self.data.train_labels, self.stream(first, count)
 
     def rows(self, mask: NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(np.flatnonzero(mask)).to(self.program.flat.device)
@@ -69,10 +73,17 @@ class Population:
 def stream(seeds: Sequence[int], points: int, first: int, count: int) -> Tensor:
     """So many indices of the training part, from a position on, of the endless series of shuffled epochs of each seed:
     (seeds, count), or one row where all seeds are the same."""
+    return series(seeds, points, first, count, lambda seed, epoch: _shuffled(points, seed, epoch))
+
+
+def series(
+    seeds: Sequence[int], points: int, first: int, count: int, of_epoch: Callable[[int, int], NDArray[np.int64]]
+) -> Tensor:
+    """A piece of the endless series of each seed's epochs, `of_epoch(seed, epoch)` (points,) one after another."""
     epochs = range(first // points, -(-(first + count) // points))
     position = first % points
     each = {
-        seed: np.concatenate([_shuffled(points, seed, epoch) for epoch in epochs])[position : position + count]
+        seed: np.concatenate([of_epoch(seed, epoch) for epoch in epochs])[position : position + count]
         for seed in dict.fromkeys(seeds)
     }
     return torch.from_numpy(np.stack([each[seed] for seed in (seeds if len(each) > 1 else seeds[:1])]))

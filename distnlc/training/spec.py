@@ -11,6 +11,7 @@ from distnlc.spec import NonNegativeInt, PositiveFloat, PositiveInt, SpecModel
 
 OptimizerName = Literal["sgd", "momentum", "adam", "adam-tf1", "rmsprop-tf1"]
 LossName = Literal["cross-entropy", "squared-error"]
+Augmentation = Literal["none", "shift-flip", "shift-flip-rotate"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -83,6 +84,8 @@ class FixedSpec(StepSpec, StopSpec):
     """at the first update that begins at or after so many epochs"""
     check_steps: PositiveInt | None = None
     """updates between two looks at the training error and loss; None: only after the last"""
+    augmentation: Augmentation = "none"
+    """of images, which `augmentation.py` explains; looks are at the images as they are"""
 
     @field_validator("decay_epochs")
     @classmethod

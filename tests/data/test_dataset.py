@@ -215,3 +215,23 @@ def test_moving_casts_the_inputs_only() -> None:
 
 
 # preparations, crops and labels of one's choice
+
+
+def test_the_first_points_of_the_training_files_alone_can_be_drawn_from(mnist) -> None:
+    """As the study of sensitivity uses the first 50,000 of MNIST's 60,000."""
+    images, labels = random_images(30, 784, seed=1)
+    counts = {"train": 20, "validation": 0, "test": 10, "preparation": "raw"}
+    dataset = load(mnist.model_copy(update=counts | {"first": 20}), seed=0)
+    assert sorted(map(tuple, dataset.train_inputs.tolist())) == sorted(map(tuple, images[:20].astype(float).tolist()))
+    assert sorted(dataset.train_labels.tolist()) == sorted(labels[:20].tolist())
+    with pytest.raises(DataError, match="first = 31 points are asked for and there are 30"):
+        load(mnist.model_copy(update=counts | {"first": 31}), seed=0)
+    with pytest.raises(DataError, match=r"train \+ validation = 20 points are asked for and there are 19"):
+        load(mnist.model_copy(update=counts | {"first": 19}), seed=0)
+
+
+def test_test_points_know_their_rows_in_the_file(mnist) -> None:
+    images, _ = random_images(10, 784, seed=2)
+    dataset = load(mnist.model_copy(update={"test": 6, "preparation": "raw"}), seed=0)
+    assert dataset.test_inputs.tolist() == images[dataset.test_rows.numpy()].astype(float).tolist()
+    assert dataset.test_rows.tolist() != list(range(6))

@@ -97,7 +97,10 @@ def test_counts_that_nobody_states_are_shares_of_what_there_is(fields, available
         ({"name": "libsvm/.hidden"}, "expected a dataset: "),
         ({"name": "libsvm/letter.scale.t"}, "expected a dataset: "),
         ({"name": "libsvm/letter.t.bz2"}, "expected a dataset: "),
-        ({"preparation": "white"}, "'preparation': expected a preparation: features, sphere, layer-norm, raw, paper"),
+        (
+            {"preparation": "white"},
+            "'preparation': expected a preparation: features, varying-features, sphere, layer-norm, raw, paper",
+        ),
         ({"name": "npz"}, "'file': npz needs the path of its file, such as --set data.file=my.npz"),
         ({"file": "my.npz"}, "'file': waveform-noise has no use for it, only npz"),
         ({"crop": 3}, "'crop': waveform-noise has no use for it, only mnist, .*npz"),

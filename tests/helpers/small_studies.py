@@ -28,11 +28,19 @@ TINY_GRADIENTS = (
         for column in ("batch-relu", "layer-tanh")
     ),
 )
+TINY_SENSITIVITY = (
+    *("data={train: 60, test: 40}", "measure={jacobian_points: 20, trajectories: 2}", "training={batches: [20]}"),
+    *("parts.labels.networks={widths: [6], depths: [3], seeds: 1}", "parts.labels.training.epochs=10"),
+    *("parts.configurations.networks={widths: [6], draw: 2}", "parts.configurations.training.epochs=5"),
+    *("parts.points={networks: {widths: [6], depths: [2]}, training: {epochs: 5}}",),
+    "parts.points.measure={points: 10, ellipses: 1, ellipse_bins: 6, ellipse_samples: 4, planes: 1, grid: 32}",
+)
 SMALL = {
     "gradients": ("gradients-quick", TINY_GRADIENTS),
     "moments": ("moments-quick", TINY_MOMENTS),
     "nlc": ("quick", TINY_NLC),
     "nlc-initial": ("nlc-initial-quick", TINY_INITIAL),
+    "sensitivity": ("sensitivity-quick", TINY_SENSITIVITY),
     "rehearsal": ("rehearsal", ("count=4", "seconds=0")),
 }
 """kind -> preset, assignments"""

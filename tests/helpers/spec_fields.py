@@ -16,6 +16,7 @@ CHANGED = {
     "data.preparation": "sphere",
     "data.labels": "random",
     "data.crop": 24,
+    "data.first": 4_500,
     "data.shape": [1, 8, 8],
     "data.separation": 2.0,
     "sampling.count": 3,

@@ -32,7 +32,7 @@ from tests.helpers.spec_fields import CHANGED, TOGETHER, changed
         ),
         (
             {"data": {"nmae": "mnist"}},
-            "unknown field 'data.nmae'; known here: crop, file, labels, name, preparation, preparation_version, "
+            "unknown field 'data.nmae'; known here: crop, file, first, labels, name, preparation, preparation_version, "
             "root, separation, shape, source_version, test, train, validation",
         ),
         (
