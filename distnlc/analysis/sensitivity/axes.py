@@ -4,8 +4,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.scatter import Group
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")
+ACTIVATIONS = {
+    "relu": Group("ReLU", COLOURS[0], "o"),
+    "relu6": Group("ReLU6", COLOURS[5], "s"),
+    "tanh": Group("tanh", COLOURS[1], "^"),
+    "hardtanh": Group("HardTanh", COLOURS[4], "s"),
+    "hardsigmoid": Group("HardSigmoid", COLOURS[2], "^"),
+}
 SQUARE = 2.4
 """side of a small panel, in inches, of which three stand in a row"""
 ONE_DECADE, TWO_DECADES, MANY = 4.0, 50.0, 1e4

@@ -24,7 +24,7 @@ FACTORS = {
     "optimizer": ("optimizer", "momentum", "lbfgs"),
 }
 """factor -> its column, and the names of the good and of the other setting"""
-NAMES = {
+DATA_NAMES = {
     "mnist": "MNIST",
     "fashion-mnist": "Fashion-MNIST",
     "cifar10": "CIFAR10",
@@ -62,7 +62,6 @@ PRESETS = ("sensitivity-quick", "sensitivity-small", "sensitivity")
 LARGER_PRESETS = PRESETS[1:]
 """those that have figures 2 and 3, and all rows of figure 4"""
 MISFIT, SEED_MISFIT = "not fitted", "another seed not fitted"
-MEAN_OF_FEW = "Jacobian norm carried by fewer than 20 test points"
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,8 @@ def size_of(rows: pd.DataFrame) -> str:
 
 def data_name(dataset: str, crop: float, train_points: float) -> str:
     """`CIFAR10 (24 x 24), 800 training images`."""
-    cropped = f" ({crop:.0f} x {crop:.0f})" if crop and crop == crop else ""
-    return f"{NAMES.get(dataset, dataset)}{cropped}, {train_points:,.0f} training images"
+    cropped = f" ({crop:.0f} x {crop:.0f})" if crop > 0 else ""
+    return f"{DATA_NAMES.get(dataset, dataset)}{cropped}, {train_points:,.0f} training images"
 
 
 def left_out(reasons: Mapping[str, int], noun: str) -> str:

@@ -38,7 +38,7 @@ class Criterion:
 
     @property
     def sentence(self) -> str:
-        return f"Figure {self.where}: {self.claim}: {self.verdict}. {self.evidence}"
+        return f"Figure {self.where}, {self.claim}: {self.verdict}. {self.evidence}"
 
 
 def too_few(n: int, fewest: int, noun: str) -> str:

@@ -64,17 +64,17 @@ def criteria(tables: Tables) -> list[Criterion]:
         (
             f"the {LOWEST_GAPS:.0%} with the lowest gaps lie in the upper half of the numbers of weights",
             upper == lowest.size,
-            f"{upper} of {lowest.size} do.",
+            f"{upper} of {lowest.size}.",
         ),
         (
-            f"the training loss does not order networks: |Spearman| below {most:g}",
+            f"the training loss does not order networks, |Spearman| below {most:g}",
             rho is not None and abs(rho.value) < most,
             f"{written(rho)}." if rho else "Too few networks.",
         ),
         (
             "the network with the lowest gap has a training loss above the median",
             best > middle_loss,
-            f"{best:.2g} beside a median of {middle_loss:.2g}.",
+            f"Its loss is {best:.2g}, the median {middle_loss:.2g}.",
         ),
     )
     return [
@@ -124,9 +124,9 @@ def draw(tables: Tables) -> Drawing:
         plain_log(axes, "x")
     if not cells.paper_size:
         remarks.append(
-            f"No verdict is asked for at this size: the numbers of weights span a factor of {_span(cells.frame, 'parameters')}"
-            f" and the training losses one of {_span(cells.frame, 'train_loss')}, while the paper's fixed number of steps "
-            "spreads them over nine decades."
+            "No verdict is asked for at this size: the numbers of weights span a factor of "
+            f"{_span(cells.frame, 'parameters')} and the training losses one of {_span(cells.frame, 'train_loss')}, "
+            "while the paper's fixed number of steps spreads them over nine decades."
         )
     caption = (
         "Generalization gap of networks that are fitted, against the number of weights (left) and the training loss "

@@ -16,24 +16,24 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.sensitivity.axes import COLOURS, plain_log
+from distnlc.analysis.sensitivity.axes import ACTIVATIONS, plain_log
 from distnlc.analysis.sensitivity.cells import PRESETS, left_out, size_of
 from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
-from distnlc.analysis.sensitivity.populations import METRICS, NAMES_OF, Ordered, Population, needed, ordered, populations
+from distnlc.analysis.sensitivity.populations import (
+    METRIC_NAMES,
+    METRICS,
+    Ordered,
+    Population,
+    needed,
+    ordered,
+    populations,
+)
 from distnlc.analysis.sensitivity.thresholds import FEWEST_ROWS, JACOBIAN_CORRELATION, TRANSITIONS_CORRELATION
 from distnlc.analysis.statistics.correlations import TooFewRowsError
 from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.statistics.rank_correlations import RankCorrelation
 from distnlc.analysis.tables import Tables
 
-ACTIVATIONS = {
-    "relu": ("ReLU", COLOURS[0], "o"),
-    "relu6": ("ReLU6", COLOURS[5], "s"),
-    "tanh": ("tanh", COLOURS[1], "^"),
-    "hardtanh": ("HardTanh", COLOURS[4], "v"),
-    "hardsigmoid": ("HardSigmoid", COLOURS[2], "D"),
-}
-"""activation -> its name, colour and marker"""
 X_LABELS = {"jacobian_norm": "Jacobian norm", "transitions": "transitions per trajectory"}
 
 
@@ -90,7 +90,7 @@ def _transitions(found: Sequence[Population], known: Mapping[str, Ordered]) -> I
         most = TRANSITIONS_CORRELATION.paper or 0.0
         yield Criterion(
             one.where("App. 8"),
-            f"no general correlation of transitions and gap: |Spearman| below {most:g}",
+            f"no general correlation of transitions and gap, |Spearman| below {most:g}",
             decided(abs(rho.value) < most, open_ones[one.name]),
             f"{written(rho)}.",
             asked=one.cells.paper_size,
@@ -127,14 +127,14 @@ def draw_against(tables: Tables, metric: str) -> Drawing:
     known = orders(found)
     shown = [one for one in found if (one.frame[metric] > 0).any()]
     if not shown:
-        raise MissingRecordsError(f"no fitted network with positive {NAMES_OF[metric]}")
+        raise MissingRecordsError(f"no fitted network with positive {METRIC_NAMES[metric]}")
     headings = [(one.name, _heading(one, known, metric)) for one in shown]
     activations = [name for name in ACTIVATIONS if any((one.frame["activation"] == name).any() for one in shown)]
     figure, panels = page(headings, height=3.2, marks=[_mark(name) for name in activations])
     remarks = []
     for one, axes in zip(shown, panels, strict=True):
         zeros = _draw_cells(axes, one, metric)
-        left = one.cells.left_out | ({f"{NAMES_OF[metric]} zero": zeros} if zeros else {})
+        left = one.cells.left_out | ({f"{METRIC_NAMES[metric]} zero": zeros} if zeros else {})
         remarks.append(f"{one.name}: {size_of(one.frame)} {left_out(left, 'network')}")
         if one.name in known:
             remarks += _remarks(one, known[one.name], metric)
@@ -153,8 +153,8 @@ def _heading(one: Population, known: Mapping[str, Ordered], metric: str) -> list
 
 
 def _mark(activation: str) -> Line2D:
-    name, colour, marker = ACTIVATIONS[activation]
-    return Line2D([], [], linestyle="", marker=marker, color=colour, markersize=5, label=name)
+    group = ACTIVATIONS[activation]
+    return Line2D([], [], linestyle="", marker=group.marker, color=group.colour, markersize=5, label=group.label)
 
 
 def _draw_cells(axes: Axes, one: Population, metric: str) -> int:
@@ -162,16 +162,16 @@ def _draw_cells(axes: Axes, one: Population, metric: str) -> int:
     frame = one.frame[one.frame[metric].notna() & one.frame["gap"].notna()]
     kept = frame[frame[metric] > 0]
     for activation, rows in kept.groupby("activation"):
-        _, colour, marker = ACTIVATIONS[str(activation)]
+        group = ACTIVATIONS[str(activation)]
         axes.errorbar(
             rows[metric],
             rows["gap"],
             xerr=rows[f"sem_{metric}"].fillna(0),
             yerr=rows["sem_gap"].fillna(0),
             linestyle="",
-            marker=marker,
+            marker=group.marker,
             markersize=4.5,
-            color=colour,
+            color=group.colour,
             alpha=0.85,
             markeredgecolor="white",
             markeredgewidth=0.3,
@@ -219,7 +219,7 @@ def numbers(shown: Sequence[Population], known: Mapping[str, Ordered]) -> pd.Dat
         of_panel = known[one.name]
         for metric in METRICS:
             lead = "–" if metric == "jacobian_norm" else bracketed(of_panel.lead(metric))
-            rows[one.name, NAMES_OF[metric]] = {
+            rows[one.name, METRIC_NAMES[metric]] = {
                 "Spearman": bracketed(of_panel.plain[metric].estimate),
                 "permutation p": text.probability(of_panel.plain[metric].p),
                 "given log weights": bracketed(of_panel.given_size[metric].estimate),

@@ -2,7 +2,7 @@
 
 In: the table of networks. Out: a frame with one row per pair, x the good setting (true labels, augmentation, relu,
 momentum), y the other. Each side is a mean over its networks: seeds, and of momentum also rates and batch sizes. A
-side takes part if all its finished networks are fitted; networks trained with augmentation need not be, as in the paper.
+side takes part if all its finished networks are fitted; those trained with augmentation need not be, as in the paper.
 Where the text is silent: a side of which every network was given up is `failed`, one of which the study has none yet is
 `missing`; a network that diverged is not fitted.
 """
@@ -25,8 +25,7 @@ class Pairs:
 
     factor: str
     frame: pd.DataFrame
-    """`pair`, `part`, `x_gap`, `y_gap`, ..., `x_sem_gap`, ..., `seeds` (of the side that has fewer), `cluster`-free
-    shared fields of x"""
+    """`pair`, `part`, `x_gap`, `y_gap`, `x_sem_gap`, ..., `seeds` (of the side that has fewer), and what x shares"""
     left_out: dict[str, int]
     """reason -> pairs"""
 
@@ -50,21 +49,14 @@ def pairs_of(networks: pd.DataFrame, factor: str) -> Pairs:
     wanted = is_fitted(rows) | ((rows["side"] == "x") & (factor == "augmentation"))
     done = rows["status"] == OK
     usable = (wanted | ~done) & (rows.index.isin(finished(rows).index) | ~done)
-    by_side = pd.DataFrame(
-        {
-            "there": True,
-            "done": done.groupby([rows[key], rows["side"]]).any(),
-            "fitted": usable.groupby([rows[key], rows["side"]]).all(),
-        }
-    ).unstack(fill_value=False)
-    by_side = by_side.reindex(
-        columns=pd.MultiIndex.from_product([["there", "done", "fitted"], SIDES]), fill_value=False
-    ).astype(bool)
-    why = pd.Series("", index=by_side.index)
-    why[~by_side["fitted"].all(axis=1)] = OTHER_MISFIT
-    why[~by_side["fitted"].any(axis=1)] = NEITHER
-    why[~by_side["done"].all(axis=1)] = GIVEN_UP
-    why[~by_side["there"].all(axis=1)] = MISSING
+    there, trained, fitting = (
+        _of_sides(values, rows, key, how) for values, how in ((done | True, "any"), (done, "any"), (usable, "all"))
+    )
+    why = pd.Series("", index=there.index)
+    why[~fitting.all(axis=1)] = OTHER_MISFIT
+    why[~fitting.any(axis=1)] = NEITHER
+    why[~trained.all(axis=1)] = GIVEN_UP
+    why[~there.all(axis=1)] = MISSING
     both = why.index[why == ""]
     frame = _joined(rows[rows[key].isin(both) & done], key)
     return Pairs(factor, frame, counted(why[why != ""]))
@@ -74,6 +66,12 @@ def _sides(rows: pd.DataFrame, factor: str) -> "pd.Series[str]":
     column, good, _ = FACTORS[factor]
     is_good = rows[column] != "none" if factor == "augmentation" else rows[column] == good
     return is_good.map({True: "x", False: "y"})
+
+
+def _of_sides(values: "pd.Series[bool]", rows: pd.DataFrame, key: str, how: str) -> pd.DataFrame:
+    """Pair -> whether `any` or `all` networks of either side have it; a side without networks has nothing."""
+    grouped = values.groupby([rows[key], rows["side"]]).agg(how).unstack()
+    return grouped.reindex(columns=list(SIDES)).fillna(False).astype(bool)
 
 
 def _joined(rows: pd.DataFrame, key: str) -> pd.DataFrame:

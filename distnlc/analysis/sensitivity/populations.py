@@ -10,22 +10,24 @@ import numpy as np
 import pandas as pd
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
-from distnlc.analysis.sensitivity.cells import NAMES, Cells, cells_of
+from distnlc.analysis.sensitivity.cells import DATA_NAMES, Cells, cells_of
 from distnlc.analysis.sensitivity.thresholds import FEW_POINTS
 from distnlc.analysis.statistics.correlations import Floats, TooFewRowsError
+from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.statistics.rank_correlations import (
     RankCorrelation,
     difference,
     partial_rank_correlations,
     rank_correlations,
 )
-from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.tables import Tables
 
 ELSEWHERE = ("ellipses", "regions", "augmentation", "optimizers", "points", "bounds")
 """how the names of parts begin that serve another figure"""
+KEY = ["dataset", "crop", "train_points"]
+"""what makes a panel"""
 METRICS = ("jacobian_norm", "logit_jacobian_norm", "transitions")
-NAMES_OF = {
+METRIC_NAMES = {
     "jacobian_norm": "Jacobian norm",
     "logit_jacobian_norm": "Jacobian norm of the logits",
     "transitions": "transitions",
@@ -79,12 +81,12 @@ def populations(tables: Tables) -> list[Population]:
         & ~networks["part"].astype(str).str.startswith(ELSEWHERE)
     ]
     found = [
-        Population(_name(*key), str(key[0]), cells_of(own))
-        for key, own in rows.groupby(["dataset", "crop", "train_points"], dropna=False)
+        Population(_name(*own.iloc[0][KEY]), str(own["dataset"].iloc[0]), cells_of(own))
+        for _, own in rows.groupby(KEY, dropna=False)
     ]
     several = {one.dataset for one in found if sum(other.dataset == one.dataset for other in found) > 1}
     found = [
-        one if one.dataset in several else Population(NAMES.get(one.dataset, one.dataset), one.dataset, one.cells)
+        one if one.dataset in several else Population(DATA_NAMES.get(one.dataset, one.dataset), one.dataset, one.cells)
         for one in found
     ]
     return sorted((one for one in found if len(one.frame)), key=lambda one: ("mnist" in one.dataset, one.name))
@@ -99,8 +101,8 @@ def needed(tables: Tables) -> list[Population]:
 
 
 def _name(dataset: str, crop: float, train_points: float) -> str:
-    cropped = f" {crop:.0f} x {crop:.0f}" if crop and crop == crop else ""
-    return f"{NAMES.get(dataset, dataset)}{cropped}, {train_points:,.0f} images"
+    cropped = f" {crop:.0f} x {crop:.0f}" if crop > 0 else ""
+    return f"{DATA_NAMES.get(dataset, dataset)}{cropped}, {train_points:,.0f} images"
 
 
 def ordered(population: Population) -> Ordered:
@@ -119,8 +121,8 @@ def ordered(population: Population) -> Ordered:
         reliable=_reliable(frame),
         per_neuron=per_neuron,
         by_depth={
-            int(depth): (float(own["jacobian_norm"].corr(own["gap"], method="spearman")), len(own))
-            for depth, own in frame.groupby("depth")
+            int(own["depth"].iloc[0]): (float(own["jacobian_norm"].corr(own["gap"], method="spearman")), len(own))
+            for _, own in frame.groupby("depth")
             if len(own) > 2
         },
     )

@@ -1,8 +1,7 @@
 """Ratios of two means over the same cases, with bootstrap intervals that keep the cases of one network together."""
 
-from numpy.typing import ArrayLike
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from distnlc.analysis.statistics.correlations import Floats
 from distnlc.analysis.statistics.means import Estimate
