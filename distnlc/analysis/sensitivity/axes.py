@@ -14,10 +14,12 @@ ACTIVATIONS = {
     "hardtanh": Group("HardTanh", COLOURS[4], "s"),
     "hardsigmoid": Group("HardSigmoid", COLOURS[2], "^"),
 }
-SQUARE = 2.4
+SQUARE = 2.5
 """side of a small panel, in inches, of which three stand in a row"""
-ONE_DECADE, TWO_DECADES, MANY = 4.0, 50.0, 1e4
-"""ratios of an axis's ends, up to which it has numbers at every, at 1, 2 and 5, and at powers of ten"""
+SUBS = ((2.5, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), (8.0, (1, 1.5, 2, 3, 5, 7)), (50.0, (1, 2, 5)))
+"""up to which ratio of its ends a logarithmic axis has numbers at these multiples of a power of ten"""
+MANY = 1e4
+"""ratio of its ends, beyond which numbers are written as powers of ten"""
 
 
 def plain_log(axes: Axes, which: str) -> None:
@@ -37,10 +39,10 @@ def plain_log(axes: Axes, which: str) -> None:
             axis.set_major_formatter(FuncFormatter(lambda value, _: text.power_of_ten(value)))
             axis.set_minor_locator(NullLocator())
             continue
-        subs = (1, 1.5, 2, 3, 5, 7) if span < ONE_DECADE else (1, 2, 5) if span < TWO_DECADES else (1,)
+        subs = next((subs for most, subs in SUBS if span < most), (1.0,))
         axis.set_major_locator(LogLocator(subs=subs, numticks=20))
         axis.set_major_formatter(FuncFormatter(_short))
-        axis.set_minor_locator(LogLocator(subs=(2, 5)) if span >= TWO_DECADES else NullLocator())
+        axis.set_minor_locator(LogLocator(subs=(2, 5)) if len(subs) == 1 else NullLocator())
         axis.set_minor_formatter(NullFormatter())
 
 

@@ -184,7 +184,8 @@ def _draw_bounds(axes: Axes, one: PointsOf, values: Floats, above: bool, log: bo
         axes.patch.set_alpha(0.92)
     else:
         axes.set_xlim(0, None)
-        axes.set_ylim(0, 1.05 * values.max())
+        # the inset needs room above points that stay high
+        axes.set_ylim(0, values.max() / 0.52 if above else 1.05 * max(values.max(), found.high.max()))
 
 
 def numbers(found: list[Agreement]) -> pd.DataFrame:

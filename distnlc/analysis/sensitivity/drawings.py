@@ -30,7 +30,7 @@ def draw_ellipse(axes: Axes) -> None:
         axes.annotate(f"x{'₁₂₃'[number - 1]}", (x, y), (1.3 * x, 1.25 * y), ha="center", va="center", fontsize=10)
     for angle, label in zip(corners, ("π/3", "π", "5π/3"), strict=True):
         axes.text(0.68 * math.cos(angle), 0.68 * math.sin(angle), label, ha="center", va="center", fontsize=8.5)
-    axes.annotate("t = 0", (1, 0), (0.62, 0), ha="center", va="center", fontsize=8.5)
+    axes.text(1.12, 0, "t = 0", ha="left", va="center", fontsize=8.5)
     axes.plot(1, 0, marker="|", markersize=9, color=COLOURS[6])
     axes.set_xlim(-1.6, 1.6)
     axes.set_ylim(-1.6, 1.6)
@@ -52,17 +52,16 @@ def _digit() -> Image:
 
 def draw_trajectory(_: Tables) -> Drawing:
     """App. 7: the horizontal translations of a digit, joined by straight lines, among linear regions."""
-    figure, (left, right) = page([("translations of one image", []), ("the trajectory through them", [])], height=3.4)
+    figure, (left, right) = page([("translations of one image", []), ("the trajectory through them", [])], height=2.8)
     digit = _digit()
     shifts = np.arange(0, SIDE, SIDE // 4)
     tiles = np.concatenate([np.pad(np.roll(digit, shift, axis=1), 1, constant_values=0.4) for shift in shifts], axis=1)
     left.imshow(1 - tiles, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    left.set_title("   ".join(f"shift {shift}" for shift in shifts), fontsize=9, y=-0.02, va="top", loc="center", pad=0)
+    for place, shift in enumerate(shifts):
+        left.text((place + 0.5) / shifts.size, -0.04, f"shift {shift}", transform=left.transAxes, ha="center", va="top")
     left.set_axis_off()
-    generator, images = (
-        np.random.default_rng(4),
-        np.array([np.roll(digit, shift, axis=1).ravel() for shift in range(SIDE)]),
-    )
+    generator = np.random.default_rng(4)
+    images = np.array([np.roll(digit, shift, axis=1).ravel() for shift in range(SIDE)])
     plane = np.linalg.svd(images - images.mean(axis=0), full_matrices=False)[2][:3]
     points = (images - images.mean(axis=0)) @ plane.T
     across, up = points[:, 0] + 0.35 * points[:, 2], points[:, 1] + 0.2 * points[:, 2]
@@ -109,7 +108,7 @@ def draw_evidence(_: Tables) -> Drawing:
         axes.set_xlim(0, 8)
         axes.set_ylim(0, None)
     for label, colour, up in (("small model", COLOURS[0], 0.9), ("large model", COLOURS[1], 0.78)):
-        panels[0].text(0.62, up, label, transform=panels[0].transAxes, color=colour, fontsize=9.5)
+        panels[1].text(0.55, up, label, transform=panels[1].transAxes, color=colour, fontsize=9.5)
     caption = (
         "A drawing. Left: the evidence of a small model is narrow and high, so that it wins wherever it fits a data "
         "set D. Right: the large model may give most of its mass to simple functions too, so that which model wins "

@@ -226,7 +226,7 @@ def draw(tables: Tables) -> Drawing:
     if curves is None:
         raise MissingRecordsError("no fitted network that was measured along ellipses")
     headings = [
-        ("an ellipse through three points", ["it passes them at π/3, π and 5π/3"]),
+        ("an ellipse", ["through three points"]),
         *((name, [_short(curves, metric, kind) for kind in curves.kinds()]) for metric, name in METRICS.items()),
     ]
     marks = [Line2D([], [], color=KINDS[kind], linewidth=1.6, label=WORDS[kind]) for kind in curves.kinds()]
@@ -254,11 +254,12 @@ def _short(curves: Curves, metric: str, kind: str) -> str:
 
 def _draw_curves(axes: Axes, curves: Curves, metric: str) -> None:
     scale = curves.width if metric == "transitions" else 1.0
+    closed = np.append(curves.angles, 2 * math.pi)
     for kind in curves.kinds():
-        mean, error = (each / scale for each in curves.averaged(metric, kind))
+        mean, error = (np.append(each, each[0]) / scale for each in curves.averaged(metric, kind))
         low = np.maximum(mean - error, mean / 10)  # on a log axis a band that reaches zero has no lower end
-        axes.fill_between(curves.angles, low, mean + error, color=KINDS[kind], alpha=0.2, linewidth=0)
-        axes.plot(curves.angles, mean, color=KINDS[kind], linewidth=1.3)
+        axes.fill_between(closed, low, mean + error, color=KINDS[kind], alpha=0.2, linewidth=0)
+        axes.plot(closed, mean, color=KINDS[kind], linewidth=1.3)
     for angle in ANCHORS:
         axes.axvline(angle, color="0.6", linestyle=":", linewidth=0.9, zorder=1)
     axes.set_xticks(ANCHORS, ["π/3", "π", "5π/3"])

@@ -34,6 +34,7 @@ from distnlc.analysis.tables import Tables
 STATES = {"initial": "before training", "trained": "after training"}
 RADIUS = 0.8
 """distance of the three points from the centre"""
+TICKS = (-1, -0.5, 0, 0.5, 1)
 PLACES = ("near", "opposite", "centre", "elsewhere")
 
 
@@ -147,6 +148,8 @@ def draw(tables: Tables) -> Drawing:
             map_ = unpacked(first["boundaries"], int(first["grid"]))
             _draw_map(axes, map_)
         axes.grid(visible=False)
+        axes.set_xticks(TICKS)
+        axes.set_yticks(TICKS)
         axes.set_xlabel("p", labelpad=0)
         axes.set_ylabel("q", labelpad=0)
     remarks = [f"{size_of(found.networks)} {left_out(found.left_out, 'network')}"]

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
@@ -26,6 +27,9 @@ from distnlc.analysis.sensitivity.thresholds import FEW_POINTS
 from distnlc.analysis.statistics.shares import Share, share_above
 from distnlc.analysis.tables import Tables
 
+STEPS = (1, 2, 5, 10)
+"""between the numbers at axes that are not logarithmic, times powers of ten"""
+
 
 def draw(tables: Tables) -> Drawing:
     """Raises MissingRecordsError if no pair is complete."""
@@ -35,7 +39,9 @@ def draw(tables: Tables) -> Drawing:
     datasets = list(dict.fromkeys(name for one in every for name in one.frame["dataset"]))
     colours = dict(zip(datasets, COLOURS, strict=False))
     headings = [
-        (f"{ROWS[one.factor][0]}: {name}", _heading(one, metric)) for one in every for metric, name in METRICS.items()
+        (f"{one.factor}: {name.removeprefix('generalization ')}", _heading(one, metric))
+        for one in every
+        for metric, name in METRICS.items()
     ]
     marks = [
         Line2D([], [], linestyle="", marker="o", color=colour, markersize=5, label=DATA_NAMES.get(name, name))
@@ -102,11 +108,16 @@ def _diagonal(axes: Axes, log: bool) -> None:
         axes.set_yscale("log")
     low = min(axes.get_xlim()[0], axes.get_ylim()[0])
     high = max(axes.get_xlim()[1], axes.get_ylim()[1])
+    beside = (high / low) ** 0.04 if log else 0.04 * (high - low)  # points of one value lie at the very edge
+    low, high = (low / beside, high * beside) if log else (low - beside, high + beside)
     axes.plot([low, high], [low, high], **LINE_STYLE, zorder=1)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
     if log:
         plain_log(axes, "xy")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
 
 
 def _remarks(one: Pairs) -> list[str]:

@@ -25,5 +25,6 @@ KIND = Kind(
     known=known,
     seconds="distnlc.studies.sensitivity.cost:seconds",
     rows=rows,
+    report="distnlc.analysis.sensitivity.report:REPORT",
     presets="distnlc.studies.sensitivity",
 )
