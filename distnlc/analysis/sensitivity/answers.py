@@ -68,7 +68,7 @@ def _overview(tables: Tables, every: Sequence[Pairs]) -> list[str]:
 
 def _failing(found: list[Criterion], figures: Sequence[str]) -> list[str]:
     """What is asked for in these figures and does not hold."""
-    return [one.sentence for one in acceptance.failing(found) if one.where.split(",")[0] in figures]
+    return [one.sentence for one in acceptance.failing(found) if one.figure in figures]
 
 
 def _pairs(every: Sequence[Pairs]) -> list[str]:
@@ -77,7 +77,8 @@ def _pairs(every: Sequence[Pairs]) -> list[str]:
         found = comparisons(of_factor)
         said += [_of_dataset(found[place : place + 3]) for place in range(0, len(found), 3)]
         if of_factor.left_out:
-            said.append(f"{ROWS[of_factor.factor][0].capitalize()}: {left_out(of_factor.left_out, 'pair')}")
+            left = left_out(of_factor.left_out, "pair").removeprefix("Left out")
+            said.append(f"Left out of the pairs of {ROWS[of_factor.factor][0]}{left}")
     return said
 
 

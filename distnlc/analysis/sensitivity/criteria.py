@@ -31,6 +31,11 @@ class Criterion:
     """why there is no verdict"""
 
     @property
+    def figure(self) -> str:
+        """`4`."""
+        return self.where.split(",")[0]
+
+    @property
     def verdict(self) -> str:
         if self.holds is None:
             return f"{OPEN}: {self.why_open}" if self.why_open else OPEN
@@ -85,4 +90,6 @@ _SORTS = ((HOLDS, True), (FAILS, False), (OPEN, None))
 
 
 def _named(found: Sequence[Criterion]) -> str:
-    return f" (figure {'; '.join(dict.fromkeys(one.where for one in found))})" if found else ""
+    """The figures that they are about."""
+    figures = dict.fromkeys(one.figure for one in found)
+    return f" (figure{'s' * (len(figures) > 1)} {', '.join(figures)})" if figures else ""

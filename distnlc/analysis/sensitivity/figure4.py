@@ -59,7 +59,8 @@ def draw(tables: Tables) -> Drawing:
         for axes, metric in zip(panels[3 * place : 3 * place + 3], METRICS, strict=True):
             zeros = _draw_pairs(axes, one, metric, colours)
             if zeros:
-                remarks.append(f"{ROWS[one.factor][0]}, {METRICS[metric]}: {zeros} pairs with a zero are not drawn.")
+                counted = "1 pair with a zero is" if zeros == 1 else f"{zeros} pairs with a zero are"
+                remarks.append(f"{ROWS[one.factor][0].capitalize()}, {METRICS[metric]}: {counted} not drawn.")
         remarks += _remarks(one)
     caption = (
         "Each point is a pair of networks that are equal but for one setting: x with the good one, y with the other; a "

@@ -20,15 +20,17 @@ from distnlc.analysis.sensitivity import (
 from distnlc.analysis.sensitivity.answers import answers
 from distnlc.analysis.sensitivity.axes import ACTIVATIONS
 from distnlc.analysis.sensitivity.cells import PRESETS, finished, is_fitted
+from distnlc.analysis.sensitivity.populations import ELSEWHERE
 from distnlc.analysis.tables import Tables
 from distnlc.studies.sensitivity.records import NetworkRow
 
 
 def points(tables: Tables) -> list[PointsPart]:
-    """Every network that was measured, fitted or not."""
+    """Every network that was measured, fitted or not; first the parts that figure 5 shows."""
     networks = finished(tables.networks)
     rows = networks.assign(**{"fitted or not": is_fitted(networks).map({True: "fitted", False: "not fitted"})})
-    return [PointsPart(str(part), own, judged_by="gap") for part, own in rows.groupby("part", sort=False)]
+    parts = [PointsPart(str(part), own, judged_by="gap") for part, own in rows.groupby("part", sort=False)]
+    return sorted(parts, key=lambda part: part.title.startswith(ELSEWHERE))
 
 
 def group_of(rows: pd.DataFrame) -> ArrayLike:
