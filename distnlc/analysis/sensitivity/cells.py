@@ -124,10 +124,14 @@ def counted(reasons: "pd.Series[str]") -> dict[str, int]:
 
 
 def averaged(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """One row per group: what its networks share, means, standard errors of the mean over them, `seeds`."""
+    """One row per group: what its networks share, means, standard errors of the mean over them, `seeds`.
+
+    `jacobian_effective_points` is the fewest of any, since one mean that few points carry spoils that over seeds.
+    """
     groups = rows.groupby(list(keys), sort=False)
     shared = [name for name in (*SHARED, "cluster") if name in rows and name not in keys]
     means, deviations = groups[list(AVERAGED)].mean(), groups[list(AVERAGED)].std(ddof=1)
+    means["jacobian_effective_points"] = groups["jacobian_effective_points"].min()
     errors = deviations.div(np.sqrt(groups[list(AVERAGED)].count())).add_prefix("sem_")
     return pd.concat([groups[shared].first(), means, errors, groups.size().rename("seeds")], axis=1).reset_index()
 

@@ -93,7 +93,7 @@ def test_few_pairs_networks_and_rows_get_no_verdict() -> None:
 
 def test_a_study_that_still_runs_says_how_many_pairs_wait() -> None:
     whole = sensitivity_tables(parts=["labels"])
-    partly = with_networks(whole, lambda rows: rows.iloc[:-7])
+    partly = with_networks(whole, lambda rows: rows[(rows["labels"] == "true") | (rows["index"] < 26)])
     said = [line for part in REPORT.answers(partly).parts for line in part.sentences]
     assert "Left out of the pairs of labels: 4 pairs (4 other missing)." in said
 

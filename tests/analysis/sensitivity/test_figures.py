@@ -118,7 +118,7 @@ def test_maps_are_drawn_with_q_upwards(tables: Tables) -> None:
     (image,) = before.images
     assert image.origin == "lower"
     assert tuple(image.get_extent()) == (-1, 1, -1, 1)
-    assert np.asarray(image.get_array()) == pytest.approx(np.sqrt(boundary_map(1.0)))
+    assert np.asarray(image.get_array()) == pytest.approx(np.sqrt(boundary_map(1.0).astype(float)))
 
 
 def test_planes_of_networks_that_are_not_fitted_are_left_out(tables: Tables) -> None:
