@@ -16,7 +16,7 @@ def test_panels_have_the_asked_size_and_stand_in_rows(columns: int, width: float
 
 
 def test_headings_wrap_by_the_width_of_their_panel() -> None:
-    heading = ("a title of some forty characters, or more", [])
+    heading: tuple[str, list[str]] = ("a title of some forty characters, or more", [])
     wide, narrow = (page([heading], height=2.0, width=width)[1][0].get_title(loc="left") for width in (4.6, 2.3))
     assert "\n" not in wide
     assert narrow.count("\n") == 1
