@@ -203,7 +203,7 @@ def test_agreement_counts_points_by_their_own_scale(tables: Tables) -> None:
 def test_fits_are_counted_by_part_and_activation(tables: Tables) -> None:
     sections = dict(fits.tabulate(tables).sections)
     found = sections["activations: CIFAR10 (24 x 24), 800 training images"]
-    assert found.loc["hardsigmoid", ["networks", "fitted"]].tolist() == ["16", "15"]
+    assert [found["networks"]["hardsigmoid"], found["fitted"]["hardsigmoid"]] == ["16", "15"]
     assert "true, tanh" in sections["labels: CIFAR10 (24 x 24), 800 training images"].index
 
 
