@@ -17,6 +17,7 @@ _HOME = {
     "correlate": "distnlc.analysis.statistics.correlations",
     "Tables": "distnlc.analysis.tables",
     "load": "distnlc.analysis.tables",
+    "pairs": "distnlc.analysis.sensitivity.pairs",
 }
 
 __all__ = ["EXAMPLE", "EXAMPLES", *_HOME]  # noqa: PLE0604 (names of the map above)

@@ -1,4 +1,4 @@
-"""The page of a figure: panels of one size, two in a row, a heading above each, marks explained at the bottom.
+"""The page of a figure: panels of one size, two in a row or more, a heading above each, marks explained at the bottom.
 
 Places are given in inches instead of being searched for by matplotlib, which would take half of a figure's time;
 so a panel has the same size in every figure.
@@ -23,21 +23,26 @@ Heading = tuple[str, Sequence[str]]
 """a panel's title and what stands below it, one line each"""
 
 
-def page(headings: Sequence[Heading], *, height: float, marks: Sequence[Artist] = ()) -> tuple[Figure, list[Axes]]:
-    """An empty figure with one panel per heading; height: of the axes, in inches; marks: explained by their labels."""
-    wrapped = [_wrap(heading) for heading in headings]
+def page(
+    headings: Sequence[Heading], *, height: float, width: float = WIDTH, marks: Sequence[Artist] = (), columns: int = 2
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure with one panel per heading, at most `columns` in a row.
+
+    height, width: of the axes, in inches. marks: explained by their labels.
+    """
+    wrapped = [_wrap(heading, width / WIDTH) for heading in headings]
     head = max(TITLE_LINE * len(title) + DETAIL_LINE * len(details) for title, details in wrapped) + 0.14
-    columns = min(len(wrapped), 2)
+    columns = min(len(wrapped), columns)
     marks_columns = 2 if columns == 1 and len(marks) > 3 else max(1, len(marks))
     foot = MARKS_LINE * math.ceil(len(marks) / marks_columns)
-    across, down = LEFT + WIDTH + RIGHT, head + height + BOTTOM + GAP
-    width, whole = columns * across, math.ceil(len(wrapped) / columns) * down + foot
-    figure = Figure(figsize=(width, whole))
+    across, down = LEFT + width + RIGHT, head + height + BOTTOM + GAP
+    breadth, whole = columns * across, math.ceil(len(wrapped) / columns) * down + foot
+    figure = Figure(figsize=(breadth, whole))
     panels = []
     for position, (title, details) in enumerate(wrapped):
         row, column = divmod(position, columns)
         left, bottom = column * across + LEFT, whole - row * down - head - height
-        axes = figure.add_axes((left / width, bottom / whole, WIDTH / width, height / whole))
+        axes = figure.add_axes((left / breadth, bottom / whole, width / breadth, height / whole))
         axes.grid(color="0.92", linewidth=0.6)
         axes.set_axisbelow(True)
         up = 1 + 0.07 / height
@@ -50,8 +55,9 @@ def page(headings: Sequence[Heading], *, height: float, marks: Sequence[Artist] 
     return figure, panels
 
 
-def _wrap(heading: Heading) -> tuple[list[str], list[str]]:
+def _wrap(heading: Heading, share: float) -> tuple[list[str], list[str]]:
+    """Lines for a panel of a share of the usual width."""
     title, details = heading
-    return textwrap.wrap(title, TITLE_CHARACTERS), [
-        line for detail in details for line in textwrap.wrap(detail, DETAIL_CHARACTERS)
+    return textwrap.wrap(title, round(share * TITLE_CHARACTERS)), [
+        line for detail in details for line in textwrap.wrap(detail, round(share * DETAIL_CHARACTERS))
     ]

@@ -31,6 +31,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 LARGE_SVG = 300_000
 """bytes, beyond which the page holds a figure as pixels"""
 ELSEWHERE = "`distnlc report DIR --out FOLDER` writes it elsewhere"
+SENTENCE = 60
+"""characters, beyond which a table's cells are read as sentences, which are wrapped"""
 DOTS_PER_INCH = 96
 """of a page, where letters should have the same size in every figure"""
 
@@ -180,4 +182,7 @@ def _further(part: PartAnswers, shown: Sequence[ShownTable]) -> list[str]:
 
 def _html(frame: pd.DataFrame, index: bool = True) -> str:
     """A frame of strings as HTML, what they say escaped."""
-    return frame.to_html(border=0, index=index, index_names=False, classes="numbers" if index else "rows")
+    classes = "numbers" if index else "rows"
+    if frame.map(lambda cell: len(str(cell)) > SENTENCE).any(axis=None):
+        classes += " sentences"
+    return frame.to_html(border=0, index=index, index_names=False, classes=classes)

@@ -29,5 +29,6 @@ KIND = Kind(
     bench="distnlc.studies.sensitivity.speed:measure",
     headline=Headline,
     curves=curves,
+    report="distnlc.analysis.sensitivity.report:REPORT",
     presets="distnlc.studies.sensitivity",
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from distnlc.analysis.drawing import figure as drawing
@@ -233,3 +234,8 @@ def test_a_report_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     (folder / "report").write_text("")
     with pytest.raises(StoreError, match=r"report/index\.html: cannot be written: .*report DIR --out FOLDER"):
         page_of(folder)
+
+
+def test_a_table_of_sentences_wraps_and_one_of_numbers_does_not() -> None:
+    assert 'class="dataframe numbers sentences"' in report._html(pd.DataFrame({"found": ["word " * 20]}))
+    assert 'class="dataframe numbers"' in report._html(pd.DataFrame({"found": ["0.62 [0.50, 0.70]"]}))

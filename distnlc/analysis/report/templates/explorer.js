@@ -249,6 +249,7 @@ function drawLines() {
 }
 
 function absent(detail) {
+  if (!words) return ""; // there is no more of any
   const found = detail ? `has no ${words.noun}s` : `has more in the study's tables, but not in this page`;
   return `${capital(data.noun)} ${columns.index[chosen]} ${found}.`;
 }

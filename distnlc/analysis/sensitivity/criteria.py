@@ -1,0 +1,95 @@
+"""Claims judged by the rows: what is asked, what was found, and whether it holds.
+
+A claim that is asked for at this size is accepted or not. One that the paper makes and that is not asked for at this
+size is reported all the same: a negative where the rows do not show it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+HOLDS, FAILS, OPEN = "holds", "does not hold", "no verdict"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One claim about one panel of a figure."""
+
+    where: str
+    """figure and panel: `4, labels`"""
+    claim: str
+    holds: bool | None
+    """None: no verdict is written"""
+    evidence: str
+    """the numbers behind it"""
+    asked: bool = True
+    """whether it is asked for at this size; else it is the paper's claim alone"""
+    basis: str = ""
+    """what the prototype found, which the threshold rests on"""
+    why_open: str = ""
+    """why there is no verdict"""
+
+    @property
+    def figure(self) -> str:
+        """`4`."""
+        return self.where.split(",")[0]
+
+    @property
+    def verdict(self) -> str:
+        if self.holds is None:
+            return f"{OPEN}: {self.why_open}" if self.why_open else OPEN
+        return HOLDS if self.holds else FAILS
+
+    @property
+    def sentence(self) -> str:
+        return f"Figure {self.where}, {self.claim}: {self.verdict}. {self.evidence}"
+
+
+def too_few(n: int, fewest: int, noun: str) -> str:
+    """Why so few decide nothing; empty if they are enough."""
+    return "" if n >= fewest else f"{n or 'no'} {noun}, at least {fewest} decide"
+
+
+def decided(holds: bool, why_open: str) -> bool | None:
+    """The verdict, or None where there is a reason for none."""
+    return None if why_open else bool(holds)
+
+
+def frame(found: Iterable[Criterion]) -> pd.DataFrame:
+    """A row for each."""
+    every = list(found)
+    rows = [
+        {"claim": one.claim, "verdict": one.verdict, "found": one.evidence, "prototype": one.basis or "–"}
+        for one in every
+    ]
+    return pd.DataFrame(rows, index=[one.where for one in every])
+
+
+def tally(found: Sequence[Criterion]) -> list[str]:
+    """How many asked for hold, and which negatives there are, in sentences."""
+    asked, others = [one for one in found if one.asked], [one for one in found if not one.asked]
+    said = []
+    if asked:
+        counts = {verdict: [one for one in asked if one.holds is holds] for verdict, holds in _SORTS}
+        said.append(
+            f"Of {len(asked)} criteria {len(counts[HOLDS])} hold, {len(counts[FAILS]) or 'none'} "
+            f"{'does' if len(counts[FAILS]) == 1 else 'do'} not{_named(counts[FAILS])}, "
+            f"{len(counts[OPEN]) or 'none'} stay{'s' if len(counts[OPEN]) == 1 else ''} open{_named(counts[OPEN])}."
+        )
+    if others:
+        shown = sum(one.holds is True for one in others)
+        said.append(
+            f"Of {len(others)} further claims of the paper, which are not asked for at this size, the rows show "
+            f"{shown or 'none'}."
+        )
+    return said
+
+
+_SORTS = ((HOLDS, True), (FAILS, False), (OPEN, None))
+
+
+def _named(found: Sequence[Criterion]) -> str:
+    """The figures that they are about."""
+    figures = dict.fromkeys(one.figure for one in found)
+    return f" (figure{'s' * (len(figures) > 1)} {', '.join(figures)})" if figures else ""

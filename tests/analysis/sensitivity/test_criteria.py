@@ -1,0 +1,126 @@
+"""Verdicts tell a study in which the paper's claims hold from one in which sensitivity says nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from distnlc.analysis.drawing.missing import MissingRecordsError
+from distnlc.analysis.sensitivity import acceptance
+from distnlc.analysis.sensitivity.criteria import Criterion, tally
+from distnlc.analysis.sensitivity.report import REPORT
+from distnlc.analysis.tables import Tables
+from tests.helpers.synthetic_sensitivity import network, sensitivity_tables, tables_of
+
+BY_CHANCE = {
+    "random ellipses flat",  # they are
+    "means in the order",
+    "among misclassified points Spearman",
+    "more points misclassified",
+    "Spearman of transitions and gap below",
+}
+"""what a study without any effect may fulfil"""
+
+
+@pytest.fixture(scope="module")
+def holding() -> Tables:
+    return sensitivity_tables()
+
+
+@pytest.fixture(scope="module")
+def failing() -> Tables:
+    return sensitivity_tables(claims=False)
+
+
+@pytest.fixture(scope="module")
+def found(holding: Tables) -> list[Criterion]:
+    return acceptance.criteria(holding)
+
+
+def with_networks(tables: Tables, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Tables:
+    return replace(tables, frames=tables.frames | {"networks": change(tables.networks)})
+
+
+def test_everything_asked_for_holds_where_the_claims_hold(found: list[Criterion]) -> None:
+    assert [one.sentence for one in found if one.asked and not one.holds] == []
+    assert {one.figure for one in found if one.asked} == {"2", "3", "4", "5", "6", "App. 8", "App. 11"}
+
+
+def test_what_is_asked_for_does_not_hold_where_sensitivity_says_nothing(failing: Tables) -> None:
+    wrong = [
+        one.sentence
+        for one in acceptance.criteria(failing)
+        if one.asked and one.holds and "before training" not in one.claim
+        if not any(one.claim.startswith(each) for each in BY_CHANCE)
+    ]
+    assert wrong == []
+
+
+def test_the_same_claims_are_judged_in_both(found: list[Criterion], failing: Tables) -> None:
+    assert [(one.where, one.claim) for one in found] == [(one.where, one.claim) for one in acceptance.criteria(failing)]
+
+
+def test_at_the_paper_s_size_its_claims_are_asked_for(holding: Tables, found: list[Criterion]) -> None:
+    large = acceptance.criteria(with_networks(holding, lambda rows: rows.assign(train_points=50_000)))
+    extra = [one for one in large if not one.asked]
+    assert {one.claim.split(",")[0] for one in extra} <= {
+        "more than half of the top tenth of Jacobian norms misclassified"  # on MNIST alone
+    }
+    asked = {(one.where, one.claim) for one in large if one.asked}
+    assert ("3", "after training density near the points to that opposite at most 0.5") in asked
+    assert ("4, augmentation", "higher test accuracy with augmentation in a share of at least 1") in asked
+    assert not any(one.figure == "1" for one in found if one.asked)
+
+
+def test_few_pairs_networks_and_rows_get_no_verdict() -> None:
+    rows: list[dict[str, Any]] = []
+    for index in range(4):
+        about = {"pair_labels": f"p{index}", "gap": 0.7 + 0.01 * index, "jacobian_norm": 1.0 + index}
+        rows.append(network("labels", index, **about))
+        rows.append(network("labels", index + 50, **(about | {"labels": "random", "gap": 0.9})))
+    tables = tables_of(rows)
+    found = acceptance.criteria(tables)
+    assert {one.holds for one in found} == {None}
+    labels = next(one for one in found if one.where == "4, labels, CIFAR10")
+    assert labels.verdict == "no verdict: 4 pairs, at least 5 decide"
+    assert labels.evidence.startswith("4 of 4 [0.51, 1.00]")  # the interval is shown
+    figure5 = next(one for one in found if one.figure == "5")
+    assert figure5.verdict == "no verdict: 4 networks, at least 10 decide"
+    assert "Spearman 1.00" in figure5.evidence
+
+
+def test_a_study_that_still_runs_says_how_many_pairs_wait() -> None:
+    whole = sensitivity_tables(parts=["labels"])
+    partly = with_networks(whole, lambda rows: rows[(rows["labels"] == "true") | (rows["index"] < 26)])
+    said = [line for part in REPORT.answers(partly).parts for line in part.sentences]
+    assert "Left out of the pairs of labels: 4 pairs (4 other missing)." in said
+
+
+def test_answers_are_sentences_with_negatives_listed(holding: Tables, failing: Tables) -> None:
+    answers = REPORT.answers(holding)
+    assert answers.overview[0] == (
+        "Of 30 pairs on CIFAR10 that differ in labels alone, 30 have the larger Jacobian norm with random labels."
+    )
+    assert answers.work[0].startswith("236 networks (0 failed), 223 of them fitted")
+    titles = {part.title: part for part in answers.parts}
+    negatives = titles["Claims of the paper that these rows do not show"].sentences
+    assert any(line.startswith("Figure 2, transitions, ellipses through one class") for line in negatives)
+    assert all("not shown" in line for line in negatives)
+    wrong = [line for part in REPORT.answers(failing).parts for line in part.sentences if "does not hold" in line]
+    assert any(line.startswith("Figure 4, labels, CIFAR10, Jacobian norm above the diagonal") for line in wrong)
+
+
+def test_a_tally_names_the_figures(failing: Tables) -> None:
+    first, second = tally(acceptance.criteria(failing))
+    assert "do not (figures 2, 3, 4, 5, App. 8, 6, App. 11), none stay open" in first
+    assert second.startswith("Of 15 further claims of the paper")
+
+
+def test_an_empty_study_has_answers_and_says_what_is_missing() -> None:
+    empty = tables_of([])
+    assert REPORT.answers(empty).work == ["0 networks (0 failed), 0 of them fitted, 0 s one after the other"]
+    for table in REPORT.tables:
+        with pytest.raises(MissingRecordsError):
+            table.tabulate(empty)
