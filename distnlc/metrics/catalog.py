@@ -272,6 +272,15 @@ TRANSITIONS_ERROR = trained(
     "standard error of the transitions", "transitions / trajectory", "of that mean over test images", log=True
 )
 
+# at what pace layers learn ("Beyond Folklore: A Scaling Calculus for ReLU Networks")
+
+SCALING_IMBALANCE = initial(
+    "imbalance of the layers",
+    "number",
+    "natural logarithm of largest over smallest gamma, the mean square of a layer's gradient by that of its weights as "
+    "its scaling factor gives it: 0 where all layers learn at one pace",
+)
+
 # what that takes
 
 JACOBIAN_SECONDS = taken("time of the Jacobian norm", "s", "wall time to measure the Jacobian norm")
