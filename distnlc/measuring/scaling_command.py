@@ -49,14 +49,15 @@ def scaling(
     from distnlc.networks.shape_walk import UnknownForwardError
 
     sizes = _sizes(shape)
-    if init not in get_args(Init):
-        raise SpecError(f"--init {init}: expected one of {', '.join(get_args(Init))}")
+    known = {str(name): name for name in get_args(Init)}
+    if init not in known:
+        raise SpecError(f"--init {init}: expected one of {', '.join(known)}")
     network = make_network(factory, seed=seed)
     inputs = _inputs(data, sizes, seed)
     has_weights = not any(each.is_meta for each in getattr(network, "parameters", list)())
     try:
         try:
-            plan = scaling_plan(network, sizes, init=init) if isinstance(network, nn.Module) else None
+            plan = scaling_plan(network, sizes, init=known[init]) if isinstance(network, nn.Module) else None
         except UnknownForwardError as reason:
             plan = None
             say(f"no plan: {reason}")
