@@ -30,6 +30,15 @@ _HOME = {
     "transition_density": "distnlc.metrics.transitions",
     "ellipse": "distnlc.metrics.curves",
     "random_ellipse": "distnlc.metrics.curves",
+    "scaling": "distnlc.metrics.scaling",
+    "scaling_imbalance": "distnlc.metrics.scaling",
+    # designing a network
+    "scaling_plan": "distnlc.networks.scaling",
+    "LayerShape": "distnlc.networks.layer_shapes",
+    "geometric_init_": "distnlc.networks.geometric",
+    "Residual": "distnlc.networks.residual",
+    "Multiplier": "distnlc.networks.residual",
+    "rescale_weights": "distnlc.networks.residual",
     # sampling networks
     "Architecture": "distnlc.networks.architecture",
     "sample_architecture": "distnlc.studies.nlc.sampling",

@@ -10,6 +10,7 @@ from distnlc.bench.command import bench
 from distnlc.cli import plan, run, show, status
 from distnlc.cli.codes import INTERRUPTED
 from distnlc.measuring.command import measure
+from distnlc.measuring.scaling_command import scaling
 from distnlc.sinks.console import say
 
 
@@ -35,7 +36,7 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(run.run, plan.plan, status.status),
     *(show.report, show.figure, show.table, show.export, show.presets, show.kinds),
-    *(measure, bench),
+    *(measure, scaling, bench),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -57,6 +57,9 @@ GRADIENTS = {
 }
 """name -> label of what `gradient_summary` measures, likewise; the last two are of the last activation function"""
 
+SCALING = {"scaling_imbalance": catalog.SCALING_IMBALANCE.label}
+"""name -> label of what `scaling_imbalance` measures, likewise"""
+
 
 def measure(
     factory: Annotated[
@@ -119,6 +122,7 @@ def measure(
         "metrics": {name: measured.metrics.get(name) for name in LABELS},
         "sensitivity": {name: getattr(measured.sensitivity, name, None) for name in SENSITIVITY},
         "gradients": {name: getattr(measured.gradients, name, None) for name in GRADIENTS},
+        "scaling": {name: getattr(measured, name) for name in SCALING},
         "class_sensitivity": {name: measured.class_sensitivity.get(name) for name in INITIAL} | tested[0],
         "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
@@ -207,6 +211,7 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
     for group, named in (
         ("sensitivity", SENSITIVITY),
         ("gradients", GRADIENTS),
+        ("scaling", SCALING),
         ("class_sensitivity", CLASS_SENSITIVITY),
         ("own_metrics", own_labels),
     ):

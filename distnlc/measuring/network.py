@@ -34,12 +34,15 @@ from distnlc.metrics.measurable import (
     undisturbed,
 )
 from distnlc.metrics.normalized_sensitivity import Sensitivity, batch_sensitivity
+from distnlc.metrics.scaling import scaling_imbalance
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
 from distnlc.records import INITIAL, MeasurementRow
 from distnlc.spec import MOST_SHOWN
 
 PACKAGE = Path(__file__).parent.parent
+SCALING_EFFORT = {"samples": 16, "draws": 2}
+"""datapoints, one at a time, and random losses of each"""
 _REGION = (
     "at most datapoints rounding hides the network's changes, or the network has a kink, as where the pixels of a flat "
     "background tie in a max-pool"
@@ -65,6 +68,8 @@ class Measurement:
     if it has no value"""
     class_sensitivity: dict[str, float]
     """initial probability Jacobian and initial transitions, by the names in class_sensitivity.py"""
+    scaling_imbalance: float | None
+    """log of the largest over the smallest gamma; None for a callable that is no module, and if it has no value"""
     parameters: int | None
     """None for a callable that is no module"""
     d_out: int
@@ -125,6 +130,7 @@ def measure_network(
         labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
     sensitivity = _sensitivity(given, inputs, size, seed, notes)
     gradients = _gradients(given, inputs, size, seed, notes)
+    imbalance = _scaling_imbalance(given, inputs, seed, notes) if isinstance(given, nn.Module) else None
     if spec.walk_batches and (why_not := _why_not_twice(function, inputs[:size])):
         spec = spec.model_copy(update={"walk_batches": 0})
         notes.append(f"no Lipschitz estimate and linear regions, which differentiate twice: {why_not}")
@@ -141,7 +147,9 @@ def measure_network(
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
-    return Measurement(metrics, sensitivity, gradients, of_classes, parameters, d_out, inputs.dtype, own, notes)
+    return Measurement(
+        metrics, sensitivity, gradients, of_classes, imbalance, parameters, d_out, inputs.dtype, own, notes
+    )
 
 
 def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]) -> Sensitivity | None:
@@ -168,6 +176,19 @@ def _gradients(
         return None
     if found.preactivation_spread is None:
         notes.append("no spread before the activation: the network calls no activation function of torch's")
+    return found
+
+
+def _scaling_imbalance(network: nn.Module, inputs: Tensor, seed: int, notes: list[str]) -> float | None:
+    """That of a few datapoints; if there is none, a note says why."""
+    try:
+        found = scaling_imbalance(network, inputs, seed=seed, **SCALING_EFFORT)
+    except ValueError as reason:
+        notes.append(f"no imbalance of the layers: {reason}")
+        return None
+    if math.isnan(found):
+        notes.append("no imbalance of the layers: a layer's weights are all 0, or get no gradient")
+        return None
     return found
 
 

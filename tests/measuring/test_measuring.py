@@ -89,6 +89,13 @@ def test_the_gradient_s_numbers_are_those_of_one_random_batch_and_random_labels(
     assert (alone.gradient_scale, alone.gradient_growth) == (pytest.approx(expected[0]), None)
 
 
+def test_the_imbalance_is_that_of_a_few_datapoints(inputs: Tensor) -> None:
+    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5)
+    expected = distnlc.scaling(network(), inputs, samples=16, draws=2, seed=5)
+    assert found.scaling_imbalance == expected.log_imbalance
+    assert measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW).scaling_imbalance is None
+
+
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:
     single = network(dtype=torch.float32)
     found = measure_network(single, inputs.float(), labels, batch_size=20, spec=FEW)

@@ -55,7 +55,7 @@ CONFINED: dict[str, list[str]] = {
     "mlflow": ["tracking"],
     "sqlalchemy": ["tracking"],
     "ray": ["engine/ray_", "sinks/ray_metrics.py"],
-    "typer": ["cli", "measuring/command.py", "bench"],
+    "typer": ["cli", "measuring/command.py", "measuring/scaling_command.py", "bench"],
     "rich": ["cli", "sinks/console.py", "measuring", "bench"],
     "scipy": ["analysis", "training/full_batch.py"],
     "triton": ["training/fused_"],

@@ -55,6 +55,7 @@ from distnlc.metrics.catalog.nlc import (
     TRAINED_NLC_TEST,
     TRAINED_PERTURBATION,
 )
+from distnlc.metrics.catalog.scaling import SCALING_IMBALANCE
 from distnlc.metrics.catalog.sensitivity import (
     CLASS_JACOBIAN,
     GENERALIZATION_GAP,
@@ -137,6 +138,7 @@ __all__ = [
     "PROBABILITY_JACOBIAN_ERROR",
     "PROBABILITY_JACOBIAN_POINTS",
     "RELATIVE_DIAMETER",
+    "SCALING_IMBALANCE",
     "SENSITIVITY_INCREMENT",
     "SIGNAL_LOG_MOMENT",
     "SIGNAL_RANK",
