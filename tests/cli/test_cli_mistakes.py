@@ -28,7 +28,10 @@ def assert_refused(answer: Answer, *said: str) -> None:
         ("run nothing-like-it", ["no preset named 'nothing-like-it'", *PRESETS]),
         ("run no-such-file.yaml", ["no-such-file.yaml: cannot read the study file: No such file"]),
         ("run tiny.yaml --set foo=1", ["tiny.yaml: unknown field 'foo'; known here: data, dtype"]),
-        ("run tiny.yaml --set data.points=1", ["unknown field 'data.points'; known here: crop, file, first, labels, name"]),
+        (
+            "run tiny.yaml --set data.points=1",
+            ["unknown field 'data.points'; known here: crop, file, first, labels, name"],
+        ),
         ("run tiny.yaml --set sampling.count=many", ["'sampling.count'", "integer", "'many'"]),
         ("run tiny.yaml --set sampling.parameters=-5", ["'sampling.parameters'", "100", "-5"]),
         ("run tiny.yaml --set sampling.parameters", ["--set sampling.parameters: expected field=value"]),

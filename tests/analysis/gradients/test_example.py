@@ -17,8 +17,6 @@ NETWORKS = 50
 OFF_PRINT = {"(iii) negative-definite, layer-tanh": 0.07}
 """of table 3: the print's construction of these matrices is a reading"""
 
-pytestmark = pytest.mark.skipif(not EXAMPLE.exists(), reason="the example's study is not finished")
-
 
 @pytest.fixture(scope="module")
 def example() -> Tables:
