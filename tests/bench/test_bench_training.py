@@ -29,6 +29,7 @@ def small_job(number: int, normalization: str, skips: bool) -> Job:
     ("number", "normalization", "skips"),
     [(number, *kind) for number, kind in enumerate(product(["none", "batch", "layer"], [False, True]))],
 )
+@pytest.mark.slow
 def test_the_three_ways_to_train_compute_the_same(number: int, normalization: str, skips: bool) -> None:
     job = small_job(number, normalization, skips)
     job = replace(job, rates=torch.tensor([0.001, 0.01, 0.05], dtype=torch.float64))

@@ -295,6 +295,7 @@ def test_presets_help_and_wrong_words_are_answered_at_once(words: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nlc", "nlc_initial"])
+@pytest.mark.slow
 def test_a_study_is_watched_and_exported_without_torch(kind: str, tmp_path: Path) -> None:
     example = str(EXAMPLES / kind)
     assert heavy_modules_of("status", example) == ["pyarrow"]

@@ -156,6 +156,7 @@ def test_a_study_goes_out_as_plain_data_and_is_rebuilt_there(monkeypatch: pytest
     assert study_work(spec)(UNIT, "cpu") == {"toys": [spec, UNIT, Work("cpu", None)]}
 
 
+@pytest.mark.slow
 def test_the_serial_engine_works_where_ray_and_mlflow_are_not_installed() -> None:
     code = (
         "import sys\n"

@@ -96,6 +96,7 @@ def one_batch_at_a_time(network: MLP, data: Dataset, known: dict[str, dict[str, 
     ],
     ids=lambda changes: " ".join(map(str, changes.values())),
 )
+@pytest.mark.slow
 def test_every_number_of_a_unit_is_that_of_one_batch_at_a_time(data, like_a_gpu, known, changes, points) -> None:
     network = architecture(**changes).build()
     expected = one_batch_at_a_time(network, data, known, repr(changes))

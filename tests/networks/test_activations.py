@@ -52,6 +52,7 @@ def test_there_are_the_eight_of_the_paper_and_three_hard_ones() -> None:
 
 
 @pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.slow
 def test_the_function_is_c_tau_of_ds_plus_t_plus_b_with_unit_scale_and_if_asked_no_bias(
     name: str, gaussian: tuple[Floats, Floats]
 ) -> None:

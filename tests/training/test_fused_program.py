@@ -57,6 +57,7 @@ def numbers(program: Program) -> Tensor:
     return program.plain(program.flat)
 
 
+@pytest.mark.slow
 def test_sampled_architectures_train_as_by_the_plain_program_also_after_members_have_left(made: Any) -> None:
     """At the studies' batch size, which fills no whole number of vectors."""
     inputs, labels = points()
@@ -99,6 +100,7 @@ def test_the_activations_equal_those_in_torch_to_rounding_over_all_sizes(name: s
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.slow
 def test_a_member_that_is_not_finite_is_seen_and_leaves_the_others_bits_alone(made: Any, bad: float) -> None:
     inputs, labels = points()
     for index in range(4):
@@ -198,6 +200,7 @@ class Launches(TorchDispatchMode):
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
 @pytest.mark.parametrize("skips", [False, True])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.slow
 def test_a_training_step_launches_five_kernels_a_hidden_layer(
     made: Any, normalization: str, skips: bool, optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def test_the_search_finds_what_it_should(code: str, is_wrong: bool) -> None:
     assert list(locale_s_encoding(code)) == [1] * is_wrong
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_a_character_gets_another_one(tmp_path: Path) -> None:
     """The study's name is written in a locale of ASCII; the folder's is not typed there."""
     (tmp_path / "study.yaml").write_text('kind: rehearsal\nname: "Größe – 1"\n', encoding="utf-8")

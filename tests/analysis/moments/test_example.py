@@ -39,6 +39,7 @@ def test_every_kind_of_network_behaves_as_the_paper_says(example: Tables) -> Non
             assert one.one_dimensional in ["yes", *open_too] or one.part.boundary == "zero"
 
 
+@pytest.mark.slow
 def test_every_figure_and_table_is_drawn_from_it(example: Tables) -> None:
     missing = []
     for figure in REPORT.figures:

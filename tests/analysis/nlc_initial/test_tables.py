@@ -191,6 +191,7 @@ def caption_or_gap(table: TableOf, tables: Tables) -> str:
         return str(gap)
 
 
+@pytest.mark.slow
 def test_other_kinds_show_the_shipped_study_and_say_so(example: Tables) -> None:
     other = Tables("another kind", {})
     for of_example, of_others in zip(REPORT.tables, SHIPPED_TABLES, strict=True):

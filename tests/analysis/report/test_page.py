@@ -104,6 +104,7 @@ def test_answers_stand_on_the_page(page: Page, tables: Tables) -> None:
 
 
 @pytest.mark.usefixtures("unpainted")
+@pytest.mark.slow
 def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "study", paper_rows(12))
     first, again = (page_of(folder).path.read_bytes() for _ in range(2))
@@ -111,6 +112,7 @@ def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unpainted")
+@pytest.mark.slow
 def test_every_figure_and_table_stands_on_the_page_and_in_its_contents(
     tmp_path: Path, drawn: Callable[[str], Drawing]
 ) -> None:
@@ -142,6 +144,7 @@ def test_text_from_records_cannot_become_markup(page: Page, tmp_path: Path) -> N
     assert odd.text.count(evil) == 7  # title, heading, summary, a filter, reason, and twice in the spec
 
 
+@pytest.mark.slow
 def test_text_from_records_is_no_markup_in_the_figures_either(tmp_path: Path) -> None:
     """Two parts of one kind are told apart by their names, which stand over the panels; LaTeX is a language too."""
     evil = "</script><script>alert(1)</script> $\\frac{$ <a href='https://elsewhere'>"

@@ -98,6 +98,7 @@ def test_a_study_that_still_runs_says_how_many_pairs_wait() -> None:
     assert "Left out of the pairs of labels: 4 pairs (4 other missing)." in said
 
 
+@pytest.mark.slow
 def test_answers_are_sentences_with_negatives_listed(holding: Tables, failing: Tables) -> None:
     answers = REPORT.answers(holding)
     assert answers.overview[0] == (

@@ -43,6 +43,7 @@ def test_figures_stand_in_the_paper_s_order() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "figureApp9"])
+@pytest.mark.slow
 def test_every_figure_draws_and_says_its_sizes(name: str, tables: Tables) -> None:
     drawn = FIGURES[name].draw(tables)
     assert encoded(drawn, "svg").startswith(b"<?xml")
@@ -150,6 +151,7 @@ def test_few_effective_points_give_a_second_correlation(tables: Tables) -> None:
     assert sum("fewer than 20 test points carry" in line for line in drawn.remarks) == 2
 
 
+@pytest.mark.slow
 def test_zeros_are_left_out_of_logarithmic_axes_and_counted(tables: Tables) -> None:
     first = (tables.networks["part"] == "labels") & (tables.networks["index"] == 4)
     changed = tables.networks.assign(jacobian_norm=tables.networks["jacobian_norm"].mask(first, 0.0))

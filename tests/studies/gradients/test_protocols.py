@@ -85,6 +85,7 @@ def test_clipping_ends_a_search_at_an_error_above_the_lowest() -> None:
 
 
 @pytest.mark.parametrize("pretraining", ["highest", "inner"])
+@pytest.mark.slow
 def test_pretraining_is_that_of_a_search_one_by_one(pretraining: str) -> None:
     spec = tiny({"pretraining": pretraining})
     search = search_of(spec)

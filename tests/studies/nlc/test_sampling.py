@@ -63,6 +63,7 @@ def assert_frequencies(values: list[Hashable], expected: dict[Hashable, float]) 
         ("skips", {"none": 0.5, "full": 0.25, "drawn": 0.25}),
     ],
 )
+@pytest.mark.slow
 def test_every_property_has_its_stated_frequencies(
     draws: list[Architecture], name: str, expected: dict[Hashable, float]
 ) -> None:
