@@ -22,7 +22,7 @@ _HOME = {
     "gradient_growth": "distnlc.metrics.gradient_scale",
     "preactivation_spread": "distnlc.metrics.preactivation_spread",
     "dilution": "distnlc.metrics.dilution",
-    "looks_linear_": "distnlc.metrics.looks_linear",
+    "looks_linear_": "distnlc.networks.looks_linear",
     "effective_depth": "distnlc.metrics.depth_in_training",
     "probability_jacobian": "distnlc.metrics.sensitivity",
     "per_point_bounds": "distnlc.metrics.per_point_bounds",

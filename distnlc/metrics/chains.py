@@ -82,7 +82,7 @@ def _of_layered(network: MLP) -> Chain | None:
 
 
 def _of_modules(network: nn.Module) -> Chain | None:
-    """Of a sequence of modules, or one."""
+    """The chain that a module, or a sequence of modules, computes; None where it computes something else."""
     weights, biases, neurons, names = list[Tensor](), list[Tensor | None](), list[Neuron](), list[str]()
     for name, module in network.named_modules(remove_duplicate=False):
         if _hooked(module):

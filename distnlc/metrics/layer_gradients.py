@@ -31,7 +31,7 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Spread:
-    """Of what enters an activation function (section 2, item 5)."""
+    """How what enters an activation function is spread (section 2, item 5)."""
 
     std: float
     """quadratic mean over the neurons of their standard deviations over the datapoints"""

@@ -27,6 +27,8 @@ from distnlc.networks.stacks import takes_stacks
 
 Network = Callable[[Tensor], Tensor]
 
+TYPES = (torch.float32, torch.float64)
+"""in which a network is measured"""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 DROPOUTS = (
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
@@ -113,6 +115,12 @@ class Measurable:
                 "measured; is there dropout? Return it with dropout switched off"
             )
         return None
+
+
+def convert(module: nn.Module, like: Tensor) -> None:
+    """Brings a module to the device of a tensor and to its type, one of TYPES; complex numbers stay complex."""
+    module.to(like.device)
+    module.double() if like.dtype == torch.float64 else module.float()
 
 
 def copied_network(network: Network) -> tuple[Network, nn.Module | None]:

@@ -6,17 +6,24 @@ device, its outputs, and errors that name the place where the network raised the
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.measurable import Network, UnmeasurableError, copied_network, of_device, output_tensor, shown
+from distnlc.metrics.measurable import (
+    TYPES,
+    Network,
+    UnmeasurableError,
+    convert,
+    copied_network,
+    of_device,
+    output_tensor,
+    shown,
+)
 from distnlc.metrics.taps import Running, Tap, is_of_datapoints, tapped
 from distnlc.spec import MOST_SHOWN
 
 INPUT, OUTPUT = "(input)", "(output)"
 """places that are no module's path"""
 NO_DERIVATIVE = "the network's outputs have no derivative by its inputs (does it leave torch, or detach, on the way?)"
-TYPES = (torch.float32, torch.float64)
 
 
 def prepared(network: Network, inputs: Tensor, *, at_least: int) -> tuple[Tensor, Network, nn.Module | None]:
@@ -36,8 +43,7 @@ def prepared(network: Network, inputs: Tensor, *, at_least: int) -> tuple[Tensor
         raise ValueError("inputs must be finite, found nan or infinity")
     function, module = copied_network(network)
     if module is not None:
-        module.to(inputs.device)
-        module.double() if inputs.dtype == torch.float64 else module.float()  # complex numbers stay
+        convert(module, inputs)
     return inputs.detach(), function, module
 
 

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from distnlc.metrics.batches import couples
 from distnlc.metrics.chains import Chain, plain_chain
-from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, copied_network, shown
-
-TYPES = (torch.float32, torch.float64)
+from distnlc.metrics.measurable import TYPES, Measurable, Network, UnmeasurableError, convert, copied_network, shown
 
 
 def checked_points(inputs: Tensor, what: str = "inputs") -> Tensor:
@@ -42,15 +40,10 @@ def prepared(network: Network, like: Tensor) -> Prepared:
     """A copy in the type and on the device of inputs. Raises UnmeasurableError for a module that cannot be copied."""
     called, module = copied_network(network)
     if module is not None:
-        _convert(module, like)
+        convert(module, like)
     function = Measurable(called)
     whole = function.module if isinstance(network, nn.Module) else None
     return Prepared(function, function.module, None if whole is None else plain_chain(whole))
-
-
-def _convert(module: nn.Module, like: Tensor) -> None:
-    module.to(like.device)
-    module.double() if like.dtype == torch.float64 else module.float()  # complex numbers stay
 
 
 def check_points_apart(function: Measurable, inputs: Tensor, batch_size: int, what: str) -> None:

@@ -49,7 +49,7 @@ class ProbabilityJacobian:
 
     @property
     def standard_error(self) -> float:
-        """Of that mean; nan for a single point."""
+        """The standard error of that mean; nan for a single point."""
         return float(self.norms.std() / math.sqrt(len(self.norms))) if len(self.norms) > 1 else math.nan
 
     @property

@@ -54,7 +54,7 @@ class Transitions:
 
     @property
     def standard_error(self) -> float:
-        """Of that mean; nan for a single trajectory."""
+        """The standard error of that mean; nan for a single trajectory."""
         spread = self.counts.double().std() if len(self.counts) > 1 else math.nan
         return float(spread / math.sqrt(len(self.counts)))
 

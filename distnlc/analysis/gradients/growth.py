@@ -60,7 +60,7 @@ class Rate:
 
     @cached_property
     def fit(self) -> Fit:
-        """Of the mean curve over all nominal layers."""
+        """The fit to the mean curve over all nominal layers."""
         curve = self.group.curve("gsc")
         weights = np.ones((1, self.group.size))
         if self.group.size > 1:

@@ -71,7 +71,7 @@ class Agreement:
 
 
 def agreement(one: PointsOf) -> Agreement:
-    """Of all points with a positive loss, which both sides need for a quotient."""
+    """How points agree with the bounds: those with a positive loss, which both sides need for a quotient."""
     kept = one.loss > 0
     loss, norm, class_norm = one.loss[kept], one.norm[kept], one.class_norm[kept]
     found = bounds(loss, one.logit_scale, one.classes)
@@ -119,7 +119,7 @@ def _judged(found: list[Agreement]) -> Iterator[Criterion]:
 
 
 def draw(tables: Tables) -> Drawing:
-    """Of the first network; the numbers are of all. Raises MissingRecordsError."""
+    """Draws the points of the first network; the numbers are about all. Raises MissingRecordsError."""
     networks = of_bounds(tables)
     if not networks:
         raise MissingRecordsError("no fitted network, trained with cross-entropy, of which single points were measured")

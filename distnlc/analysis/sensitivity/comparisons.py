@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def reliable(self) -> Share:
-        """Of the pairs whose Jacobian norms are both carried by enough test points."""
+        """The share among the pairs whose Jacobian norms are both carried by enough test points."""
         kept = self.rows[~mean_of_few(self.rows)]
         return share_above(kept[f"x_{self.metric}"], kept[f"y_{self.metric}"])
 

@@ -75,7 +75,7 @@ class Curves:
 
     @property
     def width(self) -> float:
-        """Of a bin, in radians."""
+        """The width of a bin, in radians."""
         return 2 * math.pi / self.angles.size
 
     def kinds(self) -> list[str]:

@@ -68,7 +68,7 @@ def measured(network: MLP, data: Dataset, measure: Measure, unit_id: str, state:
 
 
 def jacobian_of(network: MLP, data: Dataset, points: int) -> ProbabilityJacobian:
-    """Of so many test points, or all there are."""
+    """The probability Jacobian of so many test points, or all there are."""
     inputs, labels = data.test_inputs[:points], data.test_labels[:points]
     numbers = network.layered.d_out * max(network.layered.widths[1:])
     batch = max(1, min(500, NUMBERS // numbers))

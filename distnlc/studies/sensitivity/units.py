@@ -160,7 +160,7 @@ def cost(part: Spec, cell: Cell, sizes: Sizes) -> float:
 
 
 def step_cost(cell: Cell, sizes: Sizes) -> float:
-    """Of one update, or iteration."""
+    """Multiplications of one update, or of one iteration of L-BFGS."""
     d_in, d_out, points, _ = sizes
     weights, neurons = cell.weights(d_in, d_out), (cell.depth - 1) * cell.width
     batch = (cell.batch or points) * (EVALUATIONS if cell.optimizer == LBFGS else 1.0)
@@ -168,7 +168,7 @@ def step_cost(cell: Cell, sizes: Sizes) -> float:
 
 
 def measuring_cost(part: Spec, cell: Cell, sizes: Sizes) -> float:
-    """Of all that is measured."""
+    """Multiplications of all that is measured."""
     d_in, d_out, _, tests = sizes
     measure, width, hidden = part.measure, cell.width, cell.depth - 2
     weights = cell.weights(d_in, d_out)

@@ -67,6 +67,6 @@ def _law(each: Growth, q: float, first: int) -> Array:
 
 
 def _slope(logarithms: Array, q: float, first: int) -> float:
-    """Of the GSC in b' + 1/q, both in logarithms, for blocks from `first` on that grow by these."""
+    """The slope of ln GSC in ln(b' + 1/q), for blocks from `first` on, whose growth has these logarithms."""
     depth = np.log(np.arange(1, len(logarithms) + 1) + 1 / q)
     return float(np.polyfit(depth[first - 1 :], logarithms.cumsum()[first - 1 :], 1)[0])

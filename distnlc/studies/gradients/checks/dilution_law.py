@@ -31,7 +31,7 @@ LAWS = {"outer": "measured", "exact": "exact law", "linear": "linear law"}
 
 
 class Growth(NamedTuple):
-    """Of each block, the lowest first."""
+    """Dilution and growth of each block, the lowest first."""
 
     dilution: Array
     inner: Array
@@ -49,7 +49,7 @@ class Growth(NamedTuple):
 
 
 def growth(each: Measured) -> Growth:
-    """Of a network with identity skip connections."""
+    """Dilution and growth of the blocks of a network with identity skip connections."""
     rows = []
     for below, above in each.blocks():
         u, g = each.signals[below], each.gradients[above]

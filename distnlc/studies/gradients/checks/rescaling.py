@@ -88,7 +88,7 @@ class Chain:
 
 
 def _jacobian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Of each row by itself, (points, outputs, width), of a function of rows that leaves them apart."""
+    """The Jacobian of each row by itself, (points, outputs, width), for a function that keeps rows apart."""
     at = at.detach().requires_grad_()
     outputs = function(at)
     rows = [torch.autograd.grad(column.sum(), at, retain_graph=True)[0] for column in outputs.unbind(1)]

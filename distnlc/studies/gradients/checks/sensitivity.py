@@ -48,7 +48,7 @@ def run(part: Spec, seed: int) -> list[Check]:
 
 
 def _propositions(part: Spec, seed: int, name: str) -> Iterator[Check]:
-    """Of one network at one point: f_k is the output of linear layer CHANGED, f_l the predictions."""
+    """Propositions 2 and 3 on one network at one point: f_k is the output of layer CHANGED, f_l the predictions."""
     changed = part.model_copy(update=ARCHITECTURES[name])
     layered, own = layered_of(changed), derive_seed("sensitivity", seed, name)
     parameters, generator = parameters_of(changed, own, layered), torch.Generator().manual_seed(own)

@@ -66,12 +66,12 @@ def macro_layer(name: str, weights: Tensor, points: Tensor) -> Tensor:
 
 
 def singular_values(name: str, weights: Tensor, points: Tensor) -> Tensor:
-    """Of the macro-layers as maps of the sphere, (n, d - 1)."""
+    """Singular values of the macro-layers as maps of the sphere, (n, d - 1)."""
     return torch.linalg.svdvals(jacobians(name, weights, points))[:, :-1]
 
 
 def jacobians(name: str, weights: Tensor, points: Tensor) -> Tensor:
-    """Of the macro-layers on the plane that touches the sphere, (n, d, d): 0 along the point."""
+    """Jacobians of the macro-layers on the plane that touches the sphere, (n, d, d): 0 along the point."""
     tracked = points.detach().requires_grad_()
     images = macro_layer(name, weights, tracked)
     units = torch.eye(points.shape[1], dtype=torch.float64)[:, None, :].expand(-1, len(points), -1)

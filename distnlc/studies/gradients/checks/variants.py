@@ -149,7 +149,7 @@ def _systems(part: Spec, seed: int) -> list[Check]:
 
 
 def _log10(values: list[float]) -> tuple[float, float]:
-    """Of the mean, with its standard error."""
+    """The decimal logarithm of the mean, with its standard error."""
     mean = float(np.mean(values))
     return math.log10(mean), float(np.std(values, ddof=1)) / math.sqrt(len(values)) / mean / math.log(10)
 
