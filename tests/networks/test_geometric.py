@@ -23,7 +23,7 @@ def network() -> nn.Sequential:
 
 
 def moments(module: nn.Module) -> dict[str, float]:
-    return {name: float(each.square().mean()) for name, each in module.named_parameters()}
+    return {name: float(each.detach().square().mean()) for name, each in module.named_parameters()}
 
 
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "orthogonal"])
