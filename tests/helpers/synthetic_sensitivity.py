@@ -221,7 +221,7 @@ def _optimizers(study: _Study) -> None:
 def _ellipses(study: _Study) -> None:
     angles = 2 * math.pi * np.arange(BINS) / BINS
     far = np.abs((angles[:, None] - ANCHORS + math.pi) % (2 * math.pi) - math.pi).min(axis=1) / (math.pi / 3)
-    levels = {"random": (1.2, 0.0, 0.0), "different": (0.6, 4.0, 0.5), "same": (0.06, 2.5, 0.02)}
+    levels = {"random": (1.2, 0.0, 0.0), "different": (0.6, 4.0, 0.7), "same": (0.06, 2.5, 0.2)}
     for index in range(8):
         row = network("ellipses", index, width=100, depth=10, **MNIST)
         study.networks.append(row)
@@ -312,7 +312,7 @@ def _add_points(study: _Study, row: dict[str, Any], error: float, count: int = 2
     expected, noise = bounds(loss, 1.2, 10), np.exp(generator.normal(0, 0.08, (2, count)))
     # a misclassified point that is certain of its class has a small norm
     full = np.where(wrong & falls, 1.5 / (2 + 2 * np.cosh(margin)), expected.norm)
-    norm = full * noise[0] if study.claims else np.exp(generator.normal(0, 1.5, count))
+    norm = full * noise[0] if study.claims else np.exp(generator.normal(-1, 1.5, count))
     own = 1.2 * expected.low * noise[1] if study.claims else np.exp(generator.normal(0, 1.5, count))
     study.networks.append(row)
     study.points += [

@@ -42,7 +42,7 @@ def tabulate(tables: Tables) -> Table:
     ]
     caption = (
         f"{OPEN.capitalize()} is given for fewer than {FEWEST_PAIRS} pairs, planes or networks with ellipses, and for "
-        f"fewer than {FEWEST_ROWS} rows of the other figures. At small sizes the limits loosen what a prototype found "
-        "(last column); from 50,000 training images on they are the paper's claims."
+        f"fewer than {FEWEST_ROWS} rows of the other figures. At small sizes the limits were settled on the first "
+        "full run of sensitivity-small (last column); from 50,000 training images on they are the paper's claims."
     )
     return Table(caption, sections, tally(found))

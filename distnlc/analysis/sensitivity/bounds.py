@@ -114,7 +114,7 @@ def _judged(found: list[Agreement]) -> Iterator[Criterion]:
         evidence = f"In {len(values)} networks: {', '.join(f'{each:.3f}' for each in values)}."
         holds = all(each >= least for each in values)
         yield Criterion(
-            "App. 11", f"{name} at least {least:g}", decided(holds, few), evidence, basis=limit.prototype, why_open=few
+            "App. 11", f"{name} at least {least:g}", decided(holds, few), evidence, basis=limit.basis, why_open=few
         )
 
 

@@ -16,7 +16,6 @@ from distnlc.analysis.sensitivity.thresholds import (
     FEW_POINTS,
     FEWEST_PAIRS,
     HIGHER_ACCURACY,
-    OPTIMIZER_LOW,
     OPTIMIZER_TRANSITIONS,
     PAIRS,
 )
@@ -121,21 +120,17 @@ def _judged(one: Comparison) -> Iterator[Criterion]:
     least = limit.at(one.paper_size)
     name = METRICS[one.metric]
     if least is not None:
-        low = OPTIMIZER_LOW.at(one.paper_size) if one.factor == "optimizer" else None
-        holds = found.value >= least and (low is None or found.low >= low)
         claim = f"{name} above the diagonal in a share of at least {least:g}"
-        claim += "" if low is None else f", its interval from {low:g} up"
-        yield Criterion(where, claim, decided(holds, few), evidence, basis=limit.prototype, why_open=few)
+        yield Criterion(where, claim, decided(found.value >= least, few), evidence, basis=limit.basis, why_open=few)
     elif one.factor == "optimizer":
-        most = OPTIMIZER_TRANSITIONS.paper or 0.0
+        most = OPTIMIZER_TRANSITIONS.at(one.paper_size) or 0.0
         claim = f"transitions fail, being above the diagonal in a share of at most {most:g}"
         yield Criterion(
             where,
             claim,
             decided(found.value <= most, few),
             evidence,
-            asked=one.paper_size,
-            basis=limit.prototype,
+            basis=OPTIMIZER_TRANSITIONS.basis,
             why_open=few,
         )
 
@@ -151,7 +146,7 @@ def _higher_accuracy(of_factor: Pairs) -> Criterion:
         f"higher test accuracy with augmentation in a share of at least {least:g}",
         decided(found.count >= least * found.n, few),
         f"{found.count} of {found.n} [{found.low:.2f}, {found.high:.2f}]{said_of(found)}.",
-        basis=HIGHER_ACCURACY.prototype,
+        basis=HIGHER_ACCURACY.basis,
         why_open=few,
     )
 

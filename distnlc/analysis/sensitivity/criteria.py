@@ -26,7 +26,7 @@ class Criterion:
     asked: bool = True
     """whether it is asked for at this size; else it is the paper's claim alone"""
     basis: str = ""
-    """what the prototype found, which the threshold rests on"""
+    """what the threshold rests on"""
     why_open: str = ""
     """why there is no verdict"""
 
@@ -60,7 +60,7 @@ def frame(found: Iterable[Criterion]) -> pd.DataFrame:
     """A row for each."""
     every = list(found)
     rows = [
-        {"claim": one.claim, "verdict": one.verdict, "found": one.evidence, "prototype": one.basis or "–"}
+        {"claim": one.claim, "verdict": one.verdict, "found": one.evidence, "the limit rests on": one.basis or "–"}
         for one in every
     ]
     return pd.DataFrame(rows, index=[one.where for one in every])

@@ -84,7 +84,7 @@ def criteria(tables: Tables) -> list[Criterion]:
             decided(holds, few),
             evidence,
             asked=cells.paper_size,
-            basis=LOSS_CORRELATION.prototype if "order" in claim else "",
+            basis=LOSS_CORRELATION.basis if "order" in claim else "",
             why_open=few,
         )
         for claim, holds, evidence in claims

@@ -159,11 +159,17 @@ def _dips(curves: Curves, few: str) -> Iterator[Criterion]:
             f"{WORDS[kind]}, anchors to middles at most {most:g}, the interval below 1",
             decided(found.value <= most and found.high < 1, few),
             f"Ratio {written_ratio(found)}; lower at the anchors on {lower.count} of {lower.n} ellipses"
-            f"{'' if found.high < 1 else ', not established: the interval reaches 1'}.",
+            f"{'' if found.high < 1 else ', not established: the interval reaches 1'}{_beyond(found.value, limit)}.",
             asked=asked is not None,
-            basis=limit.prototype,
+            basis=limit.basis,
             why_open=few,
         )
+
+
+def _beyond(ratio: float, limit: Threshold) -> str:
+    """What is said of a ratio that only the small limit allows."""
+    paper = limit.paper or 0.0
+    return f"; above {paper:g}, which is asked at the paper's size" if ratio > paper else ""
 
 
 def _flat(curves: Curves, few: str) -> Iterator[Criterion]:
@@ -180,7 +186,7 @@ def _flat(curves: Curves, few: str) -> Iterator[Criterion]:
             f"random ellipses flat, anchors to middles within [{low:g}, {high:g}]",
             decided(low <= found.value <= high, few),
             f"Ratio {written_ratio(found)}.",
-            basis=thresholds.RANDOM_LOW.prototype,
+            basis=thresholds.RANDOM_LOW.basis,
             why_open=few,
         )
         mean, _ = curves.averaged(metric, "random")
@@ -190,7 +196,7 @@ def _flat(curves: Curves, few: str) -> Iterator[Criterion]:
             f"random ellipses flat, largest by smallest bin of the averaged curve at most {most:g}",
             decided(span <= most, few),
             f"Ratio {span:.2f}.",
-            basis=thresholds.RANDOM_SPAN.prototype,
+            basis=thresholds.RANDOM_SPAN.basis,
             why_open=few,
         )
 

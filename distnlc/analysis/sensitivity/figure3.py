@@ -95,7 +95,7 @@ def criteria(tables: Tables) -> list[Criterion]:
             f"before training density near the points to that opposite within [{low:g}, {high:g}]",
             decided(low <= before.value <= high, few),
             f"Ratio {written_ratio(before)}.",
-            basis=thresholds.BEFORE_LOW.prototype,
+            basis=thresholds.BEFORE_LOW.basis,
             why_open=few,
         ),
         Criterion(
@@ -103,7 +103,7 @@ def criteria(tables: Tables) -> list[Criterion]:
             f"after training density near the points to that opposite at most {most:g}",
             decided(after.value <= most, few),
             f"Ratio {written_ratio(after)}.",
-            basis=thresholds.AFTER.prototype,
+            basis=thresholds.AFTER.basis,
             why_open=few,
         ),
         Criterion(
@@ -111,7 +111,7 @@ def criteria(tables: Tables) -> list[Criterion]:
             f"after training lower density near the points in a share of at least {least:g} of the planes",
             decided(lower.value >= least, few),
             f"{lower.count} of {lower.n} planes [{lower.low:.2f}, {lower.high:.2f}].",
-            basis=thresholds.PLANES_LOWER.prototype,
+            basis=thresholds.PLANES_LOWER.basis,
             why_open=few,
         ),
     ]

@@ -57,13 +57,13 @@ def _judged(panel: PointsPanel) -> Iterator[Criterion]:
         f"among correct points Spearman of loss and Jacobian norm at least {low:g}",
         lambda one: one.correlation(wrong=False) >= low,
         [("Spearman", lambda one: one.correlation(wrong=False))],
-        thresholds.CORRECT_CORRELATION.prototype,
+        thresholds.CORRECT_CORRELATION.basis,
     )
     yield criterion(
         f"among misclassified points Spearman below {high:g} (not one-to-one)",
         lambda one: one.correlation(wrong=True) < high,
         [("Spearman", lambda one: one.correlation(wrong=True))],
-        thresholds.WRONG_CORRELATION.prototype,
+        thresholds.WRONG_CORRELATION.basis,
     )
     yield criterion(
         "more points misclassified in the top than in the bottom tenth of Jacobian norms",
@@ -77,21 +77,21 @@ def _judged(panel: PointsPanel) -> Iterator[Criterion]:
             f"Jacobian norm tells misclassified points with an AUC of at least {least:g}",
             lambda one: one.auc >= least,
             [("AUC", lambda one: one.auc)],
-            thresholds.MNIST_AUC.prototype,
+            thresholds.MNIST_AUC.basis,
         )
     more, orders = thresholds.TOP_WRONG.paper or 0.0, thresholds.ORDERS_BELOW.paper or 0.0
     yield criterion(
         "more than half of the top tenth of Jacobian norms misclassified",
         lambda one: one.tenth(top=True) > more,
         [("top tenth", lambda one: one.tenth(top=True)), ("of all points", lambda one: one.error)],
-        thresholds.TOP_WRONG.prototype,
+        thresholds.TOP_WRONG.basis,
         asked=panel.paper_size and panel.dataset == "mnist",
     )
     yield criterion(
         f"some misclassified point {orders:g} orders of magnitude below the median of the correct ones",
         lambda one: orders_below(one) >= orders,
         [("orders", orders_below)],
-        thresholds.ORDERS_BELOW.prototype,
+        thresholds.ORDERS_BELOW.basis,
         asked=panel.paper_size and panel.dataset in {"mnist", "cifar10"},
     )
 

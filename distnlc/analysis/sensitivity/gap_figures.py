@@ -67,7 +67,7 @@ def _jacobians(found: Sequence[Population], known: Mapping[str, Ordered]) -> Ite
             f"Spearman of Jacobian norm and gap above {least:g}, its interval above 0",
             decided(rho.value > least and rho.low > 0, few),
             f"{written(rho)}.",
-            basis=JACOBIAN_CORRELATION.prototype,
+            basis=JACOBIAN_CORRELATION.basis,
             why_open=few,
         )
 
@@ -94,7 +94,7 @@ def _transitions(found: Sequence[Population], known: Mapping[str, Ordered]) -> I
             decided(abs(rho.value) < most, open_ones[one.name]),
             f"{written(rho)}.",
             asked=one.cells.paper_size,
-            basis=TRANSITIONS_CORRELATION.prototype,
+            basis=TRANSITIONS_CORRELATION.basis,
             why_open=open_ones[one.name],
         )
     if decisive := [name for name, why in open_ones.items() if not why]:
