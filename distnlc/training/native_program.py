@@ -82,36 +82,33 @@ class NativeProgram:
         if len(orders) not in {1, len(self.flat)}:
             raise ValueError(f"expected an order for one or for each of {len(self.flat)} members, found {len(orders)}")
         losses, rates = [], rates.double().expand(-1, self.form.depth).contiguous()
-        columns, own_labels = _columns(inputs[orders[0]]), labels[orders[0]]
+        inputs, labels, orders = inputs.contiguous(), labels.contiguous(), orders.contiguous()
+        self._check_orders(inputs, labels, orders)
         for row in range(len(self.flat)):
-            if row and len(orders) > 1:
-                columns, own_labels = _columns(inputs[orders[row]]), labels[orders[row]]
-            if row == 0 or len(orders) > 1:
-                self._check(columns, own_labels)
             run = self._run(row, rates=rates[row])
-            pointers = (ctypes.byref(run), *map(_pointer, (columns, own_labels)))
-            losses.append(self._c.train(ctypes.byref(self._network), *pointers, ctypes.c_int64(len(own_labels))))
+            order = orders[row if len(orders) > 1 else 0]
+            pointers = (ctypes.byref(run), *map(_pointer, (inputs, labels, order)))
+            losses.append(self._c.train(ctypes.byref(self._network), *pointers, ctypes.c_int64(len(order))))
             if "steps" in self._optimizer:
                 self._optimizer["steps"][row] = run.steps
         return torch.tensor(losses, dtype=torch.float64)
 
     def gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        columns, found, losses = _columns(inputs), torch.empty_like(self.flat), []
-        self._check(columns, labels)
+        inputs, found, losses = inputs.contiguous(), torch.empty_like(self.flat), []
+        self._check(inputs, labels)
         if len(labels) != self.spec.batch_size:
             raise ValueError(f"expected one minibatch of {self.spec.batch_size} points, found {len(labels)}")
         for row in range(len(self.flat)):
             run = self._run(row, gradients=found[row])
-            pointers = (ctypes.byref(run), *map(_pointer, (columns, labels)))
+            pointers = (ctypes.byref(run), *map(_pointer, (inputs, labels)))
             losses.append(self._c.gradient(ctypes.byref(self._network), *pointers))
         return torch.tensor(losses, dtype=torch.float64), found
 
     def count_errors(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        columns = _columns(inputs)
-        self._check(columns, labels)
-        counts = []
+        inputs, counts = inputs.contiguous(), []
+        self._check(inputs, labels)
         for row in range(len(self.flat)):
-            pointers = (ctypes.byref(self._run(row)), *map(_pointer, (columns, labels)))
+            pointers = (ctypes.byref(self._run(row)), *map(_pointer, (inputs, labels)))
             counts.append(self._c.count_errors(ctypes.byref(self._network), *pointers, ctypes.c_int64(len(labels))))
         wrong = torch.tensor(counts, dtype=torch.int64)
         return torch.where(wrong < 0, -1 - wrong, wrong), wrong >= 0
@@ -122,10 +119,10 @@ class NativeProgram:
     def propagate(self, inputs: Tensor, *, keep: bool, row: int = 0) -> Tensor:
         """Whole minibatches, as rows, through one member: (points, d_in) -> (points, d_out). With `keep`, `pull_back`
         may follow for the last minibatch, any number of times."""
-        columns = _columns(inputs)
-        self._check(columns, None)
+        inputs = inputs.contiguous()
+        self._check(inputs, None)
         outputs = self.flat.new_empty(self.form.d_out, len(inputs))
-        pointers = (ctypes.byref(self._run(row)), *map(_pointer, (columns, outputs)))
+        pointers = (ctypes.byref(self._run(row)), *map(_pointer, (inputs, outputs)))
         counts = (ctypes.c_int64(len(inputs)), ctypes.c_int64(keep))
         self._c.propagate(ctypes.byref(self._network), *pointers, *counts)
         return outputs.T
@@ -135,7 +132,7 @@ class NativeProgram:
         expected = (self.spec.batch_size, self.form.d_out)
         if vectors.shape != expected or vectors.dtype != self.dtype:
             raise ValueError(f"expected {expected} of {self.dtype}, found {tuple(vectors.shape)} of {vectors.dtype}")
-        columns, pulled = _columns(vectors), self.flat.new_empty(self.form.d_in, self.spec.batch_size)
+        columns, pulled = vectors.T.contiguous(), self.flat.new_empty(self.form.d_in, self.spec.batch_size)
         pointers = (ctypes.byref(self._run(0)), *map(_pointer, (columns, pulled)))
         self._c.pull_back(ctypes.byref(self._network), *pointers)
         return pulled.T
@@ -146,26 +143,29 @@ class NativeProgram:
         self._buffers = self._buffers[rows]
         self._loss_scale = [self._loss_scale[row] for row in rows.tolist()]
 
-    def _check(self, columns: Tensor, labels: Tensor | None) -> None:
+    def _check_orders(self, inputs: Tensor, labels: Tensor, orders: Tensor) -> None:
+        """Raises ValueError as `_check`."""
+        size, points = self.spec.batch_size, len(inputs)
+        if orders.dtype != torch.int64 or orders.shape[1] % size:
+            raise ValueError(f"orders must be int64 in whole batches of {size}, found {tuple(orders.shape)}")
+        if orders.numel() and (orders.min() < 0 or orders.max() >= points):
+            raise ValueError(f"orders must be from 0 to {points - 1}")
+        self._check(inputs, labels, whole=False)
+
+    def _check(self, inputs: Tensor, labels: Tensor | None, *, whole: bool = True) -> None:
         """Raises ValueError for tensors that C would misread, or read beyond their end."""
         size, d_out = self.spec.batch_size, self.form.d_out
-        if columns.shape[:-1] != (self.form.d_in,) or columns.dtype != self.dtype or columns.shape[-1] % size:
+        if inputs.shape[1:] != (self.form.d_in,) or inputs.dtype != self.dtype or (whole and len(inputs) % size):
             raise ValueError(
-                f"inputs must be (points, {self.form.d_in}) of {self.dtype}, in whole batches of {size}, but are "
-                f"{tuple(columns.T.shape)} of {columns.dtype}"
+                f"inputs must be (points, {self.form.d_in}) of {self.dtype}{f', in whole batches of {size}' * whole}, "
+                f"but are {tuple(inputs.shape)} of {inputs.dtype}"
             )
         if labels is None:
             return
-        if labels.dtype != torch.int64 or labels.shape != columns.shape[1:] or not labels.is_contiguous():
-            raise ValueError(
-                f"labels must be contiguous int64 of {columns.shape[1]} points, found {tuple(labels.shape)}"
-            )
+        if labels.dtype != torch.int64 or labels.shape != inputs.shape[:1] or not labels.is_contiguous():
+            raise ValueError(f"labels must be contiguous int64 of {len(inputs)} points, found {tuple(labels.shape)}")
         if len(labels) and (labels.min() < 0 or labels.max() >= d_out):
             raise ValueError(f"labels must be from 0 to {d_out - 1}")
-
-
-def _columns(rows: Tensor) -> Tensor:
-    return rows.T.contiguous()
 
 
 def _pointer(tensor: Tensor) -> ctypes.c_void_p:

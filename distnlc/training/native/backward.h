@@ -140,24 +140,24 @@ static void layer_backward(const Network *net, const Buffers *b, int64_t l, REAL
     }
 }
 
-enum { NOTHING, GRADIENT, STEP }; /* what `backward` does besides the deltas */
+enum { NOTHING, GRADIENT, VELOCITY, STEP }; /* what `backward` does besides the deltas */
 
 /* From the delta of the outputs down. STEP moves the parameters by plain gradient descent within the weight-gradient
    product, so that no gradient is ever stored; a layer of rate 0 is left, and so is whatever lies below the lowest that
-   moves. GRADIENT writes run->gradients. In the end b->delta holds the derivative by the first layer's signal. */
-static void backward(const Network *net, const Buffers *b, const Run *run, const REAL *inputs, int64_t input_stride,
-                     int what) {
+   moves. VELOCITY makes run->first that of momentum in the same way. GRADIENT writes run->gradients. In the end b->delta
+   holds the derivative by the first layer's signal. inputs: (batch, d_in). */
+static void backward(const Network *net, const Buffers *b, const Run *run, const REAL *inputs, int what) {
     int64_t stride = net->stride, matrix = net->widest * stride, start = parameters(net), lowest = 0;
     const REAL *carried = NULL;
     double strength = 0;
-    REAL *target = what == GRADIENT ? run->gradients : run->row;
+    REAL *target = what == GRADIENT ? run->gradients : what == VELOCITY ? run->first : run->row;
     while (what == STEP && lowest < net->depth - 1 && run->rates[lowest] == 0) lowest++;
     for (int64_t l = net->depth - 1; l >= lowest; l--) {
         const Layer *layer = net->layers + l;
         int64_t d_out = layer->d_out, d_in = layer->d_in;
-        int moves = what == GRADIENT || (what == STEP && run->rates[l] != 0);
+        int moves = what == GRADIENT || what == VELOCITY || (what == STEP && run->rates[l] != 0);
         double factor = what == STEP ? -run->rates[l] : 1;
-        double keep = what == STEP ? 1 - run->rates[l] * net->weight_decay : 0;
+        double keep = what == STEP ? 1 - run->rates[l] * net->weight_decay : what == VELOCITY ? net->momentum : 0;
         REAL *delta = b->delta + l % deltas(net) * matrix;
         REAL *delta_below = b->delta + (l + deltas(net) - 1) % deltas(net) * matrix;
         start -= layer_size(layer);
@@ -177,7 +177,7 @@ static void backward(const Network *net, const Buffers *b, const Run *run, const
         if (!moves) continue;
         const REAL *below = inputs;
         if (l) below = (net->layers[l - 1].activation == IDENTITY ? b->signal : b->value) + (l - 1) * matrix;
-        net->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, d_out, d_in, net->batch, factor, delta, stride, below,
-                  l ? stride : input_stride, keep, target + start, d_in);
+        net->gemm(ROW_MAJOR, PLAIN, l ? TRANSPOSED : PLAIN, d_out, d_in, net->batch, factor, delta, stride, below,
+                  l ? stride : d_in, keep, target + start, d_in);
     }
 }

@@ -52,13 +52,11 @@ static void add_bias_and_carried(const Network *net, REAL *signal, REAL bias, co
     if (keep) memcpy(keep, signal, batch * sizeof(REAL));
 }
 
-/* One minibatch, to `outputs_of`. `training` keeps every layer's signals, values and slopes; without it a few places
-   are used in turn, enough for the longest skip connection. */
-static void forward(const Network *net, const Buffers *b, const Run *run, const REAL *inputs, int64_t input_stride,
-                    int training) {
+/* One minibatch (batch, d_in), to `outputs_of`. `training` keeps every layer's signals, values and slopes; without it a
+   few places are used in turn, enough for the longest skip connection. */
+static void forward(const Network *net, const Buffers *b, const Run *run, const REAL *inputs, int training) {
     int64_t stride = net->stride, matrix = net->widest * stride, statistic = larger(net->widest, stride);
     const REAL *row = run->row, *below = inputs, *carried = NULL;
-    int64_t below_stride = input_stride;
     for (int64_t l = 0; l < net->depth; l++) {
         const Layer *layer = net->layers + l;
         int64_t place = training ? l : l % (net->span + 2), d_out = layer->d_out, d_in = layer->d_in;
@@ -69,8 +67,8 @@ static void forward(const Network *net, const Buffers *b, const Run *run, const 
         const REAL *bias = layer->biases ? row + d_out * d_in : NULL;
         const REAL *arriving = layer->ends && layer->matrix < 0 ? carried : NULL;
         REAL *keep = layer->begins == FROM_LINEAR && layer->normalization ? b->carried : NULL;
-        net->gemm(ROW_MAJOR, PLAIN, PLAIN, d_out, net->batch, d_in, 1, row, d_in, below, below_stride, 0, signal,
-                  stride);
+        net->gemm(ROW_MAJOR, PLAIN, l ? PLAIN : TRANSPOSED, d_out, net->batch, d_in, 1, row, d_in, below,
+                  l ? stride : d_in, 0, signal, stride);
         if (layer->ends && layer->matrix >= 0)
             net->gemm(ROW_MAJOR, PLAIN, PLAIN, d_out, net->batch, layer->columns, layer->strength,
                       run->buffers + layer->matrix, layer->columns, carried, stride, 1, signal, stride);
@@ -88,6 +86,6 @@ static void forward(const Network *net, const Buffers *b, const Run *run, const 
         }
         if (layer->begins) carried = keep ? keep : signal;
         row += layer_size(layer);
-        below = value, below_stride = stride;
+        below = value;
     }
 }

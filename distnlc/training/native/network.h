@@ -51,6 +51,8 @@ typedef struct {
     REAL *delta;                  /* (span + 1, at least 3, widest, stride), in turn */
     REAL *delta_projected;        /* (widest, stride) */
     REAL *mean, *along;           /* (stride): statistics of each datapoint */
+    REAL *inputs;                 /* (batch, d_in): the minibatch that is trained on */
+    int64_t *labels;              /* (batch) */
 } Buffers;
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -74,7 +76,12 @@ static int64_t lay_out(const Network *net, Buffers *b) {
     used = take(&b->delta, base, used, deltas(net) * matrix);
     used = take(&b->delta_projected, base, used, matrix);
     used = take(&b->mean, base, used, net->stride);
-    return take(&b->along, base, used, net->stride);
+    used = take(&b->along, base, used, net->stride);
+    used = take(&b->inputs, base, used, net->batch * net->layers[0].d_in);
+    REAL *labels;
+    used = take(&labels, base, used, net->batch * sizeof(int64_t) / sizeof(REAL));
+    b->labels = (int64_t *)labels;
+    return used;
 }
 
 /* elements of REAL that the workspace must have; -1 for a network that this program does not know */
