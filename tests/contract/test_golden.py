@@ -16,9 +16,14 @@ from distnlc.store import read_tables
 from distnlc.studies import from_fields, resolve
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "assets" / "golden.json").read_text())
+PRESETS = [
+    pytest.param(name, marks=[pytest.mark.slow] if preset["units"] > 50_000 else [])
+    for name, preset in GOLDEN["presets"].items()
+]
+"""the largest takes seconds to list"""
 
 
-@pytest.mark.parametrize("name", GOLDEN["presets"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_has_the_ids_that_it_always_had(name: str) -> None:
     golden = GOLDEN["presets"][name]
     spec = resolve(name)
