@@ -14,40 +14,76 @@ moments. Choices where the text is silent:
 """
 
 import math
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, skip_init
 
 from distnlc.networks.geometric import Factor
 from distnlc.networks.residual import Multiplier, Residual, rescale_weights
 from distnlc.networks.scaling import Plan, PlanRow, scaling_plan
 from distnlc.studies.scaling.lenet import draw_weights
 
-COLOURS, STAGES = 3, 3
+COLOURS, CLASSES, STAGES = 3, 10, 3
 HALF = math.sqrt(1 / 2)
 
 
-def bottlenecks(
-    variant: str, weighting: str, *, size: int, width: int, inner: int, blocks: int, classes: int = 10
-) -> nn.Sequential:
-    """The network (COLOURS, size, size) -> (classes), with torch's own weights.
+class Shape(NamedTuple):
+    """A network but for its weights."""
 
-    variant: `equal`, `widen-pool` or `widen-subsample`. weighting: alpha^2 and beta^2, `half` each or `rescale`.
-    """
+    variant: str
+    """`equal`, `widen-pool` or `widen-subsample`"""
+    weighting: str
+    """alpha^2 and beta^2: `half` each, or `rescale`"""
+    size: int
+    width: int
+    inner: int
+    blocks: int
+
+
+def bottlenecks(shape: Shape, *, scaled: bool, numerator: float, seed: int) -> tuple[nn.Sequential, Plan]:
+    """The network (COLOURS, size, size) -> (CLASSES), float64, with the weights that the seed fixes and multipliers on
+    them, and the plan of scaled blocks."""
+    network, plan = _network(shape), _plan(shape, numerator)
+    rows = {row.name: (row.std, row.multiplier) if scaled else _unscaled(row) for row in plan.rows}
+    draw_weights(network, {name: std for name, (std, _) in rows.items()}, seed)
+    for name, (std, multiplier) in rows.items():
+        module: Any = network.get_submodule(name)
+        if isinstance(module, Multiplier):
+            with torch.no_grad():
+                module.value.fill_(std)
+        kind = "value" if isinstance(module, Multiplier) else "weight"
+        parametrize.register_parametrization(module, kind, Factor(multiplier))
+    return network, plan
+
+
+@lru_cache
+def _plan(shape: Shape, numerator: float) -> Plan:
+    return scaling_plan(_network(shape), (COLOURS, shape.size, shape.size), numerator=numerator, kernel=1.0)
+
+
+def _network(shape: Shape) -> nn.Sequential:
+    """With weights that are not initialized."""
+    variant, weighting, side, channels, inner, blocks = shape
     pairs = rescale_weights(blocks) if weighting == "rescale" else [(HALF, HALF)] * blocks
-    modules: list[nn.Module] = [nn.Conv2d(COLOURS, width, 3, padding=1, bias=False)]
-    stage, side, channels = 0, size, width
+    modules: list[nn.Module] = [_conv(COLOURS, channels, 3, padding=1)]
+    stage = 0
     for number, (alpha, beta) in enumerate(pairs):
-        widens = variant != "equal" and number > 0 and _stage(number, blocks) > stage
+        widens = variant != "equal" and _stage(number, blocks) > stage
         stage += widens
-        outputs = width * 2**stage
+        outputs = shape.width * 2**stage
         main = _main(channels, inner * 2**stage, outputs, stride=1 + widens)
         shortcut = _shortcut(variant, channels, outputs) if widens else None
         modules.append(Residual(main, shortcut, alpha=alpha, beta=beta))
         channels, side = outputs, side // (1 + widens)
-    return nn.Sequential(*modules, nn.ReLU(), nn.Flatten(), nn.Linear(channels * side**2, classes, bias=False)).double()
+    last = skip_init(nn.Linear, channels * side**2, CLASSES, bias=False, dtype=torch.float64)
+    return nn.Sequential(*modules, nn.ReLU(), nn.Flatten(), last)
+
+
+def _conv(before: int, after: int, kernel: int, **options: Any) -> nn.Module:
+    return skip_init(nn.Conv2d, before, after, kernel, bias=False, dtype=torch.float64, **options)
 
 
 def _stage(number: int, blocks: int) -> int:
@@ -60,34 +96,19 @@ def _stage(number: int, blocks: int) -> int:
 def _main(before: int, inner: int, after: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(before, inner, 1, bias=False),
+        _conv(before, inner, 1),
         nn.ReLU(),
-        nn.Conv2d(inner, inner, 3, stride=stride, padding=1, bias=False),
+        _conv(inner, inner, 3, stride=stride, padding=1),
         nn.ReLU(),
-        nn.Conv2d(inner, after, 1, bias=False),
-        Multiplier(1.0, learnable=True),
+        _conv(inner, after, 1),
+        Multiplier(1.0, learnable=True).double(),
     )
 
 
 def _shortcut(variant: str, before: int, after: int) -> nn.Sequential:
     if variant == "widen-subsample":
-        return nn.Sequential(nn.Conv2d(before, after, 1, stride=2, bias=False))
-    return nn.Sequential(nn.AvgPool2d(2), Multiplier(2.0), nn.Conv2d(before, after, 1, bias=False))
-
-
-def initialize(network: nn.Sequential, size: int, *, scaled: bool, numerator: float, seed: int) -> Plan:
-    """Draws the weights that the seed fixes, puts the multipliers on them, and gives the plan of scaled blocks."""
-    plan = scaling_plan(network, (COLOURS, size, size), numerator=numerator, kernel=1.0)
-    rows = {row.name: (row.std, row.multiplier) if scaled else _unscaled(row) for row in plan.rows}
-    draw_weights(network, {name: std for name, (std, _) in rows.items()}, seed)
-    for name, (std, multiplier) in rows.items():
-        module: Any = network.get_submodule(name)
-        if isinstance(module, Multiplier):
-            with torch.no_grad():
-                module.value.fill_(std)
-        kind = "value" if isinstance(module, Multiplier) else "weight"
-        parametrize.register_parametrization(module, kind, Factor(multiplier))
-    return plan
+        return nn.Sequential(_conv(before, after, 1, stride=2))
+    return nn.Sequential(nn.AvgPool2d(2), Multiplier(2.0).double(), _conv(before, after, 1))
 
 
 def _unscaled(row: PlanRow) -> tuple[float, float]:

@@ -5,15 +5,16 @@ independent N(0, 1) with the loss y^T R y of each datapoint (R1), float64. All w
 the same standard normal weights, inputs and R.
 """
 
-import math
 from typing import Any
 
 import torch
 
-from distnlc.metrics.scaling import scaling
+from distnlc.metrics.scaling_passes import Passes
+from distnlc.metrics.scaling_rows import ScalingRow
+from distnlc.networks.scaling import PlanRow
 from distnlc.spec import derive_seed
-from distnlc.studies.scaling.bottlenecks import COLOURS, bottlenecks, initialize, place_of
-from distnlc.studies.scaling.ratio import Found
+from distnlc.studies.scaling.bottlenecks import CLASSES, COLOURS, Shape, bottlenecks, place_of
+from distnlc.studies.scaling.ratio import Found, spread
 from distnlc.studies.scaling.records import LayerRow
 from distnlc.studies.scaling.spec import Spec
 from distnlc.studies.scaling.units import Task
@@ -22,51 +23,41 @@ from distnlc.studies.scaling.units import Task
 def residual_unit(part: Spec, task: Task, seed: int) -> Found:
     """One network under one weighting, with scaled blocks or without."""
     group = part.residual
-    shape = {"size": group.size, "width": group.width, "inner": group.inner, "blocks": group.blocks}
-    network = bottlenecks(task.variant or "", task.weighting or "", **shape)
-    plan = initialize(
-        network,
-        group.size,
+    network, plan = bottlenecks(
+        Shape(task.variant or "", task.weighting or "", group.size, group.width, group.inner, group.blocks),
         scaled=bool(task.block_scaled),
         numerator=part.numerator,
         seed=derive_seed("weights", seed),
     )
-    random = torch.Generator().manual_seed(derive_seed("inputs", seed))
+    random = torch.Generator().manual_seed(derive_seed("inputs and loss", seed))
     inputs = torch.randn(group.samples, COLOURS, group.size, group.size, generator=random, dtype=torch.float64)
-    measured = scaling(network, inputs, draws=1, samples=group.samples, seed=derive_seed("loss", seed))
+    matrix = torch.randn(CLASSES, CLASSES, generator=random, dtype=torch.float64)
+    passes = Passes(network)
+    with passes.watching():
+        for index, point in enumerate(inputs.split(1)):
+            passes.add(network, point, [lambda outputs, _: (outputs @ matrix * outputs).sum()], index)
+    measured = [row for row in passes.rows() if row.gamma is not None]
     planned = {row.name: row for row in plan.rows}
-    layers = []
-    for row in measured.weights:
-        plan_row = planned[row.name]
-        offline = plan_row.gamma * (1.0 if task.block_scaled else plan_row.share)
-        layers.append(
-            LayerRow(
-                unit_id="",
-                layer=len(layers),
-                name=row.name,
-                kind=row.kind,
-                place=place_of(row.name),
-                N=row.N,
-                variance=row.variance,
-                terms=plan_row.terms,
-                share=plan_row.share,
-                x_second=row.x_second,
-                y_second=row.y_second,
-                s_in=row.s_in,
-                s_out=row.s_out,
-                gamma=row.gamma,
-                ratio=row.ratio,
-                offline_gamma=offline,
-            )
-        )
-    offline = [row.offline_gamma for row in layers if row.offline_gamma]
+    layers = [_row(row, planned[row.name], number, task) for number, row in enumerate(measured)]
+    with torch.no_grad():
+        outputs = float(network(inputs).square().mean())
     columns: dict[str, Any] = {
-        "gamma_imbalance": _finite(measured.imbalance),
-        "ratio_imbalance": _finite(measured.ratio_imbalance),
-        "offline_imbalance": max(offline) / min(offline),
+        "gamma_imbalance": spread(row.gamma for row in layers),
+        "ratio_imbalance": spread(row.ratio for row in layers),
+        "offline_imbalance": spread(row.offline_gamma for row in layers),
+        "output_second_moment": outputs,
     }
     return columns, {"layers": layers}
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _row(row: ScalingRow, plan: PlanRow, number: int, task: Task) -> LayerRow:
+    copied = ("name", "kind", "N", "variance", "x_second", "y_second", "s_in", "s_out", "gamma", "ratio")
+    return LayerRow(
+        unit_id="",
+        layer=number,
+        place=place_of(row.name),
+        terms=plan.terms,
+        share=plan.share,
+        offline_gamma=plan.gamma * (1.0 if task.block_scaled else plan.share),
+        **{name: getattr(row, name) for name in copied},
+    )
