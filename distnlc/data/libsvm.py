@@ -20,6 +20,7 @@ import numpy as np
 
 from distnlc.data.catalog import LIBSVM
 from distnlc.data.folders import ADVICE, DataError, contents, needed_folder
+from distnlc.data.sparse import SparseSet
 from distnlc.data.spec import DataSpec
 
 ENDINGS = (".scale", "_scale", "", ".scale.tr", ".tr")
@@ -72,32 +73,36 @@ def files(root: Path | None, *, spec: DataSpec) -> list[Path]:
 def read(root: Path | None, *, spec: DataSpec, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels of the spec's set. Raises DataError with the first line that is wrong."""
     found = files(root, spec=spec)
-    matrix, labels = parsed(found)
-    points, features = matrix.shape
-    if (size := points * features * 8) > MOST_DENSE_BYTES:
-        where = " and ".join(map(str, found))
+    points = parsed(found)
+    if (size := len(points) * points.d_in * 8) > MOST_DENSE_BYTES:
         raise DataError(
-            f"{where}: {points:,} points of {features:,} features take {size:,} bytes; expected at most "
-            f"{MOST_DENSE_BYTES:,}, since all features are kept, zeros too"
+            f"{' and '.join(map(str, found))}: {len(points):,} points of {points.d_in:,} features take {size:,} bytes; "
+            f"expected at most {MOST_DENSE_BYTES:,}, since all features are kept, zeros too"
         )
-    return matrix.toarray(), labels
+    return points.dense(), points.labels
 
 
-def parsed(paths: Sequence[Path]) -> tuple[Any, np.ndarray]:
-    """The points of a set's files: a SciPy matrix (points, features) of rows, float64, and labels (points,) int64, the
-    sorted distinct ones as 0 ... classes - 1. Raises DataError with the first line that is wrong."""
-    from scipy.sparse import csr_matrix, vstack
+def parsed(paths: Sequence[Path]) -> SparseSet:
+    """The points of a set's files, one after the other; labels are the sorted distinct ones as 0 ... classes - 1.
 
+    Raises DataError with the first line that is wrong.
+    """
     matrices, labels = zip(*(_read_file(path) for path in paths), strict=True)
-    features = max(matrix.shape[1] for matrix in matrices)
     classes, numbers = np.unique(np.concatenate(labels), return_inverse=True)
     if len(classes) < 2 or len(numbers) < 2 * len(classes):
         raise DataError(
             f"{' and '.join(map(str, paths))}: expected at least 2 classes and twice as many points, found "
             f"{len(numbers)} points of {len(classes)} classes"
         )
-    widened = [csr_matrix((each.data, each.indices, each.indptr), (each.shape[0], features)) for each in matrices]
-    return vstack(widened, format="csr"), numbers.astype(np.int64)
+    sizes = np.concatenate([np.diff(matrix.indptr) for matrix in matrices])
+    return SparseSet(
+        d_in=max(matrix.shape[1] for matrix in matrices),
+        classes=len(classes),
+        starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        columns=np.concatenate([matrix.indices for matrix in matrices]).astype(np.int32),
+        values=np.concatenate([matrix.data for matrix in matrices]),
+        labels=numbers.astype(np.int64),
+    )
 
 
 class _Bad(ValueError):

@@ -8,57 +8,23 @@ and variance 1 over all its features, zeros included.
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from distnlc.data.catalog import LIBSVM, built_in
 from distnlc.data.digests import digests
 from distnlc.data.folders import ADVICE, DataError, contents, data_folder, needed_folder
 from distnlc.data.libsvm import find, looked_for, parsed
-from distnlc.data.preparation import normalize_points
+from distnlc.data.sparse import SparseSet
 from distnlc.files import CACHE_VARIABLE, cache_folder, write_whole
 from distnlc.spec import short_id
 
 FORMAT_VERSION = 1
 """to be raised whenever the same files would give other points"""
 ARRAYS = ("starts", "columns", "values", "labels")
-
-
-@dataclass(frozen=True)
-class SparseSet:
-    """Points of a set as rows of what is not zero: row i has values[starts[i] : starts[i + 1]] in those columns."""
-
-    d_in: int
-    classes: int
-    """of the whole file"""
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    values: NDArray[np.float64]
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def chosen(self, rows: NDArray[np.int64]) -> "SparseSet":
-        """These points alone, in this order."""
-        sizes = np.diff(self.starts)[rows]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        places = np.repeat(self.starts[rows] - starts[:-1], sizes) + np.arange(starts[-1])
-        return replace(
-            self, starts=starts, columns=self.columns[places], values=self.values[places], labels=self.labels[rows]
-        )
-
-    def inputs(self) -> Tensor:
-        """All points, dense and normalized: (points, d_in) float64."""
-        dense = np.zeros((len(self), self.d_in))
-        dense[np.repeat(np.arange(len(self)), np.diff(self.starts)), self.columns] = self.values
-        return normalize_points(dense)[0]
 
 
 def record(root: str | None, names: Sequence[str]) -> dict[str, Any]:
@@ -114,16 +80,11 @@ def _cached(paths: Sequence[Path], kept: dict[str, str]) -> Path:
     path = cache_folder() / f"libsvm-sparse-{paths[0].name}-{key}.npz"
     if path.exists():
         return path
-    matrix, labels = parsed(paths)
+    found = parsed(paths)
     if digests(paths) != kept:
         raise DataError(f"{paths[0]}: the file changed while it was read; once it rests, run again")
-    arrays = {
-        "starts": matrix.indptr.astype(np.int64),
-        "columns": matrix.indices.astype(np.int32),
-        "values": matrix.data,
-        "labels": labels,
-        "facts": np.array([*matrix.shape, labels.max() + 1]),
-    }
+    arrays = {name: getattr(found, name) for name in ARRAYS}
+    arrays["facts"] = np.array([len(found), found.d_in, found.classes])
     try:
         write_whole(path, lambda file: np.savez(file, **arrays))
     except OSError as error:
