@@ -116,7 +116,7 @@ def trained(part: Spec, job: Job, where: str, seed: int, unit: Unit, work: Work)
     network = job.initial.network.to(work.device)
     with torch.no_grad():
         logits = network(inputs)
-    factor = job.output_factor if job.output_std is None else _factor(logits, job.output_std, where)
+    factor = job.output_factor if job.output_std is None else factor_of(logits, job.output_std, where)
     layers = layer_rows(job, inputs[:LAYER_POINTS], labels[:LAYER_POINTS], factor)
     start = start_of(network.to(getattr(torch, part.dtype)), loss_scale=1 / factor, seed=order)
     program = program_name(start.network, job.spec, torch.device(work.device).type, start.rows.dtype)
@@ -155,7 +155,7 @@ def trained(part: Spec, job: Job, where: str, seed: int, unit: Unit, work: Work)
     return columns | best_columns(runs), {"layers": layers, "runs": runs, "epochs": epoch_rows(trainer)}
 
 
-def _factor(logits: Tensor, wanted: float, where: str) -> float:
+def factor_of(logits: Tensor, wanted: float, where: str) -> float:
     """What makes the logits' standard deviation `wanted`."""
     deviation = float(logits.std(correction=0))
     if not 0 < deviation < math.inf:
