@@ -109,9 +109,7 @@ class LayerRow:
     s_out: float | None = column(result("s of the output", "number", log=True))
     gamma: float | None = column(catalog.GAMMA)
     gamma_extrinsic: float | None = column(
-        result(
-            "extrinsic gamma", "number", "N (E[x^2] / E[y^2])^2 (F / n)^2 s of the output, without weights", log=True
-        )
+        result("extrinsic gamma", "number", "F * positions * E[x^2]^2 E[Dy^2] / E[y^2], without the weights", log=True)
     )
     ratio: float | None = column(catalog.EXACT_RATIO)
     hessian: float | None = column(catalog.HESSIAN_SQUARE)
