@@ -36,6 +36,12 @@ def plain_log(axes: Axes, which: str) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
+def log_y(axes: Axes) -> None:
+    """The same of the y-axis, with its limits found anew from what is drawn: linear ones may reach below 0."""
+    axes.set_yscale("log")
+    plain_log(axes, "y")
+
+
 def _short(value: float, _: float) -> str:
     """0.05, 2, 500, 20k, 3M."""
     for size, letter in ((1e6, "M"), (1e4, "k")):

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.axes import COLOURS, plain_log
+from distnlc.analysis.drawing.axes import COLOURS, log_y
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
@@ -25,7 +25,7 @@ from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.statistics.ratios import ratio_of_means
 from distnlc.analysis.tables import Tables
 
-AGAINST = {"hessian": "average squared singular value of the Hessian block", "ratio": "exact ratio (proposition 3)"}
+AGAINST = {"hessian": "Hessian block", "ratio": "exact ratio (proposition 3)"}
 """column -> what gamma is divided by"""
 SIDE = 0.28
 """half of what the points of a layer spread over, in layers"""
@@ -57,11 +57,17 @@ def layers_of(tables: Tables, part: Part, column: str) -> Layers:
     """Gamma and another quantity of the weight layers, from the input on."""
     rows = part.rows(tables, "layers")
     rows = rows[rows["kind"].isin(WEIGHTS)]
-    names = rows.sort_values("layer").drop_duplicates("layer")["name"].astype(str).tolist()
+    kinds = rows.sort_values("layer").drop_duplicates("layer")["kind"]
+    names = [layer_name(str(kind), place) for place, kind in enumerate(kinds)]
     both = [rows.pivot(index="unit_id", columns="layer", values=each) for each in ("gamma", column)]
     kept = pd.concat(both, axis=1).notna().all(axis=1)
     gamma, other = (each[kept].to_numpy(dtype=float) for each in both)
     return Layers(names, gamma, other)
+
+
+def layer_name(kind: str, place: int) -> str:
+    """`conv 1`, of the first weight layer."""
+    return f"{kind} {place + 1}"
 
 
 def few_of(part: Part, setups: int) -> str:
@@ -111,13 +117,14 @@ def draw(tables: Tables) -> Drawing:
     part = needed(tables, "ratio")
     found = {column: layers_of(tables, part, column) for column in AGAINST}
     few = few_of(part, len(found["hessian"].gamma))
-    headings = [(f"gamma by the {name}", [_agreement(found[column])]) for column, name in AGAINST.items()]
+    headings = [(f"Gamma by the {name}", [_agreement(found[column])]) for column, name in AGAINST.items()]
     figure, axes = page(headings, height=3.0)
     for layers, each in zip(found.values(), axes, strict=True):
         _points(each, layers)
     caption = (
-        f"A point is a layer of one of {len(found['hessian'].gamma)} set-ups, each with weights, inputs and a quadratic "
-        f"loss of its own; {part.setting['samples']} points of each, one at a time. Boxes: quartiles and median, "
+        f"A point is a layer of one of {len(found['hessian'].gamma)} set-ups, each with weights, inputs and a "
+        f"quadratic loss of its own; {part.setting['samples']} points of each, one at a time. Hessian block: "
+        "its average squared singular value. Boxes: quartiles and median, "
         f"whiskers from 5 to 95 %. Black: pooled, with its {LEVEL:.0%} interval over set-ups. Dashed: 1, where theory "
         "and measurement agree."
     )
@@ -135,9 +142,7 @@ def _points(axes: Axes, found: Layers) -> None:
     ratios, places = found.ratios, np.arange(len(found.names))
     across = np.linspace(-SIDE, SIDE, len(ratios)) if len(ratios) > 1 else np.zeros(1)
     for place in places:
-        axes.plot(
-            place + across, ratios[:, place], ".", color=COLOURS[5], markersize=3.5, alpha=0.7, markeredgewidth=0
-        )
+        axes.plot(place + across, ratios[:, place], ".", color=COLOURS[5], markersize=3.5, alpha=0.7, markeredgewidth=0)
     axes.boxplot(
         ratios,
         positions=places,
@@ -159,7 +164,7 @@ def _points(axes: Axes, found: Layers) -> None:
     axes.set_xticks(places, found.names)
     axes.set_xlabel("layer")
     axes.set_ylabel("ratio")
-    plain_log(axes, "y")
+    log_y(axes)
 
 
 def _numbers(found: dict[str, Layers]) -> pd.DataFrame:

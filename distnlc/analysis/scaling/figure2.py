@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.axes import plain_log
+from distnlc.analysis.drawing.axes import log_y
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
@@ -150,12 +151,13 @@ def draw(tables: Tables) -> Drawing:
     few = few_of(part, len(found[0].squares))
     maps = [one.map for one in found]
     scale = LogNorm(min(each.min() for each in maps), max(each.max() for each in maps))
-    headings: list[Any] = [(one.init, [f"diagonal, squared: largest by smallest {_imbalance(one)}"]) for one in found]
+    headings: list[Any] = [(one.init, [f"diagonal: largest by smallest {_imbalance(one)}"]) for one in found]
     headings += [
-        ("Diagonal blocks", ["mean squared singular value over its geometric mean"]),
-        ("Largest by smallest of the diagonal", ["bars: 95 % intervals over set-ups; crosses: by shapes alone"]),
+        ("Diagonal blocks", ["mean squared singular value, relative"]),
+        ("Largest by smallest of the diagonal", ["bars: 95 % intervals; crosses: by shapes alone"]),
     ]
-    figure, axes = page(headings, height=3.0, width=4.0)
+    marks = [Line2D([], [], color=INITS[one.init], marker="o", markersize=4, label=one.init) for one in found]
+    figure, axes = page(headings, height=3.0, width=3.6, marks=marks)
     for one, each in zip(found, axes, strict=False):
         _map(each, one, scale)
     _diagonals(axes[-2], found)
@@ -164,8 +166,8 @@ def draw(tables: Tables) -> Drawing:
         f"Blocks of the Hessian by two layers of a strided LeNet without biases, {len(found[0].squares)} set-ups of "
         f"{part.setting['samples']} points each: rms singular value, over the geometric mean of its diagonal; colours "
         f"in log scale, the same in all maps, from {text.number(scale.vmin or 0, 2)} to "
-        f"{text.number(scale.vmax or 0, 2)}. All initializations share their random numbers, which makes the maps exact "
-        "rescalings of one another."
+        f"{text.number(scale.vmax or 0, 2)}. All initializations share their random numbers, which makes the maps "
+        "exact rescalings of one another."
     )
     remarks = [answer(found), "The paper: an equally weighted diagonal for the geometric initialization alone."]
     remarks += [f"No verdict at this size: {few}."] if few else []
@@ -189,7 +191,15 @@ def _map(axes: Axes, one: Hessian, scale: LogNorm) -> None:
     middle = np.sqrt((scale.vmin or 1) * (scale.vmax or 1))
     for (row, column), value in np.ndenumerate(values):
         colour = "black" if value > middle else "white"
-        axes.text(column, row, text.number(value, 2), ha="center", va="center", fontsize=8.5, color=colour)
+        axes.text(
+            column,
+            row,
+            f"{value:.2f}" if value < 10 else text.number(value),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=colour,
+        )
     places = np.arange(len(values))
     axes.set_xticks(places, places + 1)
     axes.set_yticks(places, places + 1)
@@ -202,13 +212,10 @@ def _diagonals(axes: Axes, found: list[Hessian]) -> None:
     for one in found:
         values = one.diagonal.mean(axis=0)
         places = np.arange(1, len(values) + 1)
-        axes.plot(
-            places, values / geometric_mean(values), "o-", color=INITS[one.init], label=one.init, markersize=4, lw=1.4
-        )
+        axes.plot(places, values / geometric_mean(values), "o-", color=INITS[one.init], markersize=4, lw=1.4)
         axes.set_xticks(places)
     axes.set_xlabel("layer")
-    axes.legend(fontsize=8, frameon=False)
-    plain_log(axes, "y")
+    log_y(axes)
 
 
 def _imbalances(axes: Axes, found: list[Hessian]) -> None:
@@ -219,7 +226,7 @@ def _imbalances(axes: Axes, found: list[Hessian]) -> None:
         axes.plot(place + 0.18, one.planned, "x", color="0.2", markersize=7)
     axes.set_xticks(range(len(found)), [one.init for one in found])
     axes.set_xlim(-0.5, len(found) - 0.5)
-    plain_log(axes, "y")
+    log_y(axes)
 
 
 def _numbers(found: list[Hessian]) -> pd.DataFrame:

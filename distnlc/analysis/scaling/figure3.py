@@ -61,9 +61,7 @@ class Curves:
             if init != OURS
         }
         corrected = holm([one.p for one in found.values()])
-        return {
-            init: Difference(one.mean, one.n, p) for (init, one), p in zip(found.items(), corrected, strict=True)
-        }
+        return {init: Difference(one.mean, one.n, p) for (init, one), p in zip(found.items(), corrected, strict=True)}
 
     def better(self, init: str) -> list[int]:
         """Epochs, from 0, after which the geometric one is significantly below another."""
@@ -164,8 +162,7 @@ def _of_the_paper(found: Curves, last: dict[str, Difference]) -> list[Criterion]
 def _said(differences: dict[str, Difference]) -> str:
     """`less fan-in 0.018 [0.01, 0.026], p = 0.03`."""
     return "; ".join(
-        f"{OURS} less {init} {text.bracketed(one.mean, 2)}, {text.p_value(one.p)}"
-        for init, one in differences.items()
+        f"{OURS} less {init} {text.bracketed(one.mean, 2)}, {text.p_value(one.p)}" for init, one in differences.items()
     )
 
 
@@ -176,12 +173,15 @@ def draw(tables: Tables) -> Drawing:
         raise MissingRecordsError("no seed of AlexNet that is trained from all initializations")
     marks = [Line2D([], [], color=INITS[init], linewidth=1.6, label=init) for init in found.values]
     rates = ", ".join(
-        f"{init} 2^{exponent}{'*' * edge}"
+        f"{init} {text.power_of_two(exponent)}{'*' * edge}"
         for init, exponent, edge in zip(found.values, found.outcome.exponents, found.outcome.at_edge, strict=True)
     )
     headings = [
         ("Training loss of AlexNet on CIFAR-10", [f"best rates: {rates}"]),
-        (f"{OURS} less each other, of the same seeds", ["below 0 the geometric one is lower; dots: significant"]),
+        (
+            f"{OURS.capitalize()} less each other, of the same seeds",
+            ["below 0 the geometric one is lower; dots: significant"],
+        ),
     ]
     figure, (upper, lower) = page(headings, height=3.2, marks=marks)
     epochs = np.arange(1, found.epochs + 1)
@@ -200,11 +200,11 @@ def draw(tables: Tables) -> Drawing:
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     caption = (
-        f"Means over {found.outcome.losses.seeds} seeds of the training loss of each epoch at each initialization's best "
-        "rate, with 95 % t-intervals; * marks a best rate at the edge of those tried. Right: paired differences; dots: "
-        f"p < {thresholds.SIGNIFICANT:g} by the paired t-test, corrected by Holm over the three comparisons."
+        f"Means over {found.outcome.losses.seeds} seeds of the training loss of each epoch at each initialization's "
+        "best rate, with 95 % t-intervals; * marks a best rate at the edge of those tried. Right: paired differences; "
+        f"dots: p < {thresholds.SIGNIFICANT:g} by the paired t-test, corrected by Holm over the three comparisons."
     )
-    return Drawing(caption, figure, table=_numbers(found), remarks=remarks(tables, found))
+    return Drawing(caption, figure, table=_numbers(found), remarks=[answer(found), *remarks(tables, found)])
 
 
 def _band(axes: Axes, init: str, epochs: Floats, values: Sequence[Estimate]) -> None:
@@ -218,7 +218,7 @@ def _numbers(found: Curves) -> pd.DataFrame:
     for init in found.values:
         place = list(found.outcome.losses.inits).index(init)
         rows[init] = {
-            "best rate": f"2^{found.outcome.exponents[place]}",
+            "best rate": text.power_of_two(found.outcome.exponents[place]),
             "last epoch, mean": text.bracketed(found.at(init, -1), 4),
             "at the end, median": text.number(float(found.outcome.loss[place]), 4),
             f"{OURS} less it": "–" if init == OURS else text.bracketed(last[init].mean, 2),
@@ -230,10 +230,10 @@ def _numbers(found: Curves) -> pd.DataFrame:
 
 def remarks(tables: Tables, found: Curves) -> list[str]:
     """What the figure shows at this size and what not; what is left out."""
-    said = [answer(found)]
+    said = list[str]()
     if not found.paper_size:
         said.append(
-            f"With a {found.part.setting['divisor']}th of the channels this figure shows the method and not the "
+            f"With the channels divided by {found.part.setting['divisor']} this figure shows the method and not the "
             f"paper's claim, although by shapes alone gammas differ by {_planned(found)}."
         )
     if diverged := {init: int(np.isnan(each[:, -1]).sum()) for init, each in found.values.items()}:
@@ -255,11 +255,11 @@ def answer(found: Curves) -> str:
         for init in found.values
         if init != OURS and (better := found.better(init))
     ]
-    better = f"significantly lower than {'; than '.join(where)}" if where else "significantly lower than none at any"
+    better = f"significantly lower than {'; than '.join(where)}" if where else "not significantly lower than any"
     return (
         f"AlexNet, after the last of {found.epochs} epochs, {found.outcome.losses.seeds} seeds: {said}. The geometric "
-        f"initialization is {better}{' epoch' if not where else ''}; in the paper than arithmetic and fan-in, and than "
-        "fan-out at iterations in the middle alone."
+        f"initialization is {better}; the paper's is lower than arithmetic and fan-in, and than fan-out at iterations "
+        "in the middle alone."
     )
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from distnlc.analysis.drawing import format as text
 from distnlc.analysis.scaling.parts import OTHERS, OURS, Part, in_order
 from distnlc.analysis.scaling.thresholds import LEARNED, PAPER_TOP_EXPONENT
 from distnlc.analysis.statistics.correlations import RESAMPLES, SEED, Floats
@@ -33,7 +34,9 @@ class Reading:
 
 END = Reading("full pass at the end", "train_loss")
 LAST_EPOCH = Reading("mean of the last epoch", "epoch_loss")
-CUT = Reading(f"full pass at the end, rates up to 2^{PAPER_TOP_EXPONENT}", "train_loss", PAPER_TOP_EXPONENT)
+CUT = Reading(
+    f"full pass at the end, rates up to {text.power_of_two(PAPER_TOP_EXPONENT)}", "train_loss", PAPER_TOP_EXPONENT
+)
 
 
 @dataclass(frozen=True)

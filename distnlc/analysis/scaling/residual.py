@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.drawing.axes import COLOURS, plain_log
+from distnlc.analysis.drawing.axes import COLOURS, log_y
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
@@ -28,7 +28,7 @@ from distnlc.analysis.statistics.imbalance import geometric_mean, largest_over_s
 from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.tables import Tables
 
-WEIGHTINGS = {"half": "1/2 each", "rescale": "RescaleNet's"}
+WEIGHTINGS = {"rescale": "RescaleNet's", "half": "1/2 each"}
 VARIANTS = {"equal": "equal width", "widen-pool": "widening, average pool", "widen-subsample": "widening, subsampling"}
 SCALED = {False: "unscaled", True: "scaled"}
 STYLES = {False: COLOURS[1], True: COLOURS[0]}
@@ -101,7 +101,7 @@ def covered(size: int) -> float:
 
 
 def nets_of(tables: Tables, part: Part) -> list[Nets]:
-    """Unscaled before scaled, weightings and variants in the study's order."""
+    """Unscaled before scaled, RescaleNet's weights, which the paper takes, before others."""
     rows = part.rows(tables, "layers")
     rows = rows[rows["kind"] != "bias"]
     found = []
@@ -177,8 +177,8 @@ def draw(tables: Tables) -> Drawing:
     caption = (
         "Mean square of the gradient of one datapoint's loss by that of the parameter, mean over "
         f"{max(len(one.ratios) for one in found)} networks, relative to the geometric mean of the stem's and the last "
-        f"layer's, by parameter from the input on; {part.setting['blocks']} blocks. Above each panel largest by smallest "
-        f"of all weights, with its {LEVEL:.0%} interval over networks."
+        f"layer's, by parameter from the input on; {part.setting['blocks']} blocks. Above each panel largest by "
+        f"smallest of all weights, with its {LEVEL:.0%} interval over networks."
     )
     said = [*answers(found), f"No verdict at this size: {few}."] if few else answers(found)
     return Drawing(caption, figure, table=_numbers(found), remarks=[*said, *others(tables, part, "residual")])
@@ -186,8 +186,7 @@ def draw(tables: Tables) -> Drawing:
 
 def _details(found: Sequence[Nets], variant: str, weighting: str) -> list[str]:
     own = [one for one in found if (one.variant, one.weighting) == (variant, weighting)]
-    listed = ", ".join(f"{SCALED[one.scaled]} {text.bracketed(one.imbalance, 3)}" for one in own)
-    return [f"largest by smallest: {listed}"]
+    return [f"largest by smallest, {SCALED[one.scaled]}: {text.bracketed(one.imbalance, 3)}" for one in own]
 
 
 MARKERS = {"outside": ("s", WEIGHTS), "main": ("o", WEIGHTS), "shortcut": ("^", WEIGHTS), "scalar": ("x", ("scalar",))}
@@ -225,7 +224,7 @@ def _finish(axes: Axes) -> None:
     axes.set_xlabel("parameter, from the input on")
     axes.set_ylabel("relative exact ratio")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plain_log(axes, "y")
+    log_y(axes)
 
 
 def _numbers(found: Sequence[Nets]) -> pd.DataFrame:
@@ -263,8 +262,8 @@ def answers(found: Sequence[Nets]) -> list[str]:
     if pool is not None and subsample is not None and pool.imbalance.value > subsample.imbalance.value:
         said.append(
             f"With average pools in its shortcuts a network stays uneven ({text.number(pool.imbalance.value)} against "
-            f"{text.number(subsample.imbalance.value)} by subsampling): entries of a window have a common mean, so that "
-            "the pool does not keep s; subsampling does."
+            f"{text.number(subsample.imbalance.value)} by subsampling): entries of a window have a common mean, so "
+            "that the pool does not keep s; subsampling does."
         )
     return [*said, f"Trained ResNet-50 on ImageNet, not part of this study: the paper states {paper.TOP1}."]
 

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from distnlc.analysis import report
-from distnlc.analysis.drawing.axes import plain_log
+from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.axes import log_y
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.scaling import table2
@@ -42,7 +43,7 @@ def draw_curves(tables: Tables) -> Drawing:
 
     caption = (
         "Training loss of each epoch (mean over its minibatches) at the best rate of each initialization; medians and "
-        "quartiles over seeds. Above each panel the best rates."
+        "quartiles over seeds. Above each panel the best rates; * marks one at the edge of those tried."
     )
     return _page(part, ranked, panel, caption)
 
@@ -81,14 +82,19 @@ def _page(part: Part, ranked: Ranking, panel: Callable[[Axes, Outcome], None], c
     for one, each in zip(ranked.outcomes, axes, strict=True):
         panel(each, one)
         each.set_ylabel("training loss", fontsize=8)
-        plain_log(each, "y")
+        log_y(each)
     return Drawing(caption, figure, remarks=table2.size(part, ranked))
 
 
 def _heading(one: Outcome) -> tuple[str, list[str]]:
     about = one.losses
-    rates = ", ".join(f"2^{exponent}{'*' * edge}" for exponent, edge in zip(one.exponents, one.at_edge, strict=True))
-    return about.name, [f"{about.points:,} points, {about.d_in:,} inputs, {about.classes} classes", rates]
+    rates = ", ".join(
+        f"{text.power_of_two(exponent)}{'*' * edge}" for exponent, edge in zip(one.exponents, one.at_edge, strict=True)
+    )
+    return about.name, [
+        f"{about.points:,} points, {about.d_in:,} inputs, {about.classes} classes",
+        f"best rates {rates}",
+    ]
 
 
 def _line(axes: Axes, init: str, across: Floats, quartiles: Floats) -> None:

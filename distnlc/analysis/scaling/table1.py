@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.scaling import paper, thresholds
@@ -41,7 +40,12 @@ class Operation:
 
     @property
     def written(self) -> str:
-        return text.bracketed(self.kept, 3)
+        return fixed(self.kept)
+
+
+def fixed(value: Estimate) -> str:
+    """`1.001 [0.994, 1.008]`."""
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
 
 
 def operations(part: Part) -> dict[str, Operation]:
@@ -74,7 +78,7 @@ def criteria(tables: Tables) -> list[Criterion]:
     if keeping:
         off = [f"{one.name} {one.written}" for one in keeping if not one.keeps]
         values = [one.kept.value for one in keeping]
-        evidence = f"Outside: {'; '.join(off)}." if off else f"{min(values):.3g} to {max(values):.3g}."
+        evidence = f"Outside: {'; '.join(off)}." if off else f"{min(values):.3f} to {max(values):.3f}."
         claim = f"s before by s behind {thresholds.KEPT} in all {len(keeping)} operations that keep it"
         criteria.append(_criterion("operations", claim, not off, evidence, thresholds.KEPT.prototype, few))
     for name, limit in thresholds.NOT_KEPT.items():
@@ -82,29 +86,36 @@ def criteria(tables: Tables) -> list[Criterion]:
             one = found[name]
             claim, holds = f"s before by s behind {limit}", limit.holds(one.kept.value)
             criteria.append(_criterion(name, claim, holds, f"{one.written}.", limit.prototype, few))
-    return criteria + _of_the_paper(found)
+    return criteria + _of_the_paper(found, few)
 
 
 def _criterion(what: str, claim: str, holds: bool, evidence: str, basis: str, few: str) -> Criterion:
-    return Criterion(
-        f"Table 1, {what}", claim, decided(holds, few), evidence, basis=basis, why_open=few, noun=""
-    )
+    return Criterion(f"Table 1, {what}", claim, decided(holds, few), evidence, basis=basis, why_open=few, noun="")
 
 
-def _of_the_paper(found: dict[str, Operation]) -> list[Criterion]:
+def against_marks(found: dict[str, Operation]) -> list[Operation]:
+    """Those that keep s where the paper's table says no, or do not where it says yes, its own notes aside."""
+    return [
+        one
+        for name, one in found.items()
+        if paper.mark(name)[0] == ("no" if one.keeps else "yes") and name not in _BY_ITS_NOTE
+    ]
+
+
+def _of_the_paper(found: dict[str, Operation], few: str) -> list[Criterion]:
     """The paper's marks, where an operation has one; behind a ReLU too, as its networks have it."""
     marked = {name: one for name, one in found.items() if paper.mark(name)[0] != "–"}
-    against = [one for name, one in marked.items() if (paper.mark(name)[0] == "yes") is not one.keeps]
-    against = [one for one in against if one.name not in _BY_ITS_NOTE]
+    against = against_marks(found)
     if not marked:
         return []
     listed = "; ".join(f"{one.name} {one.written}" for one in against)
     evidence = f"Against the mark: {listed}." if against else f"All {len(marked)} agree."
-    claim = "the paper's marks, which operations keep s"
-    return [Criterion("Table 1, marks", claim, not against, evidence, asked=False, noun="")]
+    claim = "operations keep s where the paper's table marks them so"
+    return [Criterion("Table 1, marks", claim, decided(not against, few), evidence, asked=False, why_open=few, noun="")]
 
 
-_BY_ITS_NOTE = {"tanh of deviation 0.1", "ReLU of a ReLU", "ReLU of mean 1"}
+_UNCENTRED = ("ReLU of a ReLU", "ReLU of mean 1")
+_BY_ITS_NOTE = {"tanh of deviation 0.1", *_UNCENTRED}
 """tanh in its linear range keeps s as the paper's note says; inputs that are not symmetric break its assumptions"""
 
 
@@ -127,7 +138,7 @@ def _cells(one: Operation) -> dict[str, str]:
     return {
         "kept": "yes" if one.keeps else "no",
         "s before by s behind": one.written,
-        "s of weights by s behind": "–" if one.weights is None else text.bracketed(one.weights, 3),
+        "s of weights by s behind": "–" if one.weights is None else fixed(one.weights),
         "paper": mark,
         "paper's note": note or "–",
     }
@@ -138,8 +149,8 @@ def remarks(found: dict[str, Operation]) -> list[str]:
     said = []
     pools = [one for name, one in found.items() if name.startswith("average pool") and not one.keeps]
     if pools:
-        listed = ", ".join(f"{one.name} {text.number(one.kept.value)}" for one in pools)
-        white = f", unlike one of a white input ({text.number(found[WHITE].kept.value)})" if WHITE in found else ""
+        listed = ", ".join(f"{one.name} {one.kept.value:.3f}" for one in pools)
+        white = f", unlike one of a white input ({found[WHITE].kept.value:.3f})" if WHITE in found else ""
         said.append(
             f"Average pooling of a ReLU's output does not keep s ({listed}){white}: its window averages entries with a "
             "common mean. The paper's table marks it as kept, without that condition."
@@ -148,8 +159,11 @@ def remarks(found: dict[str, Operation]) -> list[str]:
     if strided:
         values = [one.kept.value for one in strided]
         said.append(
-            f"Convolutions keep s at any stride and padding ({text.number(min(values))} to {text.number(max(values))} "
-            "of those with a stride): that it equals the kernel's size, as the paper's note requires, is needed for "
+            f"Convolutions keep s at any stride and padding ({min(values):.3f} to {max(values):.3f} of those with "
+            "a stride): that it equals the kernel's size, as the paper's note requires, is needed for "
             "entries that are distributed alike, not for s."
         )
+    if uncentred := [found[name] for name in _UNCENTRED if name in found]:
+        listed = ", ".join(f"{one.name} {one.kept.value:.3f}" for one in uncentred)
+        said.append(f"A ReLU keeps s of symmetric inputs alone, as the paper assumes them: {listed}.")
     return said

@@ -1,8 +1,8 @@
 """Table 2 (the paper's table of section 9): normalized losses of four initializations on sets of LibSVM's page.
 
-In: the rankings of losses.py. Both readings of the training loss stand side by side, with the paper's numbers, since the
-order depends on the reading. At small sizes averages are asked for and no order; the paper's order is judged all the
-same, and said plainly where it is not reproduced.
+In: the rankings of losses.py. Both readings of the training loss stand side by side, with the paper's numbers, since
+the order depends on the reading. At small sizes averages are asked for and no order; the paper's order is judged all
+the same, and said plainly where it is not reproduced.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.scaling import paper, thresholds
-from distnlc.analysis.scaling.losses import CUT, END, LAST_EPOCH, Outcome, Ranking, average_text, order, rankings
+from distnlc.analysis.scaling.losses import CUT, END, Outcome, Ranking, average_text, order, rankings
 from distnlc.analysis.scaling.parts import OURS, Part, parts
 from distnlc.analysis.tables import Tables
 
@@ -152,7 +152,7 @@ def tabulate(tables: Tables) -> Table:
         sections += [(f"{name}{one.reading.name}", _summary(one)) for one in ranked]
         sections.append((f"{name}{OURS} less each other, average normalized loss", _differences(ranked)))
         sections.append((f"{name}sets, by the {END.name}", _sets(ranked[0])))
-        remarks += [f"{name}{said}" for said in [*answer(ranked), *size(part, ranked[0])]]
+        remarks += [f"{name}{said}" for said in [*verdicts(ranked), *answer(ranked), *size(part, ranked[0])]]
     caption = (
         "Normalized loss: median over seeds of the training loss at the best rate, over that of the set's worst "
         "initialization; then averaged over sets. Worst and best: in so many sets, ties in all. In brackets 95 % "
@@ -206,23 +206,27 @@ def _cell(one: Outcome, place: int) -> str:
     return f"{text.number(float(one.loss[place]))} ({one.exponents[place]}{edge}){failed}"
 
 
-def answer(ranked: Sequence[Ranking]) -> list[str]:
-    """Whether the paper's order comes out, and what the readings change, in the numbers of these rows."""
-    by_reading = {one.reading: one for one in ranked}
-    end, last, cut = (by_reading.get(each) for each in (END, LAST_EPOCH, CUT))
-    said = []
-    for one in (end, last):
-        if one is not None and set(one.inits) == set(paper.LOSSES):
-            said.append(_verdict(one))
-    if end is not None and last is not None and end.lowest() != last.lowest():
+def verdicts(ranked: Sequence[Ranking]) -> list[str]:
+    """Whether the paper's order comes out under both readings, and whether that depends on the reading."""
+    both = [one for one in ranked if one.reading is not CUT and set(one.inits) == set(paper.LOSSES)]
+    said = [_verdict(one) for one in both]
+    if len({tuple(one.lowest()) for one in both}) > 1:
         said.append("So the order depends on which loss is read, which the paper's text leaves open.")
+    return said
+
+
+def answer(ranked: Sequence[Ranking]) -> list[str]:
+    """What the rates and the sets leave open, in the numbers of these rows."""
+    by_reading = {one.reading: one for one in ranked}
+    end, cut = by_reading.get(END), by_reading.get(CUT)
+    said = list[str]()
     if end is not None and (open_ones := undecided(end)):
         said.append(f"Not decided by these sets, their intervals over sets hold 0: {'; '.join(open_ones)}.")
     if cut is not None and OURS in cut.inits:
         counts = cut.count("worst")
         said.append(
-            f"With rates up to 2^{thresholds.PAPER_TOP_EXPONENT} alone, the paper's range as far as is known, the "
-            f"averages are {order(cut)}, and {OURS} is the worst in {counts[OURS]} of {len(cut.outcomes)} sets: best "
+            f"With rates up to {text.power_of_two(thresholds.PAPER_TOP_EXPONENT)} alone, the paper's range as far as is known, "
+            f"the averages are {order(cut)}, and {OURS} is the worst in {counts[OURS]} of {len(cut.outcomes)} sets: best "
             "rates are relative to the numerator of the initialization."
         )
     if end is not None:
@@ -270,14 +274,11 @@ def size(part: Part, ranked: Ranking) -> list[str]:
     said = []
     if not _paper_size(ranked):
         said.append(
-            f"These {len(ranked.outcomes)} sets say little about the paper's {paper.SETS}: {min(steps):,} to "
-            f"{max(steps):,} steps, and {min(inputs):,} to {max(inputs):,} inputs, at few of which the geometric and "
-            "the arithmetic mean hardly differ; which sets the paper took, it does not say."
+            f"These {len(ranked.outcomes)} sets say little about the paper's {paper.SETS}, whose list is not known: "
+            f"they take {min(steps):,} to {max(steps):,} steps and have {min(inputs):,} to {max(inputs):,} inputs."
         )
     if why := _other_size(part, ranked):
         said.append(f"The averages get no verdict: {why}.")
     if ranked.left_out:
         said.append(f"Left out, not all initializations finished: {', '.join(ranked.left_out)}.")
     return [*said, *([part.left_out] if part.left_out else [])]
-
-

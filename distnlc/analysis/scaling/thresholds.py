@@ -1,7 +1,8 @@
 """What is asked of a study of the scaling calculus, each number once.
 
-Unless another source is named they are section (d) of the additions to the spec, which loosens what a prototype found at
-the size of `scaling-small`. Rows of another size are shown without a verdict: what holds for them was not worked out.
+Unless another source is named they are section (d) of the additions to the spec, which loosens what a prototype found
+at the size of `scaling-small`. Rows of another size are shown without a verdict: what holds for them was not worked
+out.
 """
 
 from dataclasses import dataclass
