@@ -21,7 +21,7 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.scaling import figure1, thresholds
-from distnlc.analysis.scaling.parts import INITS, OURS, PRESETS, Part, in_order, largest, needed, others
+from distnlc.analysis.scaling.parts import INITS, OURS, PRESETS, Part, inits_of, largest, needed, others
 from distnlc.analysis.statistics.correlations import Floats
 from distnlc.analysis.statistics.imbalance import geometric_mean, largest_over_smallest
 from distnlc.analysis.statistics.means import Estimate
@@ -78,7 +78,7 @@ def hessians(tables: Tables, part: Part) -> list[Hessian]:
             _symmetric(own, "gauss_newton"),
             float(part.units.loc[part.units["init"] == init, "offline_imbalance"].iloc[0]),
         )
-        for init in in_order(rows["init"].unique())
+        for init in inits_of(rows)
         for own in [rows[rows["init"] == init]]
     ]
 

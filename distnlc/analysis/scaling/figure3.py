@@ -184,7 +184,7 @@ def draw(tables: Tables) -> Drawing:
         ),
     ]
     figure, (upper, lower) = page(headings, height=3.2, marks=marks)
-    epochs = np.arange(1, found.epochs + 1)
+    epochs = np.arange(1, found.epochs + 1, dtype=float)
     for init in found.values:
         _band(upper, init, epochs, [found.at(init, epoch) for epoch in range(found.epochs)])
     differences = [found.differences(epoch) for epoch in range(found.epochs)]
@@ -255,10 +255,10 @@ def answer(found: Curves) -> str:
         for init in found.values
         if init != OURS and (better := found.better(init))
     ]
-    better = f"significantly lower than {'; than '.join(where)}" if where else "not significantly lower than any"
+    much = f"significantly lower than {'; than '.join(where)}" if where else "not significantly lower than any"
     return (
         f"AlexNet, after the last of {found.epochs} epochs, {found.outcome.losses.seeds} seeds: {said}. The geometric "
-        f"initialization is {better}; the paper's is lower than arithmetic and fan-in, and than fan-out at iterations "
+        f"initialization is {much}; the paper's is lower than arithmetic and fan-in, and than fan-out at iterations "
         "in the middle alone."
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
-from distnlc.analysis.scaling.parts import OTHERS, OURS, Part, in_order
+from distnlc.analysis.scaling.parts import OTHERS, OURS, Part, inits_of
 from distnlc.analysis.scaling.thresholds import LEARNED, PAPER_TOP_EXPONENT
 from distnlc.analysis.statistics.correlations import RESAMPLES, SEED, Floats
 from distnlc.analysis.statistics.resampling import interval, resamples
@@ -150,8 +150,12 @@ class Ranking:
     inits: Sequence[str]
     left_out: Sequence[str] = field(default=())
 
-    def averages(self) -> dict[str, Average]:
+    def values(self) -> dict[str, float]:
         """Average normalized loss by initialization."""
+        return dict(zip(self.inits, map(float, self._normalized.mean(axis=0)), strict=True))
+
+    def averages(self) -> dict[str, Average]:
+        """The same with intervals, which take long."""
         return {init: self._average(place, None) for place, init in enumerate(self.inits)}
 
     def differences(self) -> dict[str, Average]:
@@ -168,7 +172,7 @@ class Ranking:
 
     def lowest(self) -> list[str]:
         """The initializations with the lowest average."""
-        values = {init: one.value for init, one in self.averages().items()}
+        values = self.values()
         return [init for init, value in values.items() if value == min(values.values())]
 
     @cached_property
@@ -206,7 +210,7 @@ def rankings(tables: Tables, part: Part) -> list[Ranking]:
 
 def losses_of(tables: Tables, part: Part) -> tuple[list[Losses], list[str]]:
     """The sets that have a seed of all initializations, in the study's order, and what is left out, in words."""
-    inits = in_order(part.units["init"].unique())
+    inits = inits_of(part.units)
     runs = part.rows(tables, "runs")
     found, left_out = list[Losses](), list[str]()
     for name, units in part.units.groupby("dataset", sort=False):
@@ -253,4 +257,4 @@ def average_text(one: Average, places: int = 2) -> str:
 
 def order(ranking: Ranking) -> str:
     """`geometric 0.91, fan-in 0.86, ...`."""
-    return ", ".join(f"{init} {one.value:.2f}" for init, one in ranking.averages().items())
+    return ", ".join(f"{init} {value:.2f}" for init, value in ranking.values().items())

@@ -9,7 +9,7 @@ import pandas as pd
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.scaling.parts import in_order, parts
+from distnlc.analysis.scaling.parts import inits_of, parts
 from distnlc.analysis.tables import Tables
 
 TITLE = "Single networks: largest by smallest of all weight layers"
@@ -23,7 +23,7 @@ def tabulate(tables: Tables) -> Table:
         f"{part.name}, {init}": _cells(part.units[part.units["init"] == init])
         for experiment in ("ratio", "blocks")
         for part in parts(tables, experiment)
-        for init in in_order(part.units["init"].unique())
+        for init in inits_of(part.units)
     }
     if not rows:
         raise MissingRecordsError("no finished unit of the experiments ratio and blocks")

@@ -4,7 +4,7 @@ In: the tables of a study; its spec says what experiment a part is. Out: `Part`.
 experiment: tables have a section for each, a figure shows the one with the most finished units and names the others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,9 +79,9 @@ def others(tables: Tables, shown: Part, experiment: str) -> list[str]:
     return [said for said in (shown.left_out, unseen) if said]
 
 
-def in_order(names: Sequence[str]) -> list[str]:
-    """Initializations, the geometric one first."""
-    return [name for name in INITS if name in set(names)]
+def inits_of(rows: pd.DataFrame) -> list[str]:
+    """The initializations of some units, the geometric one first."""
+    return [name for name in INITS if (rows["init"] == name).any()]
 
 
 def _own(tables: Tables, part: str) -> Mapping[str, Any]:

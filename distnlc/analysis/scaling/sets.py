@@ -35,7 +35,9 @@ def draw_curves(tables: Tables) -> Drawing:
     def panel(axes: Axes, one: Outcome) -> None:
         for init, exponent in zip(ranked.inits, one.exponents, strict=True):
             own = epochs[(epochs["dataset"] == one.losses.name) & (epochs["init"] == init)]
-            values = own[own["exponent"] == exponent].groupby("epoch")["train_loss"].quantile(list(QUARTILES)).unstack()
+            values = (
+                own[own["exponent"] == exponent].groupby("epoch")["train_loss"].quantile(np.array(QUARTILES)).unstack()
+            )
             if len(values):
                 _line(axes, init, values.index.to_numpy(dtype=float), values.to_numpy(dtype=float).T)
         axes.set_xlabel("epoch")

@@ -6,7 +6,6 @@ gradients.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from scipy import stats
@@ -51,20 +50,18 @@ def fixed(value: Estimate) -> str:
 def operations(part: Part) -> dict[str, Operation]:
     """Name -> operation, in the study's order."""
     far = float(stats.t.ppf((1 + LEVEL) / 2, max(int(part.setting["draws"]) - 1, 1)))
+    units = part.units[part.units["kept"].notna()]
+    names = units["operation"].astype(str)
+    columns = ("kept", "kept_error", "kept_weights", "kept_weights_error")
+    values = units[list(columns)].to_numpy(dtype=float)
     return {
-        str(row.operation): Operation(
-            str(row.operation),
-            _estimate(row.kept, row.kept_error, far),
-            None if pd.isna(row.kept_weights) else _estimate(row.kept_weights, row.kept_weights_error, far),
-        )
-        for row in part.units.itertuples()
-        if not pd.isna(row.kept)
+        name: Operation(name, _estimate(kept, error, far), None if math.isnan(own) else _estimate(own, own_error, far))
+        for name, (kept, error, own, own_error) in zip(names, values, strict=True)
     }
 
 
-def _estimate(value: Any, error: Any, far: float) -> Estimate:
-    value, error = float(value), float(error) if error is not None else math.nan
-    return Estimate(value, value - far * error, value + far * error)
+def _estimate(value: float, error: float, far: float) -> Estimate:
+    return Estimate(float(value), float(value - far * error), float(value + far * error))
 
 
 def criteria(tables: Tables) -> list[Criterion]:

@@ -223,11 +223,11 @@ def answer(ranked: Sequence[Ranking]) -> list[str]:
     if end is not None and (open_ones := undecided(end)):
         said.append(f"Not decided by these sets, their intervals over sets hold 0: {'; '.join(open_ones)}.")
     if cut is not None and OURS in cut.inits:
-        counts = cut.count("worst")
+        counts, top = cut.count("worst"), text.power_of_two(thresholds.PAPER_TOP_EXPONENT)
         said.append(
-            f"With rates up to {text.power_of_two(thresholds.PAPER_TOP_EXPONENT)} alone, the paper's range as far as is known, "
-            f"the averages are {order(cut)}, and {OURS} is the worst in {counts[OURS]} of {len(cut.outcomes)} sets: best "
-            "rates are relative to the numerator of the initialization."
+            f"With rates up to {top} alone, the paper's range as far as is known, the averages are {order(cut)}, and "
+            f"{OURS} is the worst in {counts[OURS]} of {len(cut.outcomes)} sets: best rates are relative to the "
+            "numerator of the initialization."
         )
     if end is not None:
         said += _trouble(end)
