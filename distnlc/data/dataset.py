@@ -5,14 +5,11 @@ labels and whatever is random in the preparation. A prepared file is named by a 
 the content of the source files included, so that an old file is never taken for a new one.
 """
 
-import hashlib
 import math
-import os
 import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from distnlc.data.digests import digests
 from distnlc.data.folders import DataError, data_folder
 from distnlc.data.points import Points, checked
 from distnlc.data.preparation import PointError
@@ -122,39 +120,24 @@ def prepare(spec: DataSpec, seed: int) -> Path:
     cannot be written.
     """
     source, preparation = source_of(spec, seed), preparation_of(spec)
-    digests = _digests(source, spec)
-    files = [f"{name}:{digest}" for name, digest in digests.items()]
+    before = _digests(source, spec)
+    files = [f"{name}:{digest}" for name, digest in before.items()]
     recipe = [source.version, preparation.name, preparation.version]
     key = short_id([identity(spec), seed, FORMAT_VERSION, recipe, files])
     path = cache_folder() / f"{re.sub('[^A-Za-z0-9_.-]', '-', spec.name)}-{key}.npz"
     if not path.exists():
         made = _made(spec, seed, source, preparation)
-        if _digests(source, spec) != digests:
+        if _digests(source, spec) != before:
             raise DataError(f"{_where(spec)}: the files changed while they were read; once they rest, run again")
         _write(path, made)
     return path
 
 
 def _digests(source: Source, spec: DataSpec) -> dict[str, str]:
-    """File name, from the folder that all of the source's files are in -> SHA-256 of its content."""
+    """Of the source's files, by name."""
     if source.files is None:
         return {}
-    paths = [Path(path).absolute() for path in _called(source.files, spec, "files")]
-    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    try:
-        found = [(path, path.stat()) for path in paths]
-        return {
-            path.relative_to(folder).as_posix(): _digest(path, stat.st_size, stat.st_mtime_ns) for path, stat in found
-        }
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror or error}") from None
-
-
-@lru_cache
-def _digest(path: Path, size: int, changed_ns: int) -> str:
-    """Cached, since a process loads the same datasets for many units; a file that changed is another one."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digests([Path(path) for path in _called(source.files, spec, "files")])
 
 
 def _called(function: Any, spec: DataSpec, what: str) -> Any:

@@ -4,13 +4,14 @@ In: `libsvm/NAME` and the data folder, in whose folder libsvm/ the sets lie unde
 packed. Out: inputs (points, features) float64, features up to the highest index, and labels: the sorted distinct ones
 as 0 ... classes - 1. Parsed by scikit-learn, which accepts much that is no dataset: that is refused here, by line.
 
-Kept dense: a set that would take more than MOST_DENSE_BYTES (news20, SVHN) is refused. Test files (.t) are never read.
+`read` gives dense inputs, and refuses a set that would take more than MOST_DENSE_BYTES (news20, SVHN); `parsed` gives
+rows of what is not zero, which libsvm_sets.py keeps. Test files (.t) are never read.
 """
 
 import bz2
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -19,6 +20,7 @@ import numpy as np
 
 from distnlc.data.catalog import LIBSVM
 from distnlc.data.folders import ADVICE, DataError, contents, needed_folder
+from distnlc.data.sparse import SparseSet
 from distnlc.data.spec import DataSpec
 
 ENDINGS = (".scale", "_scale", "", ".scale.tr", ".tr")
@@ -51,14 +53,18 @@ def _packed(folder: Path, name: str) -> Path | None:
     return next((path for ending in PACKED if (path := folder / f"{name}{ending}").is_file()), None)
 
 
+def looked_for(name: str) -> str:
+    """The names that a set's file could have, for people."""
+    return name if name.endswith(WHOLE_NAMES) else ", ".join(name + ending for ending in ENDINGS)
+
+
 def files(root: Path | None, *, spec: DataSpec) -> list[Path]:
     """The files of the spec's set. Raises DataError that says what was looked for."""
     name = spec.name.removeprefix(LIBSVM)
     folder = needed_folder(spec.name, root) / "libsvm"
     if not (found := find(folder, name)):
-        wanted = name if name.endswith(WHOLE_NAMES) else ", ".join(name + ending for ending in ENDINGS)
         raise DataError(
-            f"{spec.name}: files not found. Looked for {wanted} (plain, .bz2 or .gz) in\n"
+            f"{spec.name}: files not found. Looked for {looked_for(name)} (plain, .bz2 or .gz) in\n"
             f"  {folder}: {contents(folder)}\n{ADVICE}"
         )
     return found
@@ -67,26 +73,36 @@ def files(root: Path | None, *, spec: DataSpec) -> list[Path]:
 def read(root: Path | None, *, spec: DataSpec, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels of the spec's set. Raises DataError with the first line that is wrong."""
     found = files(root, spec=spec)
-    matrices, labels = zip(*(_read_file(path) for path in found), strict=True)
-    points, features = sum(len(each) for each in labels), max(matrix.shape[1] for matrix in matrices)
-    where = " and ".join(map(str, found))
-    if (size := points * features * 8) > MOST_DENSE_BYTES:
+    points = parsed(found)
+    if (size := len(points) * points.d_in * 8) > MOST_DENSE_BYTES:
         raise DataError(
-            f"{where}: {points:,} points of {features:,} features take {size:,} bytes; expected at most "
-            f"{MOST_DENSE_BYTES:,}, since all features are kept, zeros too"
+            f"{' and '.join(map(str, found))}: {len(points):,} points of {points.d_in:,} features take {size:,} bytes; "
+            f"expected at most {MOST_DENSE_BYTES:,}, since all features are kept, zeros too"
         )
+    return points.dense(), points.labels
+
+
+def parsed(paths: Sequence[Path]) -> SparseSet:
+    """The points of a set's files, one after the other; labels are the sorted distinct ones as 0 ... classes - 1.
+
+    Raises DataError with the first line that is wrong.
+    """
+    matrices, labels = zip(*(_read_file(path) for path in paths), strict=True)
     classes, numbers = np.unique(np.concatenate(labels), return_inverse=True)
-    if len(classes) < 2 or points < 2 * len(classes):
+    if len(classes) < 2 or len(numbers) < 2 * len(classes):
         raise DataError(
-            f"{where}: expected at least 2 classes and twice as many points, found {points} points of "
-            f"{len(classes)} classes"
+            f"{' and '.join(map(str, paths))}: expected at least 2 classes and twice as many points, found "
+            f"{len(numbers)} points of {len(classes)} classes"
         )
-    inputs = np.zeros((points, features))
-    start = 0
-    for matrix in matrices:
-        inputs[start : start + matrix.shape[0], : matrix.shape[1]] = matrix.toarray()
-        start += matrix.shape[0]
-    return inputs, numbers.astype(np.int64)
+    sizes = np.concatenate([np.diff(matrix.indptr) for matrix in matrices])
+    return SparseSet(
+        d_in=max(matrix.shape[1] for matrix in matrices),
+        classes=len(classes),
+        starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        columns=np.concatenate([matrix.indices for matrix in matrices]).astype(np.int32),
+        values=np.concatenate([matrix.data for matrix in matrices]),
+        labels=numbers.astype(np.int64),
+    )
 
 
 class _Bad(ValueError):

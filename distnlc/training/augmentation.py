@@ -7,6 +7,7 @@ the order of the points is. Views are equally likely.
 
     shift-flip         moved by -4 ... 4 pixels along each axis, with wrap-around, and mirrored or not
     shift-flip-rotate  turned by -90, 0 or 90 degrees, then flipped along each axis or not, then moved likewise
+    crop-flip          moved like shift-flip, with zeros in place of what would wrap around, and mirrored or not
 """
 
 from functools import lru_cache
@@ -16,15 +17,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from distnlc.spec import derive_seed
 
 SHIFTS = range(-4, 5)
 """pixels"""
-FLIPS: dict[str, list[list[int]]] = {"shift-flip": [[], [-1]], "shift-flip-rotate": [[], [-1], [-2], [-2, -1]]}
+MIRRORED: list[list[int]] = [[], [-1]]
+FLIPS = {"shift-flip": MIRRORED, "shift-flip-rotate": [*MIRRORED, [-2], [-2, -1]], "crop-flip": MIRRORED}
 """axes of an image (..., height, width) that are flipped together"""
-TURNS = {"shift-flip": [0], "shift-flip-rotate": [-1, 0, 1]}
+TURNS = {"shift-flip": [0], "shift-flip-rotate": [-1, 0, 1], "crop-flip": [0]}
 """quarters of a turn"""
+BLANKS = ("crop-flip",)
+"""views that show zeros, whose index is that of an entry behind the image"""
 
 
 @lru_cache(maxsize=4)
@@ -36,6 +41,12 @@ def view_indices(name: str, shape: tuple[int, ...]) -> Tensor:
     if TURNS[name] != [0] and shape[-1] != shape[-2]:
         raise ValueError(f"{name} turns images, which must be square, found {shown(shape)}")
     image = torch.arange(int(np.prod(shape))).view(shape)
+    if name in BLANKS:
+        most, (height, width) = max(SHIFTS), shape[-2:]
+        padded = functional.pad(image, [most] * 4, value=image.numel())
+        crops = product(FLIPS[name], range(len(SHIFTS)), range(len(SHIFTS)))
+        cut = [padded[..., top : top + height, left : left + width].flip(flip).flatten() for flip, top, left in crops]
+        return torch.stack(cut)
     views = [
         torch.rot90(image, turn, (-2, -1)).flip(flip).roll((down, right), (-2, -1)).flatten()
         for turn, flip, down, right in product(TURNS[name], FLIPS[name], SHIFTS, SHIFTS)
@@ -54,6 +65,7 @@ def views_of_epoch(views: int, points: int, seed: int, epoch: int) -> NDArray[np
     return np.random.default_rng(derive_seed("augmentation", seed, epoch)).integers(views, size=points)
 
 
-def augmented(inputs: Tensor, views: Tensor, chosen: Tensor) -> Tensor:
-    """Images (..., d_in), each as the view (...,) that is chosen for it."""
+def augmented(inputs: Tensor, views: Tensor, chosen: Tensor, *, blank: bool = False) -> Tensor:
+    """Images (..., d_in), each as the view (...,) that is chosen for it. blank: whether views show zeros."""
+    inputs = functional.pad(inputs, (0, 1)) if blank else inputs
     return inputs.gather(-1, views[chosen])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distnlc.data.dataset import Dataset
-from distnlc.training.augmentation import augmented, view_indices, views_of_epoch
+from distnlc.training.augmentation import BLANKS, augmented, view_indices, views_of_epoch
 from distnlc.training.evaluation import check_whole, errors_and_losses
 from distnlc.training.population import Population, copy_into, numbers_of, series
 from distnlc.training.spec import FixedSpec
@@ -140,7 +140,8 @@ class FixedTrainer(Population):
         seeds, points = [self.start.seeds[member] for member in self.members], len(labels)
         views = len(self.views)
         chosen = series(seeds, points, first, count, lambda seed, epoch: views_of_epoch(views, points, seed, epoch))
-        shown = augmented(inputs[orders], self.views, chosen.to(orders.device)).flatten(0, 1)
+        blank = self.spec.augmentation in BLANKS
+        shown = augmented(inputs[orders], self.views, chosen.to(orders.device), blank=blank).flatten(0, 1)
         return shown, labels[orders].flatten(), torch.arange(len(shown), device=orders.device).view_as(orders)
 
     def look(self) -> None:

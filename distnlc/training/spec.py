@@ -11,7 +11,7 @@ from distnlc.spec import NonNegativeInt, PositiveFloat, PositiveInt, SpecModel
 
 OptimizerName = Literal["sgd", "momentum", "adam", "adam-tf1", "rmsprop-tf1"]
 LossName = Literal["cross-entropy", "squared-error"]
-Augmentation = Literal["none", "shift-flip", "shift-flip-rotate"]
+Augmentation = Literal["none", "shift-flip", "shift-flip-rotate", "crop-flip"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -99,6 +99,15 @@ class FixedSpec(StepSpec, StopSpec):
         if self.stop_error is not None and self.check_steps is None:
             raise ValueError("stop_error needs check_steps, the updates between two looks at it")
         return self
+
+
+class EpochsSpec(StepSpec):
+    """One run of whole epochs, the last minibatch of each as small as it comes."""
+
+    epochs: PositiveInt
+    drops: tuple[PositiveInt, ...] = ()
+    """epochs after which the rate is divided by 10"""
+    augmentation: Augmentation = "none"
 
 
 class FullBatchSpec(StopSpec):

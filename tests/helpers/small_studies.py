@@ -35,12 +35,18 @@ TINY_SENSITIVITY = (
     *("parts.points={networks: {widths: [6], depths: [2]}, training: {epochs: 5}}",),
     "parts.points.measure={points: 10, ellipses: 1, ellipse_bins: 6, ellipse_samples: 4, planes: 1, grid: 32}",
 )
+TINY_SCALING = (
+    *("parts.operations.operations={draws: 1, batch: 2}", "parts.ratio.ratio={setups: 2, samples: 2, image: 13}"),
+    *("parts.blocks.blocks={setups: 1, samples: 1}", "parts.residual.residual.setups=1"),
+    "parts.residual.residual={samples: 1, size: 4, width: 4, inner: 2, blocks: 3}",
+)
 SMALL = {
     "gradients": ("gradients-quick", TINY_GRADIENTS),
     "moments": ("moments-quick", TINY_MOMENTS),
     "nlc": ("quick", TINY_NLC),
     "nlc-initial": ("nlc-initial-quick", TINY_INITIAL),
     "sensitivity": ("sensitivity-quick", TINY_SENSITIVITY),
+    "scaling": ("scaling-quick", TINY_SCALING),
     "rehearsal": ("rehearsal", ("count=4", "seconds=0")),
 }
 """kind -> preset, assignments"""

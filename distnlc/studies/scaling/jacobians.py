@@ -30,7 +30,6 @@ class Layer:
     y: float = 0.0
     dy: float = 0.0
     dw: float = 0.0
-    db: float = 0.0
     x_size: int = 0
     y_size: int = 0
     """numbers of one datapoint"""
@@ -76,11 +75,11 @@ def _add(found: Measured, network: nn.Sequential, inputs: Tensor, twice: Tensor)
         jacobian, gram = _by_weights(layer.module, signal.detach(), by_y)
         of_biases = by_y.flatten(3).sum(3) if by_y.ndim > 3 else by_y
         grams.append(gram)
-        found.biases[number] += _square(twice, of_biases @ of_biases.mT, of_biases @ of_biases.mT)
+        of_biases = of_biases @ of_biases.mT
+        found.biases[number] += _square(twice, of_biases, of_biases)
         layer.x_size, layer.y_size = signal[0].numel(), behind[0].numel()
         layer.x, layer.y = layer.x + _squares(signal), layer.y + _squares(behind)
         layer.dx, layer.dy = layer.dx + _pulled(by_x, pull), layer.dy + _pulled(by_y, pull)
-        layer.db += _pulled(of_biases, pull)
         layer.dw += (
             float(torch.einsum("so,sop,sp->", pull, gram, pull)) if jacobian is None else _pulled(jacobian, pull)
         )

@@ -41,10 +41,11 @@ def residual_unit(part: Spec, task: Task, seed: int) -> Found:
     layers = [_row(row, planned[row.name], number, task) for number, row in enumerate(measured)]
     with torch.no_grad():
         outputs = float(network(inputs).square().mean())
+    weights = [row for row in layers if row.kind != "scalar"]  # the gradient of one number has any size
     columns: dict[str, Any] = {
-        "gamma_imbalance": spread(row.gamma for row in layers),
-        "ratio_imbalance": spread(row.ratio for row in layers),
-        "offline_imbalance": spread(row.offline_gamma for row in layers),
+        "gamma_imbalance": spread(row.gamma for row in weights),
+        "ratio_imbalance": spread(row.ratio for row in weights),
+        "offline_imbalance": spread(row.offline_gamma for row in weights),
         "output_second_moment": outputs,
     }
     return columns, {"layers": layers}
