@@ -6,7 +6,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from distnlc.analysis.drawing import format as text
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")
-SUBS = ((2.5, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), (8.0, (1, 1.5, 2, 3, 5, 7)), (50.0, (1, 2, 5)))
+SUBS = ((2.5, (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)), (8.0, (1, 1.5, 2, 3, 5, 7)), (120.0, (1, 2, 5)))
 """up to which ratio of its ends a logarithmic axis has numbers at these multiples of a power of ten"""
 MANY = 1e4
 """ratio of its ends, beyond which numbers are written as powers of ten"""

@@ -18,9 +18,9 @@ def answers(tables: Tables) -> Answers:
     failed, taken = int((units["status"] == FAILED).sum()), text.duration(float(units["seconds"].sum()))
     every = [(subject, says(tables)) for subject, says in _SUBJECTS.items()]
     parts = [
-        PartAnswers(title, said.about, [*said.lead, *said.more, *_failing(found, places)])
+        PartAnswers(title, said.about, [*said.full, *_failing(found, places)])
         for (title, places), said in every
-        if said.lead or said.more
+        if said.full
     ]
     if missed := negatives(found):
         said = [f"{one.place}, {one.claim}: not shown. {one.evidence}" for one in missed]
@@ -45,11 +45,11 @@ class Said(NamedTuple):
     about: str
     """how many of what there is"""
     lead: Sequence[str]
-    """for the head of the page too"""
-    more: Sequence[str] = ()
+    """in short, for the head of the page"""
+    full: Sequence[str]
 
 
-NOTHING = Said("", [])
+NOTHING = Said("", [], [])
 
 
 def _operations(tables: Tables) -> Said:
@@ -61,7 +61,7 @@ def _operations(tables: Tables) -> Said:
     listed = ", ".join(f"{one.name} {one.kept.value:.3f}" for one in against)
     marks = f"against the paper's marks: {listed}" if against else "which agrees with the paper's marks"
     first = f"Of {len(found)} operations {keeping} keep s within {thresholds.KEPT}; {marks}."
-    return Said(f"{len(found)} operations", [first], table1.remarks(found))
+    return Said(f"{len(found)} operations", [first], [first, *table1.remarks(found)])
 
 
 def _gamma(tables: Tables) -> Said:
@@ -75,8 +75,12 @@ def _gamma(tables: Tables) -> Said:
         for found, name in ((hessian, "the Hessian's block"), (ratio, "the exact ratio"))
     ]
     with_biases = biases.biases_of(tables, part)
-    more = biases.answers(with_biases) if with_biases else []
-    return Said(f"{len(hessian.gamma)} set-ups", said[:1], said[1:] + more)
+    values = [one.value for one in hessian.pooled]
+    lead = (
+        f"Gamma over the Hessian's block, pooled over {len(hessian.gamma)} set-ups: {min(values):.2f} to "
+        f"{max(values):.2f} in {len(values)} layers."
+    )
+    return Said(f"{len(hessian.gamma)} set-ups", [lead], said + (biases.answers(with_biases) if with_biases else []))
 
 
 def _blocks(tables: Tables) -> Said:
@@ -84,29 +88,39 @@ def _blocks(tables: Tables) -> Said:
     if part is None:
         return NOTHING
     found = figure2.hessians(tables, part)
-    return Said(f"{len(found)} initializations, {len(found[0].squares)} set-ups", [figure2.answer(found)])
+    listed = ", ".join(f"{one.init} {text.number(one.imbalance.value)}" for one in found)
+    return Said(
+        f"{len(found)} initializations, {len(found[0].squares)} set-ups",
+        [f"Largest by smallest diagonal block of the Hessian: {listed}."],
+        [figure2.answer(found)],
+    )
 
 
 def _sets(tables: Tables) -> Said:
     every = table2.found(tables)
-    lead = [line for _, ranked in every for line in table2.verdicts(ranked)]
-    more = [line for part, ranked in every for line in [*table2.answer(ranked), *table2.size(part, ranked[0])]]
-    return Said(f"{sum(len(ranked[0].outcomes) for _, ranked in every)} sets", lead, more)
+    lead = [line for _, ranked in every for line in table2.lead(ranked)]
+    full = [
+        line
+        for part, ranked in every
+        for line in [*table2.verdicts(ranked), *table2.answer(ranked), *table2.size(part, ranked[0])]
+    ]
+    return Said(f"{sum(len(ranked[0].outcomes) for _, ranked in every)} sets", lead, full)
 
 
 def _alexnet(tables: Tables) -> Said:
     found = figure3.curves_of(tables)
     if found is None:
         return NOTHING
-    return Said(f"{found.outcome.losses.seeds} seeds", [figure3.answer(found)], figure3.remarks(tables, found))
+    full = [figure3.answer(found), *figure3.remarks(tables, found)]
+    return Said(f"{found.outcome.losses.seeds} seeds", [figure3.lead(found)], full)
 
 
 def _residual(tables: Tables) -> Said:
     part = largest(tables, "residual")
     if part is None:
         return NOTHING
-    first, *more = residual.answers(residual.nets_of(tables, part))
-    return Said(f"{len(part.units):,} networks", [first], more)
+    found = residual.nets_of(tables, part)
+    return Said(f"{len(part.units):,} networks", residual.lead(found), residual.answers(found))
 
 
 _SUBJECTS: dict[tuple[str, Sequence[str]], Callable[[Tables], Said]] = {

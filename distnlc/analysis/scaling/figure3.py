@@ -247,6 +247,17 @@ def _planned(found: Curves) -> str:
     return ", ".join(f"{text.number(value)} ({init})" for init, value in found.planned.items())
 
 
+def lead(found: Curves) -> str:
+    """The end of training in short."""
+    below = [
+        init for init, one in found.differences(-1).items() if one.p < thresholds.SIGNIFICANT and one.mean.value < 0
+    ]
+    return (
+        f"AlexNet from the {OURS} initialization ends significantly lower than {', '.join(below) or 'from no other'} "
+        f"after {found.epochs} epochs."
+    )
+
+
 def answer(found: Curves) -> str:
     """The comparisons after the last epoch, and where they were significant."""
     said = _said(found.differences(-1))

@@ -246,6 +246,17 @@ def _written(value: Estimate | None) -> str:
     return "–" if value is None else text.bracketed(value, 3)
 
 
+def lead(found: Sequence[Nets]) -> list[str]:
+    """What scaling of blocks does to RescaleNet's weights, in short."""
+    values = {one.scaled: one.imbalance.value for one in found if (one.variant, one.weighting) == ("equal", "rescale")}
+    if len(values) < len(SCALED):
+        return []
+    return [
+        "In residual networks with RescaleNet's weights scaling of blocks takes largest by smallest ratio from "
+        f"{text.number(values[False])} to {text.number(values[True])}."
+    ]
+
+
 def answers(found: Sequence[Nets]) -> list[str]:
     """What scaling of blocks changes, and why a shortcut that averages stays uneven."""
     by_name = {(one.variant, one.weighting, one.scaled): one for one in found}

@@ -91,9 +91,7 @@ def _averages(part: Part, ranked: Ranking, name: str) -> list[Criterion]:
 def _order(ranked: Sequence[Ranking], name: str) -> list[Criterion]:
     """The paper's sentences on the order, under the literal reading and under the other."""
     criteria = []
-    for one in ranked:
-        if one.reading is CUT or set(one.inits) != set(paper.LOSSES):
-            continue
+    for one in _both(ranked):
         few = too_few(len(one.outcomes), thresholds.FEWEST_SETS, "sets")
         asked = _paper_size(one) and one.reading is END
         worst, best, failed = one.count("worst"), one.count("winners"), failures(one)
@@ -149,33 +147,32 @@ def tabulate(tables: Tables) -> Table:
     remarks = list[str]()
     for part, ranked in every:
         name = f"{part.name}: " if len(every) > 1 else ""
-        sections += [(f"{name}{one.reading.name}", _summary(one)) for one in ranked]
+        end, last, *cut = ranked
+        sections.append((f"{name}both readings of the training loss", _summary([end, last])))
         sections.append((f"{name}{OURS} less each other, average normalized loss", _differences(ranked)))
+        sections += [(f"{name}{one.reading.name}", _summary([one])) for one in cut]
         sections.append((f"{name}sets, by the {END.name}", _sets(ranked[0])))
         remarks += [f"{name}{said}" for said in [*verdicts(ranked), *answer(ranked), *size(part, ranked[0])]]
     caption = (
         "Normalized loss: median over seeds of the training loss at the best rate, over that of the set's worst "
-        "initialization; then averaged over sets. Worst and best: in so many sets, ties in all. In brackets 95 % "
-        "intervals over sets, and over seeds within sets. In sets: median loss (exponent of 2 of the best rate); *: "
+        "initialization; shown are averages over sets, in brackets their 95 % intervals over sets, and over seeds "
+        "within sets. Worst, best: in so many sets, ties in all. In sets: median loss (exponent of 2 of the best rate); *: "
         "the lowest or highest rate that was tried; †: failed to learn, the median loss is not below ln(classes)."
     )
     return Table(caption, sections, remarks)
 
 
-def _summary(ranked: Ranking) -> pd.DataFrame:
-    worst, best = ranked.count("worst"), ranked.count("winners")
-    rows = {
-        init: {
-            "average normalized loss": average_text(one),
-            "worst in": str(worst[init]),
-            "best in": str(best[init]),
-            "paper": f"{stated.average:.2f}",
-            "worst in, paper": str(stated.worst),
-            "best in, paper": str(stated.best),
-        }
-        for init, one in ranked.averages().items()
-        for stated in [paper.LOSSES[init]]
-    }
+def _summary(readings: Sequence[Ranking]) -> pd.DataFrame:
+    """Averages and counts under some readings side by side, and the paper's."""
+    rows: dict[str, dict[str, str]] = {init: {} for init in readings[0].inits}
+    for one in readings:
+        worst, best = one.count("worst"), one.count("winners")
+        for init, average in one.averages().items():
+            rows[init][one.reading.name] = average_text(average)
+            rows[init][f"worst, best by the {one.reading.name.split(',')[0]}"] = f"{worst[init]}, {best[init]}"
+    for init, row in rows.items():
+        stated = paper.LOSSES[init]
+        row |= {"paper": f"{stated.average:.2f}", "worst, best in the paper": f"{stated.worst}, {stated.best}"}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -208,9 +205,8 @@ def _cell(one: Outcome, place: int) -> str:
 
 def verdicts(ranked: Sequence[Ranking]) -> list[str]:
     """Whether the paper's order comes out under both readings, and whether that depends on the reading."""
-    both = [one for one in ranked if one.reading is not CUT and set(one.inits) == set(paper.LOSSES)]
-    said = [_verdict(one) for one in both]
-    if len({tuple(one.lowest()) for one in both}) > 1:
+    said = [_verdict(one) for one in _both(ranked)]
+    if len({tuple(one.lowest()) for one in _both(ranked)}) > 1:
         said.append("So the order depends on which loss is read, which the paper's text leaves open.")
     return said
 
@@ -234,16 +230,34 @@ def answer(ranked: Sequence[Ranking]) -> list[str]:
     return said
 
 
+def lead(ranked: Sequence[Ranking]) -> list[str]:
+    """The same in short."""
+    return [
+        f"On {len(one.outcomes)} sets the paper's order, {OURS} lowest and never the worst, is "
+        f"{'' if _same(one) else 'not '}reproduced by the {one.reading.name}: {order(one)}, {OURS} the worst in "
+        f"{one.count('worst')[OURS]}."
+        for one in _both(ranked)
+    ]
+
+
+def _both(ranked: Sequence[Ranking]) -> list[Ranking]:
+    """Both readings, if all initializations of the paper are compared."""
+    return [one for one in ranked if one.reading is not CUT and set(one.inits) == set(paper.LOSSES)]
+
+
+def _same(one: Ranking) -> bool:
+    """Whether the paper's order comes out."""
+    return one.lowest() == [OURS] and one.count("worst")[OURS] == 0
+
+
 def _verdict(one: Ranking) -> str:
     """The paper's order beside that of one reading."""
-    worst = one.count("worst")
-    same = one.lowest() == [OURS] and worst[OURS] == 0
     stated = ", ".join(f"{init} {paper.LOSSES[init].average:.2f}" for init in one.inits)
-    word = "is reproduced" if same else "is not reproduced"
+    word = "is reproduced" if _same(one) else "is not reproduced"
     return (
         f"By the {one.reading.name} the paper's order ({OURS} with the lowest average and never the worst) {word} on "
         f"these {len(one.outcomes)} sets: averages {order(one)} (paper, {paper.SETS} sets: {stated}); worst in "
-        f"{_counts(worst)}; best in {_counts(one.count('winners'))}."
+        f"{_counts(one.count('worst'))}; best in {_counts(one.count('winners'))}."
     )
 
 
