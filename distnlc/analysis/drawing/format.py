@@ -81,6 +81,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+def power_of_two(exponent: int) -> str:
+    """Such as 2⁻³."""
+    return "2" + str(exponent).translate(SUPERSCRIPTS)
+
+
 def power_of_ten(value: float) -> str:
     """Such as 10⁻³: an axis's number, written without a formula."""
     return "10" + str(round(math.log10(value))).translate(SUPERSCRIPTS)

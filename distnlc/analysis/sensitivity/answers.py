@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.report import Answers, PartAnswers
+from distnlc.analysis.report.criteria import Criterion, failing, negatives, tally
 from distnlc.analysis.sensitivity import acceptance, figure2, figure3
 from distnlc.analysis.sensitivity.bounds import agreement
 from distnlc.analysis.sensitivity.cells import is_fitted, left_out
 from distnlc.analysis.sensitivity.comparisons import LARGER, ROWS, Comparison, comparisons, every_pairs
-from distnlc.analysis.sensitivity.criteria import Criterion, tally
 from distnlc.analysis.sensitivity.figure2 import written_ratio
 from distnlc.analysis.sensitivity.figure6 import spread
 from distnlc.analysis.sensitivity.gap_figures import bracketed, orders, written
@@ -35,8 +35,8 @@ def answers(tables: Tables) -> Answers:
     parts = [
         PartAnswers(title, about, [*said, *_failing(found, figures)]) for title, about, figures, said in groups if said
     ]
-    if negatives := acceptance.negatives(found):
-        said = [f"Figure {one.where}, {one.claim}: not shown. {one.evidence}" for one in negatives]
+    if missed := negatives(found):
+        said = [f"{one.place}, {one.claim}: not shown. {one.evidence}" for one in missed]
         parts.append(PartAnswers("Claims of the paper that these rows do not show", f"{len(said)} claims", said))
     return Answers(
         facts=[
@@ -68,7 +68,7 @@ def _overview(tables: Tables, every: Sequence[Pairs]) -> list[str]:
 
 def _failing(found: list[Criterion], figures: Sequence[str]) -> list[str]:
     """What is asked for in these figures and does not hold."""
-    return [one.sentence for one in acceptance.failing(found) if one.figure in figures]
+    return [one.sentence for one in failing(found) if one.figure in figures]
 
 
 def _pairs(every: Sequence[Pairs]) -> list[str]:

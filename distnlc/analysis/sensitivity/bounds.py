@@ -17,13 +17,13 @@ from scipy import stats
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.axes import COLOURS
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
+from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity import thresholds
-from distnlc.analysis.sensitivity.axes import COLOURS
 from distnlc.analysis.sensitivity.cells import PRESETS, size_of
-from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.points import PointsOf, of_bounds
 from distnlc.analysis.sensitivity.thresholds import FACTOR_7, FEWEST_ROWS, PAPER_POINTS, WIDENED
 from distnlc.analysis.statistics.correlations import Floats

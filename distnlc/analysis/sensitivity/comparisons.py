@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.cells import DATA_NAMES, FACTORS
-from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.pairs import Pairs, pairs_of
 from distnlc.analysis.sensitivity.thresholds import (
     FEW_POINTS,

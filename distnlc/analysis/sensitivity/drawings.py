@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from distnlc.analysis import report
+from distnlc.analysis.drawing.axes import COLOURS
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.sensitivity.axes import COLOURS
 from distnlc.analysis.tables import Tables
 
 SIDE = 28

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from distnlc.analysis import report
+from distnlc.analysis.drawing.axes import COLOURS, plain_log
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.sensitivity.axes import COLOURS, plain_log
+from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.cells import PRESETS, Cells, cells_of, left_out, size_of
-from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.gap_figures import written
 from distnlc.analysis.sensitivity.thresholds import FEWEST_ROWS, LOSS_CORRELATION, LOWEST_GAPS
 from distnlc.analysis.statistics.correlations import Floats, TooFewRowsError

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.axes import COLOURS
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
+from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity import thresholds
-from distnlc.analysis.sensitivity.axes import COLOURS
 from distnlc.analysis.sensitivity.cells import LARGER_PRESETS, is_fitted, left_out, size_of
-from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.figure2 import ANCHORS, written_ratio
 from distnlc.analysis.sensitivity.thresholds import FEWEST_PAIRS, PAPER_POINTS
 from distnlc.analysis.statistics.means import Estimate

@@ -15,11 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.axes import COLOURS, plain_log
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.drawing.scatter import LINE_STYLE
-from distnlc.analysis.sensitivity.axes import COLOURS, SQUARE, plain_log
+from distnlc.analysis.sensitivity.axes import SQUARE
 from distnlc.analysis.sensitivity.cells import DATA_NAMES, PRESETS, left_out, size_of
 from distnlc.analysis.sensitivity.comparisons import METRICS, ROWS, comparisons, every_pairs, mean_of_few
 from distnlc.analysis.sensitivity.pairs import Pairs

@@ -13,13 +13,13 @@ from matplotlib.lines import Line2D
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.axes import COLOURS, plain_log
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
+from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity import thresholds
-from distnlc.analysis.sensitivity.axes import COLOURS, plain_log
 from distnlc.analysis.sensitivity.cells import LARGER_PRESETS, PRESETS, left_out, size_of
-from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.points import IN_APP9, PointsOf, PointsPanel, panels
 from distnlc.analysis.sensitivity.thresholds import FEWEST_ROWS
 from distnlc.analysis.tables import Tables

@@ -13,12 +13,13 @@ from matplotlib.lines import Line2D
 
 from distnlc.analysis import report
 from distnlc.analysis.drawing import format as text
+from distnlc.analysis.drawing.axes import plain_log
 from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.drawing.panels import page
-from distnlc.analysis.sensitivity.axes import ACTIVATIONS, plain_log
+from distnlc.analysis.report.criteria import Criterion, decided, too_few
+from distnlc.analysis.sensitivity.axes import ACTIVATIONS
 from distnlc.analysis.sensitivity.cells import PRESETS, left_out, size_of
-from distnlc.analysis.sensitivity.criteria import Criterion, decided, too_few
 from distnlc.analysis.sensitivity.populations import (
     METRIC_NAMES,
     METRICS,

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
+from distnlc.analysis.report.criteria import Criterion, tally
 from distnlc.analysis.sensitivity import acceptance
-from distnlc.analysis.sensitivity.criteria import Criterion, tally
 from distnlc.analysis.sensitivity.report import REPORT
 from distnlc.analysis.tables import Tables
 from tests.helpers.synthetic_sensitivity import network, sensitivity_tables, tables_of

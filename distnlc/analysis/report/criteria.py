@@ -17,7 +17,7 @@ class Criterion:
     """One claim about one panel of a figure."""
 
     where: str
-    """figure and panel: `4, labels`"""
+    """figure and panel: `4, labels`; with an empty noun in full: `Table 1, max pooling`"""
     claim: str
     holds: bool | None
     """None: no verdict is written"""
@@ -29,11 +29,18 @@ class Criterion:
     """what the threshold rests on"""
     why_open: str = ""
     """why there is no verdict"""
+    noun: str = "Figure"
+    """what `where` begins with the number of; empty where it says that itself"""
 
     @property
     def figure(self) -> str:
-        """`4`."""
+        """`4`, or `Table 1`."""
         return self.where.split(",")[0]
+
+    @property
+    def place(self) -> str:
+        """`Figure 4, labels`."""
+        return f"{self.noun} {self.where}".strip()
 
     @property
     def verdict(self) -> str:
@@ -43,7 +50,7 @@ class Criterion:
 
     @property
     def sentence(self) -> str:
-        return f"Figure {self.where}, {self.claim}: {self.verdict}. {self.evidence}"
+        return f"{self.place}, {self.claim}: {self.verdict}. {self.evidence}"
 
 
 def too_few(n: int, fewest: int, noun: str) -> str:
@@ -54,6 +61,25 @@ def too_few(n: int, fewest: int, noun: str) -> str:
 def decided(holds: bool, why_open: str) -> bool | None:
     """The verdict, or None where there is a reason for none."""
     return None if why_open else bool(holds)
+
+
+def failing(found: Iterable[Criterion]) -> list[Criterion]:
+    """Those asked for that do not hold."""
+    return [one for one in found if one.asked and one.verdict == FAILS]
+
+
+def negatives(found: Iterable[Criterion]) -> list[Criterion]:
+    """Claims of the paper, not asked for at this size, that the rows do not show."""
+    return [one for one in found if not one.asked and one.holds is False]
+
+
+def sections(found: Sequence[Criterion]) -> list[tuple[str, pd.DataFrame]]:
+    """The table of all, what is asked for first."""
+    sorts = (
+        ("Asked for at this size", [one for one in found if one.asked]),
+        ("Claims of the paper, not asked for at this size", [one for one in found if not one.asked]),
+    )
+    return [(title, frame(rows)) for title, rows in sorts if rows]
 
 
 def frame(found: Iterable[Criterion]) -> pd.DataFrame:
@@ -91,5 +117,7 @@ _SORTS = ((HOLDS, True), (FAILS, False), (OPEN, None))
 
 def _named(found: Sequence[Criterion]) -> str:
     """The figures that they are about."""
-    figures = dict.fromkeys(one.figure for one in found)
-    return f" (figure{'s' * (len(figures) > 1)} {', '.join(figures)})" if figures else ""
+    if not found:
+        return ""
+    figures, noun = dict.fromkeys(one.figure for one in found), found[0].noun.lower()
+    return f" ({noun}{'s' * (len(figures) > 1)} {', '.join(figures)})" if noun else f" ({', '.join(figures)})"

@@ -1,0 +1,41 @@
+"""Largest over smallest of several positive means over the same units, with bootstrap intervals over the units."""
+
+import numpy as np
+
+from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.means import Estimate
+from distnlc.analysis.statistics.resampling import interval, resamples
+
+
+def geometric_mean(values: Floats) -> Floats:
+    """Over the last axis, of positive values."""
+    return np.asarray(np.exp(np.log(values).mean(axis=-1)))
+
+
+def resampled_means(values: Floats) -> Floats:
+    """(resamples, L) means over units drawn again, of values (S, L)."""
+    counts = resamples(len(values)).astype(np.float64)
+    return np.asarray(counts @ values / len(values))
+
+
+def largest_over_smallest(values: Floats) -> Estimate:
+    """Largest by smallest mean over units, of positive values (S, L); nan at both ends for a single unit."""
+    means = values.mean(axis=0)
+    value = float(means.max() / means.min())
+    if len(values) < 2:
+        return Estimate(value, float("nan"), float("nan"))
+    drawn = resampled_means(values)
+    return Estimate(value, *interval(drawn.max(axis=1) / drawn.min(axis=1)))
+
+
+def ratio_of_geometric_means(values: Floats, tops: list[int], bottoms: list[int]) -> Estimate:
+    """Geometric mean of some quantities' means over units by that of others', of positive values (S, L).
+
+    tops, bottoms: places among the L. Such is how much faster some layers learn than others.
+    """
+    means = values.mean(axis=0)
+    value = float(geometric_mean(means[tops]) / geometric_mean(means[bottoms]))
+    if len(values) < 2:
+        return Estimate(value, float("nan"), float("nan"))
+    drawn = resampled_means(values)
+    return Estimate(value, *interval(geometric_mean(drawn[:, tops]) / geometric_mean(drawn[:, bottoms])))
