@@ -26,13 +26,13 @@ def answers(tables: Tables) -> Answers:
         said = [f"{one.place}, {one.claim}: not shown. {one.evidence}" for one in missed]
         parts.append(PartAnswers("Claims of the paper that these rows do not show", f"{len(said)} claims", said))
     measured = units[(units["status"] == OK) & units["runs"].isna()]
-    trained = int(units["runs"].fillna(0).sum())
+    counts = {
+        "operations": int(measured["operation"].notna().sum()),
+        "networks at initialization": int(measured["operation"].isna().sum()),
+        "trainings": int(units["runs"].fillna(0).sum()),
+    }
     return Answers(
-        facts=[
-            (f"{int(measured['operation'].notna().sum())}", "operations"),
-            (f"{int(measured['operation'].isna().sum()):,}", "networks at initialization"),
-            (f"{trained:,}", "trainings"),
-        ],
+        facts=[(f"{count:,}", what) for what, count in counts.items() if count],
         work=[f"{len(units):,} units ({failed} failed), {taken} one after the other"],
         overview=[*(line for _, said in every for line in said.lead), *tally(found)],
         parts=parts,

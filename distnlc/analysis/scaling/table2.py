@@ -157,7 +157,8 @@ def tabulate(tables: Tables) -> Table:
         "Normalized loss: median over seeds of the training loss at the best rate, over that of the set's worst "
         "initialization; shown are averages over sets, in brackets their 95 % intervals over sets, and over seeds "
         "within sets. Worst, best: in so many sets, ties in all. In sets: median loss (exponent of 2 of the best "
-        "rate); *: the lowest or highest rate that was tried; †: failed to learn, the median loss is not below ln(classes)."
+        "rate); *: the lowest or highest rate that was tried; †: failed to learn, the median loss is not below "
+        "ln(classes)."
     )
     return Table(caption, sections, remarks)
 
