@@ -124,7 +124,8 @@ class ModuleProgram:
         for members in self._chunks(inputs[0]):
             found, values = self._each("training", grad_and_value(loss), _by_autograd(loss), members, [inputs, labels])
             losses.append(values.detach())
-            gradients.append(torch.cat([found[name].detach().flatten(1) for name in self._shapes], 1))
+            flat = [found[name].detach().reshape(len(values), -1) for name in self._shapes]  # scalars have no axis 1
+            gradients.append(torch.cat(flat, 1))
         return torch.cat(losses), torch.cat(gradients)
 
     @torch.no_grad()

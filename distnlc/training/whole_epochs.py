@@ -33,10 +33,13 @@ DROP = 0.1
 class Points(Protocol):
     """Training points, wherever they are kept."""
 
-    labels: Tensor
-    """(points,) int64, on the device"""
-    shape: tuple[int, ...]
-    """of one point, such as (channels, height, width)"""
+    @property
+    def labels(self) -> Tensor:
+        """(points,) int64, on the device."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one point, such as (channels, height, width)."""
 
     def rows(self, index: Tensor) -> Tensor:
         """Inputs (points, d_in) of these points (CPU int64), in the dtype and on the device of training."""

@@ -24,6 +24,21 @@ def images(count: int, shape: tuple[int, ...] = SHAPE) -> Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
 
 
+def test_a_crop_shows_zeros_where_it_leaves_the_image_and_may_be_mirrored() -> None:
+    (image,) = images(1)
+    views = view_indices("crop-flip", SHAPE)
+    seen = augmented(image.flatten().expand(len(views), -1), views, torch.arange(len(views)), blank=True)
+    padded = torch.nn.functional.pad(image, [4, 4, 4, 4])
+    expected = [
+        crop.flip(-1) if mirrored else crop
+        for mirrored in (False, True)
+        for top in range(9)
+        for left in range(9)
+        for crop in [padded[:, top : top + 6, left : left + 6]]
+    ]
+    assert torch.equal(seen.view(-1, *SHAPE), torch.stack(expected))
+
+
 def seen_by_hand(name: str, image: Tensor, view: int) -> Tensor:
     """The view of that number, one step after another: the shift to the right varies fastest, then that down, then the
     flips, then the turns."""

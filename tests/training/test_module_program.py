@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from distnlc.networks.residual import Multiplier
 from distnlc.training import module_program, once
 from distnlc.training.module_program import ModuleProgram
 from distnlc.training.optimizers import STATE
@@ -74,7 +75,13 @@ def residual() -> nn.Module:
     return nn.Sequential(nn.Unflatten(1, (1, SIDE, SIDE)), *body, nn.Flatten(), nn.Linear(4, CLASSES))
 
 
-MODULES = {"convolutional": convolutional, "residual": residual, "looking": Looking}
+def scalars() -> nn.Module:
+    """Parameters of no dimension, between others."""
+    factors = (Multiplier(factor, learnable=True) for factor in (0.5, 2.0))
+    return nn.Sequential(next(factors), nn.Linear(SIDE * SIDE, 4), nn.ReLU(), next(factors), nn.Linear(4, CLASSES))
+
+
+MODULES = {"convolutional": convolutional, "residual": residual, "looking": Looking, "scalars": scalars}
 """those that are compared with the plain loop"""
 OTHERS = {"looking in training": LookingInTraining, "functional": Functional}
 

@@ -1,4 +1,4 @@
-"""How much work a unit is: seconds of one core of 2020's servers, about, which calibration.py corrects."""
+"""How much work a unit is: seconds of one free core, about, which calibration.py corrects."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,10 +9,10 @@ from distnlc.studies.scaling.spec import Spec
 
 LEAST = 0.01
 """of any unit"""
-MULTIPLICATION = 1 / 2e10
-"""of a training, in float32"""
-STEP, NUMBER = 1.5e-4, 4e-9
-"""of an update, and of each weight that it moves"""
+PRODUCT, CONVOLVED = 1 / 4e10, 1 / 1.5e10
+"""a multiplication of a training in float32, of MLPs and of convolutional networks"""
+STEP, CONVOLVED_STEP, NUMBER = 1e-4, 9e-3, 4e-9
+"""an update of either, and each weight that it moves"""
 GUESSED = 3000, 100
 """training points and features of a set that is not listed"""
 SIZES = {
@@ -75,7 +75,7 @@ def _libsvm(part: Spec, name: str) -> float:
 def training_cost(widths: Sequence[int], runs: int, batch: int, points: int, epochs: int) -> float:
     """Seconds of runs of a fully connected network, and of a pass over all points at the end."""
     weights = sum(before * after for before, after in pairwise(widths))
-    products = 3 * weights * points * (epochs + 1 / 3) * MULTIPLICATION
+    products = 3 * weights * points * (epochs + 1 / 3) * PRODUCT
     return runs * (products + epochs * -(-points // batch) * (STEP + NUMBER * weights))
 
 
@@ -98,4 +98,4 @@ def _convolutional(part: Spec) -> float:
         products = weights * 32**2
         points, epochs, batch = net.points or images, net.epochs, net.batch_size
     steps = epochs * -(-points // batch)
-    return runs * (3 * products * points * epochs * MULTIPLICATION + steps * (10 * STEP + NUMBER * weights))
+    return runs * (3 * products * points * epochs * CONVOLVED + steps * (CONVOLVED_STEP + NUMBER * weights))

@@ -65,7 +65,7 @@ def libsvm_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> Fo
     group, name = part.libsvm, task.dataset or ""
     points, classes = set_points(part, name, work.device)
     initial = mlp(part, points.shape[0], classes, task.init or "", derive_seed("weights", seed))
-    job = Job(initial, points, classes, *_powers(group.rates), epochs_spec(group), output_std=group.output_std)
+    job = Job(initial, points, classes, *powers(group.rates), epochs_spec(group), output_std=group.output_std)
     return trained(part, job, f"{name}, seed {task.number}", seed, unit, work)
 
 
@@ -74,7 +74,7 @@ def alexnet_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> F
     group = part.alexnet
     initial = alexnet(group.divisor, part.numerator, task.init or "", derive_seed("weights", seed))
     points = image_points(part, work.device)
-    job = Job(initial, points, CLASSES, *_powers(group.rates), epochs_spec(group), output_std=group.output_std)
+    job = Job(initial, points, CLASSES, *powers(group.rates), epochs_spec(group), output_std=group.output_std)
     return trained(part, job, f"cifar10, seed {task.number}", seed, unit, work)
 
 
@@ -101,7 +101,7 @@ def epochs_spec(group: Any) -> EpochsSpec:
     )
 
 
-def _powers(exponents: tuple[int, int]) -> tuple[list[int], list[float]]:
+def powers(exponents: tuple[int, int]) -> tuple[list[int], list[float]]:
     """Exponents and rates."""
     every = list(range(exponents[0], exponents[1] + 1))
     return every, [2.0**each for each in every]
@@ -116,8 +116,8 @@ def trained(part: Spec, job: Job, where: str, seed: int, unit: Unit, work: Work)
     network = job.initial.network.to(work.device)
     with torch.no_grad():
         logits = network(inputs)
-    factor = job.output_factor if job.output_std is None else _factor(logits, job.output_std, where)
-    layers = layer_rows(job, inputs[:LAYER_POINTS], labels[:LAYER_POINTS], factor)
+    factor = job.output_factor if job.output_std is None else factor_of(logits, job.output_std, where)
+    layers = layer_rows(job, inputs, labels, factor)
     start = start_of(network.to(getattr(torch, part.dtype)), loss_scale=1 / factor, seed=order)
     program = program_name(start.network, job.spec, torch.device(work.device).type, start.rows.dtype)
     identity = {"unit_id": unit.unit_id, "part": part.unit_identity(), "program": program}
@@ -155,7 +155,7 @@ def trained(part: Spec, job: Job, where: str, seed: int, unit: Unit, work: Work)
     return columns | best_columns(runs), {"layers": layers, "runs": runs, "epochs": epoch_rows(trainer)}
 
 
-def _factor(logits: Tensor, wanted: float, where: str) -> float:
+def factor_of(logits: Tensor, wanted: float, where: str) -> float:
     """What makes the logits' standard deviation `wanted`."""
     deviation = float(logits.std(correction=0))
     if not 0 < deviation < math.inf:
@@ -170,11 +170,11 @@ def initial_loss(start: Any, job: Job) -> float:
 
 
 def layer_rows(job: Job, inputs: Tensor, labels: Tensor, factor: float) -> list[LayerRow]:
-    """Layers, scalars and biases of the untrained network, on points (points, d_in) one at a time."""
+    """Layers, scalars, biases of the untrained network, on the first of these points (points, d_in), one at a time."""
     network = job.initial.network
     passes = Passes(network)
     with passes.watching():
-        for index, point in enumerate(inputs.split(1)):
+        for index, point in enumerate(inputs[:LAYER_POINTS].split(1)):
             passes.add(
                 network, point, [lambda logits, at: functional.cross_entropy(logits * factor, labels[at][None])], index
             )
