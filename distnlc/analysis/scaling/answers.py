@@ -6,8 +6,19 @@ from typing import NamedTuple
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.report.criteria import Criterion, failing, negatives, tally
-from distnlc.analysis.scaling import acceptance, biases, figure1, figure2, figure3, residual, table1, table2, thresholds
-from distnlc.analysis.scaling.parts import largest
+from distnlc.analysis.scaling import (
+    acceptance,
+    biases,
+    figure1,
+    figure2,
+    figure3,
+    residual,
+    resnet,
+    table1,
+    table2,
+    thresholds,
+)
+from distnlc.analysis.scaling.parts import largest, parts
 from distnlc.analysis.tables import Tables
 from distnlc.records import FAILED, OK
 
@@ -17,25 +28,25 @@ def answers(tables: Tables) -> Answers:
     units, found = tables.units, acceptance.criteria(tables)
     failed, taken = int((units["status"] == FAILED).sum()), text.duration(float(units["seconds"].sum()))
     every = [(subject, says(tables)) for subject, says in _SUBJECTS.items()]
-    parts = [
+    said_parts = [
         PartAnswers(title, said.about, [*said.full, *_failing(found, places)])
         for (title, places), said in every
         if said.full
     ]
     if missed := negatives(found):
         said = [f"{one.place}, {one.claim}: not shown. {one.evidence}" for one in missed]
-        parts.append(PartAnswers("Claims of the paper that these rows do not show", f"{len(said)} claims", said))
+        said_parts.append(PartAnswers("Claims of the paper that these rows do not show", f"{len(said)} claims", said))
     measured = units[(units["status"] == OK) & units["runs"].isna()]
-    trained = int(units["runs"].fillna(0).sum())
+    counts = {
+        "operations": int(measured["operation"].notna().sum()),
+        "networks at initialization": int(measured["operation"].isna().sum()),
+        "trainings": int(units["runs"].fillna(0).sum()),
+    }
     return Answers(
-        facts=[
-            (f"{int(measured['operation'].notna().sum())}", "operations"),
-            (f"{int(measured['operation'].isna().sum()):,}", "networks at initialization"),
-            (f"{trained:,}", "trainings"),
-        ],
+        facts=[(f"{count:,}", what) for what, count in counts.items() if count],
         work=[f"{len(units):,} units ({failed} failed), {taken} one after the other"],
         overview=[*(line for _, said in every for line in said.lead), *tally(found)],
-        parts=parts,
+        parts=said_parts,
     )
 
 
@@ -123,6 +134,11 @@ def _residual(tables: Tables) -> Said:
     return Said(f"{len(part.units):,} networks", residual.lead(found), residual.answers(found))
 
 
+def _trained_residual(tables: Tables) -> Said:
+    runs = sum(len(part.units) for part in parts(tables, "resnet"))
+    return Said(f"{runs} trainings", [], resnet.answers(tables))
+
+
 _SUBJECTS: dict[tuple[str, Sequence[str]], Callable[[Tables], Said]] = {
     ("Operations", ("Table 1",)): _operations,
     ("Gamma and the Hessian", ("Figure 1", "Biases")): _gamma,
@@ -130,6 +146,7 @@ _SUBJECTS: dict[tuple[str, Sequence[str]], Callable[[Tables], Said]] = {
     ("Trainings on sets of LibSVM's page", ("Table 2",)): _sets,
     ("AlexNet on CIFAR-10", ("Figure 3",)): _alexnet,
     ("Residual networks at initialization", ("Residual networks",)): _residual,
+    ("Residual networks trained on CIFAR-10", ()): _trained_residual,
 }
 """title, and the beginnings of the criteria that belong to it -> what is said"""
 

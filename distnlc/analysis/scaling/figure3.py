@@ -252,10 +252,10 @@ def lead(found: Curves) -> str:
     below = [
         init for init, one in found.differences(-1).items() if one.p < thresholds.SIGNIFICANT and one.mean.value < 0
     ]
-    return (
-        f"AlexNet from the {OURS} initialization ends significantly lower than {', '.join(below) or 'from no other'} "
-        f"after {found.epochs} epochs."
-    )
+    end = f"AlexNet from the {OURS} initialization, after {found.epochs} epochs: "
+    if not below:
+        return f"{end}not significantly lower than from any other."
+    return f"{end}significantly lower than from {', '.join(below)}."
 
 
 def answer(found: Curves) -> str:

@@ -232,12 +232,12 @@ def _numbers(found: Sequence[Nets]) -> pd.DataFrame:
     for one in found:
         by_design = 1.0 if one.scaled else one.planned if one.variant == "equal" else float("nan")
         rows[one.name] = {
-            "networks": str(len(one.ratios)),
             "main branches": _written(one.branches),
             "by design": text.number(by_design),
+            "largest by smallest weight": _written(one.imbalance),
             "shortcuts": _written(one.shortcuts),
             "scalars": _written(one.scalars),
-            "largest by smallest weight": _written(one.imbalance),
+            "networks": str(len(one.ratios)),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 

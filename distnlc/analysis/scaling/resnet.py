@@ -53,6 +53,18 @@ def _frame(tables: Tables, part: Part) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def answers(tables: Tables) -> list[str]:
+    """Scaled blocks against unscaled ones, in sentences."""
+    return [
+        f"Part {part.name}, scaled less unscaled blocks of the same seeds: "
+        + "; ".join(f"{label} {_difference(runs, column)}" for column, label in COLUMNS.items())
+        + f". The paper trains ResNet-50 on ImageNet, {paper.TOP1}, which is not reproduced here."
+        for part in parts(tables, "resnet")
+        for runs in [part.rows(tables, "runs")]
+        if runs["block_scaled"].nunique() == len(SCHEMES)
+    ]
+
+
 def _difference(runs: pd.DataFrame, column: str) -> str:
     wide = runs.assign(scaled=runs["block_scaled"].astype(bool)).pivot(index="seed", columns="scaled", values=column)
     found = paired_difference(*(np.asarray(wide[scaled], dtype=float) for scaled in SCHEMES))

@@ -3,6 +3,7 @@
 In: the trainings of losses.py, by the full pass at the end. Lines are medians over seeds, bands their quartiles.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,8 @@ from distnlc.analysis.statistics.correlations import Floats
 from distnlc.analysis.tables import Tables
 
 QUARTILES = (0.25, 0.5, 0.75)
+SHOWN = 4.0
+"""times ln(classes), the loss of guessing: what diverges without end would hide all else"""
 
 
 def draw_curves(tables: Tables) -> Drawing:
@@ -63,12 +66,15 @@ def draw_rates(tables: Tables) -> Drawing:
             _line(axes, init, across, np.where(np.isfinite(values), values, np.nan))
             best = one.best[place]
             axes.plot(across[best], one.loss[place], "o", color=INITS[init], markersize=6, markeredgecolor="white")
+        axes.set_yscale("log")
+        axes.set_ylim(top=min(axes.get_ylim()[1], SHOWN * math.log(one.losses.classes)))
         axes.set_xlabel("exponent of 2 in the learning rate")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
     caption = (
         "Training loss after the last step, over all training points, by learning rate; medians and quartiles over "
-        "seeds, a dot at each best rate. Where most seeds diverged there is no line."
+        "seeds, a dot at each best rate. Where most seeds diverged there is no line; panels end at "
+        f"{SHOWN:g} ln(classes)."
     )
     return _page(part, ranked, panel, caption)
 

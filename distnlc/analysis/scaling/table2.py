@@ -49,6 +49,11 @@ def _name(part: Part, every: Sequence[object]) -> str:
     return f" ({part.name})" if len(every) > 1 else ""
 
 
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def _paper_size(ranked: Ranking) -> bool:
     return len(ranked.outcomes) >= paper.SETS
 
@@ -157,7 +162,8 @@ def tabulate(tables: Tables) -> Table:
         "Normalized loss: median over seeds of the training loss at the best rate, over that of the set's worst "
         "initialization; shown are averages over sets, in brackets their 95 % intervals over sets, and over seeds "
         "within sets. Worst, best: in so many sets, ties in all. In sets: median loss (exponent of 2 of the best "
-        "rate); *: the lowest or highest rate that was tried; †: failed to learn, the median loss is not below ln(classes)."
+        "rate); *: the lowest or highest rate that was tried; †: failed to learn, the median loss is not below "
+        "ln(classes)."
     )
     return Table(caption, sections, remarks)
 
@@ -234,7 +240,7 @@ def lead(ranked: Sequence[Ranking]) -> list[str]:
     """The same in short."""
     return [
         f"On {len(one.outcomes)} sets the paper's order, {OURS} lowest and never the worst, is "
-        f"{'' if _same(one) else 'not '}reproduced by the {one.reading.name}: {order(one)}, {OURS} the worst in "
+        f"{_outcome(one)} by the {one.reading.name}: {order(one)}, {OURS} the worst in "
         f"{one.count('worst')[OURS]}."
         for one in _both(ranked)
     ]
@@ -245,18 +251,20 @@ def _both(ranked: Sequence[Ranking]) -> list[Ranking]:
     return [one for one in ranked if one.reading is not CUT and set(one.inits) == set(paper.LOSSES)]
 
 
-def _same(one: Ranking) -> bool:
-    """Whether the paper's order comes out."""
-    return one.lowest() == [OURS] and one.count("worst")[OURS] == 0
+def _outcome(one: Ranking) -> str:
+    """Whether the paper's order comes out, if the sets are enough to say that."""
+    if len(one.outcomes) < thresholds.FEWEST_SETS:
+        return "not judged"
+    same = one.lowest() == [OURS] and one.count("worst")[OURS] == 0
+    return "reproduced" if same else "not reproduced"
 
 
 def _verdict(one: Ranking) -> str:
     """The paper's order beside that of one reading."""
     stated = ", ".join(f"{init} {paper.LOSSES[init].average:.2f}" for init in one.inits)
-    word = "is reproduced" if _same(one) else "is not reproduced"
     return (
-        f"By the {one.reading.name} the paper's order ({OURS} with the lowest average and never the worst) {word} on "
-        f"these {len(one.outcomes)} sets: averages {order(one)} (paper, {paper.SETS} sets: {stated}); worst in "
+        f"By the {one.reading.name} the paper's order ({OURS} with the lowest average and never the worst) is "
+        f"{_outcome(one)} on these {len(one.outcomes)} sets: averages {order(one)} (paper, {paper.SETS} sets: {stated}); worst in "
         f"{_counts(one.count('worst'))}; best in {_counts(one.count('winners'))}."
     )
 
@@ -289,7 +297,7 @@ def size(part: Part, ranked: Ranking) -> list[str]:
     if not _paper_size(ranked):
         said.append(
             f"These {len(ranked.outcomes)} sets say little about the paper's {paper.SETS}, whose list is not known: "
-            f"they take {min(steps):,} to {max(steps):,} steps and have {min(inputs):,} to {max(inputs):,} inputs."
+            f"they take {_range(steps)} steps and have {_range(inputs)} inputs."
         )
     if why := _other_size(part, ranked):
         said.append(f"The averages get no verdict: {why}.")

@@ -134,6 +134,15 @@ def test_an_order_that_comes_out_is_said_to() -> None:
     assert any("is reproduced by the full pass at the end" in line for line in REPORT.answers(study.tables).overview)
 
 
+def test_few_sets_judge_no_order() -> None:
+    study = Invented()
+    study.libsvm({name: SETS[name] for name in ("iris", "wine")})
+    said = [line for line in REPORT.answers(study.tables).overview if "the paper's order" in line]
+    assert all("is not judged by the" in line for line in said)
+    found = [one for one in acceptance.criteria(study.tables) if not one.asked]
+    assert {one.why_open for one in found} == {"2 sets, at least 5 decide"}
+
+
 def test_failed_units_are_counted() -> None:
     whole = scaling_tables(parts=["operations"])
     units = whole.units

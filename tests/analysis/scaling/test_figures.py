@@ -207,6 +207,8 @@ def test_trained_residual_networks_are_compared_seed_by_seed() -> None:
     frame = table(study.tables, "resnet").sections[0][1]
     assert frame.loc["difference", "training loss"].startswith("-0.11 [")
     assert frame.loc["scaled blocks", "seeds"] == "3"
+    (said,) = REPORT.answers(study.tables).parts[0].sentences
+    assert said.startswith("Part resnet, scaled less unscaled blocks of the same seeds: training loss -0.11 [")
 
 
 def test_points_of_the_explorer_are_trained_networks(tables: Tables) -> None:
