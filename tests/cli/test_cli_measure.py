@@ -191,6 +191,8 @@ def test_of_other_inputs_no_error_is_predicted_unless_a_part_is_named(
 def test_without_labels_the_gradients_are_left_out_and_the_seed_fixes_the_weights(finished: Path) -> None:
     words = "own_networks:mlp", "--data", "inputs.npy", "--reference", finished, "--seed"
     first, again, other = (measured(*words, seed) for seed in (1, 1, 2))
+    for each in (first, again, other):
+        assert all(seconds >= 0 for seconds in each.pop("zero_cost_seconds").values())
     assert first == again
     assert first["metrics"]["init_bias"] != other["metrics"]["init_bias"]
     assert first["metrics"]["init_gradient_length"] is first["metrics"]["init_gradient_component"] is None
