@@ -127,12 +127,15 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expectation, "FEWEST", 3)
-    answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished)
+    answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished, "--ntk")
     assert (answer.code, answer.err) == (0, "")
     assert "own_networks:mlp: 923 parameters, 40 inputs, 3 outputs" in answer.out
     assert "on 200 points of waveform-noise" in answer.out
     (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("initial NLC "))
     assert len(line.split()) == 2 + 3, "its name, value, percentile, median"
+    for proxy in ("SNIP", "SynFlow", "Jacobian covariance", "NTK condition number", "weight layers"):
+        (line,) = (line for line in answer.out.splitlines() if line.strip().startswith(f"{proxy} "))
+        assert len(line.split()) == len(proxy.split()) + 2, "its name, value, seconds"
     assert "predicted test error: " in answer.out
     sensitivity = "normalized sensitivity", "effective rank of the signal", "effective rank of the noise"
     gradient = "gradient scale at the input", "growth of the gradient scale"
