@@ -5,15 +5,21 @@ Crowley, "Neural Architecture Search without Training", first version of 2020, s
 
 The correlation matrix is that of the rows J_n = d (sum of the outputs) / dx_n, each centred over its own entries and
 divided by its length. The largest value, that of rows without any correlation, is -N of N points (but for k); a linear
-network, all of whose rows are the same, has about -(N - 1) / k. Larger is taken for better. Needs neither labels nor
-ReLU. Batch norm in training mode is that of the points as one batch. Eigenvalues are those of a symmetric matrix, in
-float64: public code takes a general one's, in float32, where those near 0, which carry the sum, are rounding. Missing
-where a row's entries are all alike: it has no correlation.
+network, all of whose rows are the same, has about -(N - 1) / k. Each linear dependence between rows adds about -1 / k:
+there are some where a layer has fewer neurons than there are points. Larger is taken for better. Needs neither labels
+nor ReLU. Choices:
+    batch norm      in training mode with the statistics of the points as one batch, held fixed: J_n is the slope of one
+                    point's outputs. In public code it runs through the statistics. Then all rows of a fully-connected
+                    network add up to 0, since nothing changes as all inputs move by the same: one such dependence
+    numbers         eigenvalues are those of a symmetric matrix, in float64. Public code takes a general one's, in
+                    float32, where those near 0, which carry the sum, are rounding
+Missing where a row's entries are all alike: it has no correlation.
 """
 
 import torch
 from torch import Tensor
 
+from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
 from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
 from distnlc.metrics.prepared import checked_points, prepared
 from distnlc.metrics.weight_gradients import parts
@@ -30,12 +36,14 @@ def jacobian_covariance(network: Network, inputs: Tensor) -> float:
     float64, at least two, one batch. Nothing that is given changes. Raises ValueError for a network or inputs that
     cannot be measured.
     """
-    function, _, _ = prepared(network, checked_points(inputs))
+    function, module, _ = prepared(network, checked_points(inputs))
+    if module is not None:
+        hold_statistics(module)
     if len(inputs) < 2:
         raise ValueError("a correlation needs at least 2 inputs, found 1")
     rows = []
     for part in parts(function, len(inputs), inputs.detach()):
-        with torch.enable_grad():
+        with torch.enable_grad(), FixedStatistics():
             points = inputs[part].detach().clone().requires_grad_()
             outputs = function(points)
             if not outputs.requires_grad:

@@ -142,11 +142,15 @@ class BatchLoss:
         return torch.autograd.grad(value, leaves, create_graph=graph, allow_unused=True, materialize_grads=True)
 
     def _added(self, found: Iterable[Sequence[Tensor]]) -> dict[str, Tensor]:
-        sums = {name: torch.zeros_like(each, requires_grad=False) for name, each in self.network.weights.items()}
+        """Sums over the parts, in the first one's memory."""
+        sums = list[Tensor]()
         for tensors in found:
-            for total, each in zip(sums.values(), tensors, strict=True):
+            if not sums:
+                sums = [each.detach() for each in tensors]
+                continue
+            for total, each in zip(sums, tensors, strict=True):
                 total.add_(each.detach())
-        return sums
+        return dict(zip(self.network.weights, sums, strict=True))
 
 
 def checked_number(value: Tensor | float, what: str) -> float:

@@ -30,15 +30,11 @@ from distnlc.spec import MOST_SHOWN, derive_seed
 
 POINTS = 32
 """of the batch"""
-TWICE = 16
-"""the first of them, for what differentiates twice: that takes three times as much memory"""
+FEW = 16
+"""the first of them, for what differentiates twice, which takes three times as much memory, and for what compares
+points in pairs: in a layer with fewer neurons than there are points the matrix of pairs is singular"""
 OF_LABELS = {"gradient_norm": gradient_norm, "snip": snip, "grasp": grasp, "fisher": fisher}
-OF_INPUTS = {
-    "synflow": synflow,
-    "jacobian_covariance": jacobian_covariance,
-    "naswot": naswot,
-    "layerwise_naswot": layerwise_naswot,
-}
+OF_PAIRS = {"jacobian_covariance": jacobian_covariance, "naswot": naswot, "layerwise_naswot": layerwise_naswot}
 SIZES = ("depth", "width", "parameters")
 
 
@@ -74,13 +70,14 @@ def zero_cost(
     batch = inputs[rows]
     measures: dict[str, Callable[[], float]] = {}
     for name, of_labels in OF_LABELS.items():
-        some = rows[:TWICE] if of_labels is grasp else rows
+        some = rows[:FEW] if of_labels is grasp else rows
         measures[name] = partial(_of_labels, of_labels, network, inputs, labels, some, loss_scale)
-    for name, of_inputs in OF_INPUTS.items():
-        measures[name] = partial(of_inputs, network, batch)
+    measures["synflow"] = partial(synflow, network, batch)
+    for name, of_pairs in OF_PAIRS.items():
+        measures[name] = partial(of_pairs, network, batch[:FEW])
     measures["zen_score"] = partial(zen_score, network, batch, seed=seed)
     if ntk:
-        measures["ntk_condition_number"] = partial(ntk_condition_number, network, batch[:TWICE])
+        measures["ntk_condition_number"] = partial(ntk_condition_number, network, batch[:FEW])
     found = {}
     for name, measure in measures.items():
         progress(name)

@@ -40,12 +40,20 @@ def layered(activation: str) -> MLP:
 
 def test_jacobian_covariance_is_that_of_numpy_s_correlations(inputs: Tensor) -> None:
     network = rectified(nn.Tanh)
+    signal = network[0](inputs).detach()
+    fixed = copy.deepcopy(network).eval()
+    fixed[1].running_mean, fixed[1].running_var = signal.mean(0), signal.var(0, correction=0)
     points = inputs.clone().requires_grad_()
-    (rows,) = torch.autograd.grad(copy.deepcopy(network)(points).sum(), points)
+    (rows,) = torch.autograd.grad(fixed(points).sum(), points)
     eigenvalues = np.linalg.eigvalsh(np.corrcoef(rows.numpy()))
     expected = -np.sum(np.log(eigenvalues + SMALL) + 1 / (eigenvalues + SMALL))
     assert jacobian_covariance(network, inputs) == pytest.approx(expected, rel=1e-6)
     assert jacobian_covariance(network.forward, inputs) == jacobian_covariance(network, inputs)
+
+
+@pytest.mark.parametrize("network", [rectified(nn.Tanh), layered("tanh")], ids=["torch", "layered"])
+def test_the_gradients_with_batch_norm_do_not_add_up_to_0(network: nn.Module, inputs: Tensor) -> None:
+    assert jacobian_covariance(network, inputs[:5]) > -1 / SMALL / 2
 
 
 def test_points_whose_gradients_have_no_correlation_have_the_largest_jacobian_covariance() -> None:
