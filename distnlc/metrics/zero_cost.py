@@ -30,7 +30,7 @@ from distnlc.spec import MOST_SHOWN, derive_seed
 
 POINTS = 32
 """of the batch"""
-FEW = 16
+FEW = 12
 """the first of them, for what differentiates twice, which takes three times as much memory, and for what compares
 points in pairs: in a layer with fewer neurons than there are points the matrix of pairs is singular"""
 OF_LABELS = {"gradient_norm": gradient_norm, "snip": snip, "grasp": grasp, "fisher": fisher}
