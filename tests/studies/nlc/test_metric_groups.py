@@ -64,6 +64,7 @@ def columns(records: Records) -> dict[str, Any]:
     return {name: value for name, value in vars(row).items() if name not in timed | {"unit_id"}}
 
 
+@pytest.mark.slow
 def test_a_study_with_all_groups_has_their_rows_and_the_columns_that_it_has_without() -> None:
     without, spec = study("sampling.count=4"), study("sampling.count=4", GROUPED)
     assert {unit.unit_id for unit in units(spec)}.isdisjoint(unit.unit_id for unit in units(without))
@@ -80,9 +81,13 @@ def test_a_family_s_networks_are_measured_and_their_rows_are_the_same_every_time
     spec = study("sampling={count: 1, family: mine, parameters: 600}", GROUPED)
     (first,), (second,) = done(spec), done(spec)
     assert values(first) == values(second)
-    assert None not in values(first).values()
+    assert [name for name, value in values(first).items() if value is None] == ["naswot", "layerwise_naswot"]
+    (reason,) = {row.reason for row in first["measurements"] if row.name == "naswot"}
+    assert "too few neurons for so many inputs" in reason
+    assert (values(first)["depth"], first["architectures"][0].depth) == (2, 0)
 
 
+@pytest.mark.slow
 def test_float32_is_a_type_of_its_own() -> None:
     (single,), (double,) = (
         done(study("sampling.count=1", GROUPED, f"dtype={dtype}")) for dtype in ("float32", "float64")
