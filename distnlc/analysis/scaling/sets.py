@@ -67,7 +67,8 @@ def draw_rates(tables: Tables) -> Drawing:
             best = one.best[place]
             axes.plot(across[best], one.loss[place], "o", color=INITS[init], markersize=6, markeredgecolor="white")
         axes.set_yscale("log")
-        axes.set_ylim(top=min(axes.get_ylim()[1], SHOWN * math.log(one.losses.classes)))
+        bottom = 0.7 * float(one.medians[one.medians > 0].min(initial=1.0))
+        axes.set_ylim(bottom, min(axes.get_ylim()[1], SHOWN * math.log(one.losses.classes)))
         axes.set_xlabel("exponent of 2 in the learning rate")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 

@@ -264,8 +264,8 @@ def _verdict(one: Ranking) -> str:
     stated = ", ".join(f"{init} {paper.LOSSES[init].average:.2f}" for init in one.inits)
     return (
         f"By the {one.reading.name} the paper's order ({OURS} with the lowest average and never the worst) is "
-        f"{_outcome(one)} on these {len(one.outcomes)} sets: averages {order(one)} (paper, {paper.SETS} sets: {stated}); worst in "
-        f"{_counts(one.count('worst'))}; best in {_counts(one.count('winners'))}."
+        f"{_outcome(one)} on these {len(one.outcomes)} sets: averages {order(one)} (paper, {paper.SETS} "
+        f"sets: {stated}); worst in {_counts(one.count('worst'))}; best in {_counts(one.count('winners'))}."
     )
 
 
