@@ -3,10 +3,10 @@
 import re
 
 import pytest
+from distnlc.analysis.sensitivity.criteria import FAILS, OPEN, Criterion
 
 from distnlc.analysis import EXAMPLES
 from distnlc.analysis.sensitivity import acceptance
-from distnlc.analysis.sensitivity.criteria import FAILS, OPEN, Criterion
 from distnlc.analysis.sensitivity.report import REPORT
 from distnlc.analysis.tables import Tables, load
 from distnlc.studies import from_fields, resolve
