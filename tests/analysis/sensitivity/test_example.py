@@ -5,7 +5,7 @@ import re
 import pytest
 
 from distnlc.analysis import EXAMPLES
-from distnlc.analysis.report.criteria import FAILS, OPEN, Criterion
+from distnlc.analysis.report.criteria import FAILS, OPEN, Criterion, negatives
 from distnlc.analysis.sensitivity import acceptance
 from distnlc.analysis.sensitivity.report import REPORT
 from distnlc.analysis.tables import Tables, load
@@ -39,7 +39,7 @@ def test_everything_asked_for_holds_and_every_figure_is_judged(found: list[Crite
 
 
 def test_the_negatives_are_those_that_the_page_lists(found: list[Criterion]) -> None:
-    assert [(one.where, one.claim.split(",")[0]) for one in acceptance.negatives(found)] == [
+    assert [(one.where, one.claim.split(",")[0]) for one in negatives(found)] == [
         ("1", "the 5% with the lowest gaps lie in the upper half of the numbers of weights"),
         ("App. 8, CIFAR10", "no general correlation of transitions and gap"),
         ("6, MNIST, cross-entropy", "more than half of the top tenth of Jacobian norms misclassified"),
