@@ -47,7 +47,7 @@ SENSITIVITY = {
     "rank_signal": catalog.SIGNAL_RANK.label,
     "rank_noise": catalog.NOISE_RANK.label,
 }
-"""name -> label of what is measured at the output by `normalized_sensitivity`, which studies of that kind lack"""
+"""name -> label of what is measured at the output by `normalized_sensitivity`, in a study's table `measurements`"""
 
 GRADIENTS = {
     "gradient_scale": catalog.GRADIENT_SCALE.label,
@@ -59,6 +59,9 @@ GRADIENTS = {
 
 SCALING = {"scaling_imbalance": catalog.SCALING_IMBALANCE.label}
 """name -> label of what `scaling_imbalance` measures, likewise"""
+
+OTHERS = ("sensitivity", "gradients", "scaling", "class_sensitivity", "own_metrics")
+"""groups of what a reference has only where its spec names them (`metrics.groups`, `metrics.extra`)"""
 
 
 def measure(
@@ -169,7 +172,10 @@ def _compare(found: dict[str, Any], part: "Part", *, named: bool) -> None:
     from distnlc.analysis.nlc.expectation import expected_error, percentile
 
     metrics, notes, dataset = found["metrics"], found["notes"], part.key[0]
-    places = {name: None if value is None else percentile(part, name, value) for name, value in metrics.items()}
+    others = {name: value for group in OTHERS for name, value in found[group].items() if name in part.rows}
+    places = {
+        name: None if value is None else percentile(part, name, value) for name, value in (metrics | others).items()
+    }
     found["reference"] |= {"architectures": len(part.rows), "percentiles": places}
     found["prediction"] = None
     if dataset != found["data"] and not named:
@@ -217,7 +223,9 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
     ):
         for name, label in named.items():
             if (value := found[group].get(name)) is not None:
-                table.add_row(label, number(value), "–", "–")
+                place = reference["percentiles"].get(name)
+                known = ("–", "–") if place is None else (f"{place:.0f}", number(part.rows[name].median()))
+                table.add_row(label, number(value), *known)
     terminal.print(table)
     study, count = reference["study"], reference["architectures"]
     say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")

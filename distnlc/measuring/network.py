@@ -20,6 +20,7 @@ from distnlc.measuring.class_sensitivity import initial_class_sensitivity
 from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
 from distnlc.metrics.gradient_summary import GradientSummary, gradient_summary
+from distnlc.metrics.group_functions import SCALING_EFFORT
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import (
     DROPOUTS,
@@ -41,8 +42,6 @@ from distnlc.records import INITIAL, MeasurementRow
 from distnlc.spec import MOST_SHOWN
 
 PACKAGE = Path(__file__).parent.parent
-SCALING_EFFORT = {"samples": 16, "draws": 2}
-"""datapoints, one at a time, and random losses of each"""
 _REGION = (
     "at most datapoints rounding hides the network's changes, or the network has a kink, as where the pixels of a flat "
     "background tie in a max-pool"

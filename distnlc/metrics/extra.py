@@ -61,7 +61,7 @@ def _value(measure: Callable[..., Any], *given: Any) -> tuple[float | None, str 
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         if of_device(error):
             raise
-        return None, " ".join(f"raised {type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
+        return None, said(f"raised {type(error).__name__}: {error}")
     if found is None:
         return None, "is not defined there (it gave None)"
     try:
@@ -71,3 +71,8 @@ def _value(measure: Callable[..., Any], *given: Any) -> tuple[float | None, str 
             raise
         return None, f"gave {type(found).__name__}, not a number"
     return (value, None) if math.isfinite(value) else (None, f"gave {found!r}"[:REASON_CHARACTERS])
+
+
+def said(reason: str) -> str:
+    """A reason on one line of the table, whatever an error's text holds."""
+    return " ".join(reason.split())[:REASON_CHARACTERS]

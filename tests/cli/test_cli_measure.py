@@ -8,13 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from distnlc import analysis
 from distnlc.analysis.nlc import expectation
 from distnlc.analysis.nlc.expectation import find_part
 from distnlc.analysis.statistics.prediction import fit
+from distnlc.measuring.command import OTHERS
 from distnlc.measuring.user import make_network, read_points
+from distnlc.metrics.groups import GROUPS
 from distnlc.metrics.initial_sensitivity import initial_transitions
 from distnlc.metrics.sensitivity import probability_jacobian
 from distnlc.metrics.transitions import transitions
@@ -72,6 +75,13 @@ def measured(*words: object) -> dict:
     return found
 
 
+def write_network(file: Path, row: pd.Series) -> None:
+    """A module whose `net` makes the network of a row of the table `architectures`."""
+    drawn = {field.name: row[field.name] for field in fields(Architecture)}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in drawn.items()}
+    file.write_text(f"from distnlc import Architecture\n\ndef net():\n    return Architecture(**{plain!r}).build()\n")
+
+
 WALKS = {"init_linear_region", "init_relative_diameter", "init_local_lipschitz"}
 
 
@@ -82,10 +92,7 @@ def test_an_architecture_of_the_example_study_is_measured_as_the_study_has_it(ho
     (home / "example" / "study.yaml").write_text(re.sub(r"walk_batches: \d+", "walk_batches: 0", spec))
     rows = find_part(home / "example", dataset="waveform-noise").rows
     row = rows.sort_values(["depth", "index"]).iloc[0]
-    drawn = {field.name: row[field.name] for field in fields(Architecture)}
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in drawn.items()}
-    text = f"from distnlc import Architecture\n\ndef net():\n    return Architecture(**{plain!r}).build()\n"
-    (home / "of_the_example.py").write_text(text)
+    write_network(home / "of_the_example.py", row)
     found = measured("of_the_example:net", "--data=waveform-noise", "--reference=example", "--seed", row["seed"])
     metrics = {name: value for name, value in found["metrics"].items() if name not in WALKS}
     assert metrics == pytest.approx({name: row[name] for name in metrics}, rel=1e-6)
@@ -97,6 +104,27 @@ def test_an_architecture_of_the_example_study_is_measured_as_the_study_has_it(ho
     expected = fit(rows[columns], rows["test_error"], log_x=True).at(row[columns].to_numpy(dtype=float)[None])
     prediction = [found["prediction"][name] for name in ("error", "low", "high")]
     assert prediction == pytest.approx([float(numbers[0]) for numbers in expected], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_metrics_of_a_reference_s_groups_are_compared_with_and_are_those_that_the_study_has(home: Path) -> None:
+    groups = f"metrics.groups=[{', '.join(GROUPS)}]"
+    assert distnlc("run", "tiny.yaml", "--executor", "serial", "--out", "grouped", "--set", groups).code == 0
+    tables = analysis.load("grouped")
+    row = tables.architectures.iloc[0]
+    write_network(home / "of_the_study.py", row)
+    words = "of_the_study:net", "--data=waveform-noise", "--reference=grouped", "--seed", row["seed"]
+    found = measured(*words)
+    shown = {name: value for group in OTHERS for name, value in found[group].items()}
+    measurements = tables.measurements
+    own = measurements[measurements["unit_id"] == row["unit_id"]].set_index("name")["value"]
+    assert shown == pytest.approx(own.to_dict(), rel=1e-6)
+    for name, value in shown.items():
+        others = measurements.loc[measurements["name"] == name, "value"]
+        place = 100 * ((others < value * (1 - 1e-6)).mean() + np.isclose(others, value).mean() / 2)
+        assert found["reference"]["percentiles"][name] == pytest.approx(place, abs=100 / len(others) / 2 + 0.1)
+    said = distnlc("measure", *words).out
+    assert re.search(r"^ *normalized sensitivity +[\d.]+ +\d+ +[\d.]+ *$", said, re.MULTILINE)
 
 
 def test_the_user_s_own_package_may_be_called_analysis(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

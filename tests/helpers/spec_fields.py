@@ -51,6 +51,7 @@ CHANGED = {
     "metrics.walk_batches": 0,
     "metrics.walk_inputs": 2,
     "metrics.walk_outputs": 3,
+    "metrics.groups": ["moments"],
     "metrics.extra": [{"name": "mine", "version": "1"}],
     "parts": {"a": {"data": {"name": "mnist"}}},
 }

@@ -50,6 +50,14 @@ from tests.helpers.spec_fields import CHANGED, TOGETHER, changed
         ({"parts": {"mnist": {"seed": 3}}}, "part 'mnist' sets ['seed'], which a part cannot"),
         ({"metrics": {"extra": [{"name": "a", "version": "1"}] * 2}}, "expected each metric once, found a, a"),
         (
+            {"metrics": {"groups": ["moments"] * 2}},
+            "'metrics.groups': expected each group once, found moments, moments",
+        ),
+        (
+            {"metrics": {"groups": ["speed"]}},
+            "'metrics.groups': there is no group 'speed'; there are: moments, gradients, sensitivity, scaling",
+        ),
+        (
             {"metrics": {"extra": ["mine"]}},
             "'metrics.extra.0': there is no metric 'mine' here; there are: none (the mod",
         ),

@@ -2,6 +2,7 @@
 
 from distnlc.data.sources import part_sizes
 from distnlc.data.spec import DataSpec
+from distnlc.metrics.groups import measured_by
 from distnlc.networks.architecture import Architecture
 from distnlc.records import INITIAL, MEASUREMENTS, TRAINED
 from distnlc.search import SearchSpec, wave_sizes
@@ -46,5 +47,6 @@ def rows(spec: Spec) -> dict[str, int]:
         found["architectures"] += count
         found["runs"] += count * sum(wave_sizes(part.search))
         found["epochs"] += count * sweep_epochs(part.search, part.training.population)
-        measurements += count * len(part.metrics.extra) * len((INITIAL, TRAINED))
+        own = len(part.metrics.extra) * len((INITIAL, TRAINED))
+        measurements += count * (own + len(measured_by(part.metrics.groups)))
     return found | ({MEASUREMENTS: measurements} if measurements else {})

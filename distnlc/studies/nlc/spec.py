@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.plugged import NamedFamily
 from distnlc.search import SearchSpec
 from distnlc.spec import PositiveInt, SpecModel, StudySpec, identity
-from distnlc.studies.nlc.train_if import WALKED, parse_train_if
+from distnlc.studies.nlc.train_if import check_train_if
 from distnlc.training.spec import TrainingSpec
 
 Scalar = bool | int | Annotated[float, Field(allow_inf_nan=False)] | str
@@ -61,22 +61,16 @@ class Spec(StudySpec):
     search: SearchSpec = SearchSpec()
     metrics: MetricsSpec = MetricsSpec()
     train_if: str | None = None
-    """which architectures are trained, such as `init_nlc between 1 and 5`; the others are measured and recorded as
-    `skipped`. Left out: all are trained"""
+    """which architectures are trained, such as `init_nlc between 1 and 5 and init_bias below 10`; the others are
+    measured and recorded as `skipped`. Left out: all are trained"""
     dtype: Literal["float64", "float32"] = "float64"
 
     @field_validator("train_if")
     @classmethod
-    def _filter_is_readable(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_train_if(text)
+    def _filter_is_measured(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and "metrics" in info.data:  # else the fault of `metrics` is told
+            check_train_if(text, info.data["metrics"])
         return text
-
-    @model_validator(mode="after")
-    def _filter_is_measured(self) -> Self:
-        if self.train_if and not self.metrics.walk_batches and parse_train_if(self.train_if).column in WALKED:
-            raise ValueError(f"train_if needs metrics.walk_batches >= 1 for {self.train_if!r}, but it is 0")
-        return self
 
     def unit_identity(self) -> dict[str, Any]:
         """More architectures or initializations rename no unit."""

@@ -18,6 +18,7 @@ from distnlc.data.dataset import PARTS, Dataset
 from distnlc.data.sources import known_sizes
 from distnlc.data.spec import DataSpec
 from distnlc.metrics.extra import measure_extra
+from distnlc.metrics.group_functions import Given, measure_groups
 from distnlc.networks.loss import loss_scale
 from distnlc.plugins import DataRecord, Work
 from distnlc.records import (
@@ -111,7 +112,8 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     saved = checkpoints.load(device)
     if saved is None:
         metrics, extra = _initial(subject, dataset, part, unit, scale)
-        if part.train_if and (reason := parse_train_if(part.train_if).why_not({**subject.columns, **metrics})):
+        known = {**subject.columns, **metrics, **{row.name: row.value for row in extra}}
+        if part.train_if and (reason := parse_train_if(part.train_if).why_not(known)):
             ends: dict[str, Any] = {"status": SKIPPED, "reason": reason, "device": processor(device)}
             row = ArchitectureRow(**subject.columns, **metrics, **ends, seconds=time.perf_counter() - began)
             own = {MEASUREMENTS: extra, PROPERTIES: subject.properties}
@@ -156,10 +158,14 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
 def _initial(
     subject: Subject, dataset: Dataset, part: Spec, unit: Unit, loss_scale: float
 ) -> tuple[dict[str, Any], list[MeasurementRow]]:
-    """The columns measured before training, and the user's own metrics."""
-    function = subject.function(part.training.batch_size)
-    metrics = measure_untrained(function, subject.seed, dataset, part.metrics, loss_scale, part.training)
-    return metrics | subject.own_metrics(), _extra(subject, dataset, part, unit, INITIAL)
+    """The columns measured before training, and rows of the groups' and the user's own metrics."""
+    size = part.training.batch_size
+    metrics = measure_untrained(subject.function(size), subject.seed, dataset, part.metrics, loss_scale, part.training)
+    given = Given(
+        subject.measured(), dataset.train_inputs, dataset.train_labels, loss_scale, batch_size=size, seed=subject.seed
+    )
+    rows = measure_groups(part.metrics.groups, given, unit_id=unit.unit_id)
+    return metrics | subject.own_metrics(), rows + _extra(subject, dataset, part, unit, INITIAL)
 
 
 def _extra(subject: Subject, dataset: Dataset, part: Spec, unit: Unit, stage: str) -> list[MeasurementRow]:

@@ -72,6 +72,10 @@ class Spec(StudySpec):
             raise ValueError(
                 f"the experiment {self.experiment} needs labels, so inputs must be data, not {self.inputs}"
             )
+        if self.metrics.groups:
+            raise ValueError(
+                f"metrics.groups is measured by the kind nlc alone, but it names {', '.join(self.metrics.groups)}"
+            )
         if self.metrics.extra:
             names = ", ".join(metric.name for metric in self.metrics.extra)
             raise ValueError(f"metrics.extra is measured by the kind nlc alone, but it names {names}")

@@ -4,11 +4,12 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from distnlc.analysis.nlc import expectation as reference
 from distnlc.analysis.nlc.expectation import expected_error, find_part, percentile
-from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.prediction import fit
 from distnlc.analysis.tables import Tables
 from distnlc.store import StoreError
@@ -39,6 +40,27 @@ def test_the_percentile_counts_lower_values_and_half_of_the_equal_ones(tmp_path:
     assert shares == {0.5: 0, 1.5: 25, 2.0: 50, 1e9: 75, math.inf: 87.5}
     assert percentile(part, "init_nlc", math.nan) is None
     assert percentile(part, "init_lipschitz", 1.0) is None  # never measured
+
+
+def test_metrics_of_the_table_of_measurements_stand_beside_the_columns() -> None:
+    rows = pd.DataFrame({"unit_id": ["a", "b", "c"], "part": "p", "depth": [0, 0, 7]})
+    kept = {"stage": "initial", "name": "chi"}
+    measurements = pd.DataFrame(
+        [
+            {**kept, "unit_id": "a", "value": 1.0},
+            {**kept, "unit_id": "b", "value": math.nan},
+            {**kept, "unit_id": "other part", "value": 5.0},
+            {**kept, "unit_id": "b", "value": 9.0, "stage": "trained"},
+            {**kept, "unit_id": "a", "value": 4.0, "name": "depth"},
+        ]
+    )
+    found = reference.with_measurements(rows, measurements)
+    assert found["chi"].isna().tolist() == [False, True, True]
+    assert found["depth"].tolist() == [4, 0, 7]
+    part = Part("p", ("waveform-noise", "sgd", "validation-error"), found)
+    assert percentile(part, "chi", 2.0) == 100
+    assert percentile(part, "snip", 2.0) is None
+    assert reference.with_measurements(rows, None) is rows
 
 
 def test_the_expected_error_is_the_predictions_from_nlc_and_bias(tables: Tables) -> None:

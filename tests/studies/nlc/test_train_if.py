@@ -34,26 +34,67 @@ def test_both_ends_belong_to_the_range_and_the_reason_says_what_was_found(value:
     assert reason == (why and f"not trained: init_nlc {why}, not between 1 and 5")
 
 
+def test_conditions_hold_together_and_the_reason_names_all_that_do_not() -> None:
+    both = parse_train_if("init_nlc between 1 and 5 and init_bias below 10 and chi above 0.5")
+    assert both.why_not({"init_nlc": 1.0, "init_bias": 9.9, "chi": 0.6}) is None
+    assert both.why_not({"init_nlc": 6.0, "init_bias": 10.0, "chi": 0.5}) == (
+        "not trained: init_nlc is 6, not between 1 and 5; init_bias is 10, not below 10; chi is 0.5, not above 0.5"
+    )
+    assert both.why_not({"init_nlc": 5.0, "init_bias": float("nan")}) == (
+        "not trained: init_bias is not a number, not below 10; chi was not measured, not above 0.5"
+    )
+
+
+def test_infinity_is_above_every_number_and_a_name_may_have_words_of_the_language_in_it() -> None:
+    assert parse_train_if("init_nlc above 3").why_not({"init_nlc": float("inf")}) is None
+    spaced = parse_train_if("between and below below 3 and depth above 2")
+    assert spaced.why_not({"between and below": 2.0, "depth": 3}) is None
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("init_nlc < 5", "expected COLUMN between LOW and HIGH, such as 'init_nlc between 1 and 5'"),
-        ("test_error between 0 and 1", "'test_error' is not known before training; columns that are: depth, "),
+        ("", "expected NAME between LOW and HIGH"),
+        ("init_nlc < 5", "expected NAME between LOW and HIGH, NAME below NUMBER or NAME above NUMBER, or several"),
+        ("init_nlc below 5 and", "expected NAME between LOW and HIGH"),
+        ("init_nlc below 5 or init_bias below 3", "'init_nlc below 5 or init_bias' is not known before training"),
+        ("test_error between 0 and 1", "'test_error' is not known before training; what is: depth, "),
         ("activation between 0 and 1", "'activation' is not known"),
-        ("init_nlc between one and 5", "expected two numbers"),
-        ("init_nlc between 5 and 1", "LOW <= HIGH must hold, but got 5 and 1"),
+        ("init_nlc below 5 and test_error below 1", "'test_error' is not known"),
+        ("init_nlc between one and 5", "init_nlc: expected numbers, such as 'init_nlc between 1 and 5 and"),
+        ("init_nlc between 5 and 1", "init_nlc: LOW <= HIGH must hold, but got 5 and 1"),
         ("init_nlc between nan and 1", "LOW <= HIGH must hold"),
+        ("init_nlc below nan", "LOW <= HIGH must hold, but got nan"),
+        ("chi below 3", "'chi' is measured where metrics.groups names moments, which it does not"),
     ],
 )
 def test_a_filter_that_cannot_be_used_is_refused_with_the_reason(text: str, complaint: str) -> None:
     with pytest.raises(SpecError, match="'train_if'") as caught:
-        resolve("quick", [f"train_if={text}"])
+        resolve("quick", [f"train_if={text!r}"])
     assert complaint in str(caught.value)
 
 
 def test_a_filter_needs_what_is_measured() -> None:
-    with pytest.raises(SpecError, match=r"train_if needs metrics\.walk_batches"):
+    with pytest.raises(SpecError, match=r"'init_local_lipschitz' needs metrics\.walk_batches >= 1"):
         resolve("quick", ["train_if=init_local_lipschitz between 0 and 1", "metrics.walk_batches=0"])
+
+
+def test_a_filter_may_name_metrics_of_the_groups_and_of_one_s_own() -> None:
+    own = {"groups": ["moments"], "extra": [{"name": "my metric", "version": "1"}]}
+    nlc.Spec.parse({"train_if": "chi below 3 and my metric above 0 and init_nlc below 9", "metrics": own})
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("init_nlc", "'train_if': 'init_nlc' is a column and a metric of your own; give that another name"),
+        ("chi", "'metrics.extra': 'chi' is a metric of metrics.groups; give yours another name"),
+    ],
+)
+def test_one_name_is_one_metric(name: str, complaint: str) -> None:
+    metrics = {"groups": ["moments"], "extra": [{"name": name, "version": "1"}]}
+    with pytest.raises(SpecError, match=complaint):
+        nlc.Spec.parse({"train_if": f"{name} below 9", "metrics": metrics})
 
 
 @pytest.fixture(scope="module")
