@@ -125,14 +125,17 @@ def unit_row(records: Records) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasurementRow:
-    """One value of a metric of the user's own (`distnlc.Metric`), before or after training."""
+    """One value of a metric of a group (`metrics.groups`) or of the user's own (`distnlc.Metric`)."""
 
     unit_id: str = column(UNIT_ID, required=True)
     stage: str = column(
         Quantity("stage", "text", "`initial`: before training; `trained`: of the trained network", group="identity"),
         required=True,
     )
-    name: str = column(Quantity("metric", "text", "the metric's name in the spec", group="identity"), required=True)
+    name: str = column(
+        Quantity("metric", "text", "the metric's name; of the user's own, that in the spec", group="identity"),
+        required=True,
+    )
     label: str = column(Quantity("label", "text", "what people call the metric", group="identity"), required=True)
     log: bool = column(
         Quantity("log scale", "yes/no", "whether the metric is correlated by its logarithm", group="identity"),
@@ -143,7 +146,10 @@ class MeasurementRow:
     )
     reason: str | None = column(Quantity("reason", "text", "why the value is missing", group="result"))
     seconds: float = column(
-        Quantity("time of the metric", "s", "wall time to measure the metric", group="cost"), required=True
+        Quantity(
+            "time of the metric", "s", "wall time to measure the metric, with those it is measured with", group="cost"
+        ),
+        required=True,
     )
 
 

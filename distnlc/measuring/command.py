@@ -89,12 +89,16 @@ def measure(
         bool,
         typer.Option("--sensitivity", help="also how sensitive the network, trained or not, is on the test part"),
     ] = False,
+    ntk: Annotated[
+        bool, typer.Option("--ntk", help="also the condition number of the NTK, which takes hours for a large network")
+    ] = False,
 ) -> None:
     """Measures your own network before it is trained, and says what error to expect."""
     from distnlc import analysis
     from distnlc.measuring.class_sensitivity import INITIAL, tested_class_sensitivity
     from distnlc.measuring.network import measure_network
     from distnlc.measuring.user import make_network
+    from distnlc.measuring.zero_cost import missing_proxies, naming
 
     use_plugins(plugin or ())
     own = tuple(NamedMetric.parse({"name": name, "version": ""}) for name in plugin_names(Metric)) if plugin else ()
@@ -104,9 +108,16 @@ def measure(
     device = best_device() if hasattr(network, "parameters") else "cpu"  # other callables stay where they are
     effort, size = spec.metrics.model_copy(update={"extra": own}), spec.training.batch_size
     try:
-        with terminal.status("measuring"):
+        with terminal.status("measuring") as status:
             inputs = points.inputs.to(device)
-            measured = measure_network(network, inputs, points.labels, batch_size=size, spec=effort, seed=seed)
+            measured = measure_network(
+                *(network, inputs, points.labels),
+                batch_size=size,
+                spec=effort,
+                seed=seed,
+                ntk=ntk,
+                progress=naming(status),
+            )
             test_inputs = points.test_inputs.to(device, measured.dtype)
             tested = tested_class_sensitivity(network, test_inputs, points.image_shape) if sensitivity else ({}, [])
     except ValueError as error:
@@ -127,11 +138,14 @@ def measure(
         "gradients": {name: getattr(measured.gradients, name, None) for name in GRADIENTS},
         "scaling": {name: getattr(measured, name) for name in SCALING},
         "class_sensitivity": {name: measured.class_sensitivity.get(name) for name in INITIAL} | tested[0],
+        "zero_cost": {name: each.value for name, each in measured.zero_cost.items()},
+        "zero_cost_seconds": {name: each.seconds for name, each in measured.zero_cost.items()},
         "own_metrics": {row.name: row.value for row in measured.own},
         "reference": {"study": reference or "the example study", "part": compared.name, "dataset": compared.key[0]},
         "notes": measured.notes + tested[1],
     }
     found["notes"] += [f"{row.label}: no value, it {row.reason}" for row in measured.own if row.value is None]
+    found["notes"] += missing_proxies(measured.zero_cost)
     labels = {row.name: row.label for row in measured.own}
     _compare(found, compared, named=part is not None)
     if as_json:
@@ -202,6 +216,7 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
     """Prints a table, the prediction and the notes."""
     from distnlc.analysis.drawing.format import number
     from distnlc.measuring.class_sensitivity import LABELS as CLASS_SENSITIVITY
+    from distnlc.measuring.zero_cost import proxies_table
 
     size = "" if found["parameters"] is None else f"{found['parameters']:,} parameters, "
     shape = " x ".join(map(str, found["input_shape"]))
@@ -227,6 +242,7 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
                 known = ("–", "–") if place is None else (f"{place:.0f}", number(part.rows[name].median()))
                 table.add_row(label, number(value), *known)
     terminal.print(table)
+    terminal.print(proxies_table(found["zero_cost"], found["zero_cost_seconds"]))
     study, count = reference["study"], reference["architectures"]
     say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")
     if found["prediction"]:

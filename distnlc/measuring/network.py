@@ -9,6 +9,7 @@ that.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
@@ -38,6 +39,7 @@ from distnlc.metrics.normalized_sensitivity import Sensitivity, batch_sensitivit
 from distnlc.metrics.scaling import scaling_imbalance
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
+from distnlc.metrics.zero_cost import Proxy, zero_cost
 from distnlc.records import INITIAL, MeasurementRow
 from distnlc.spec import MOST_SHOWN
 
@@ -75,8 +77,10 @@ class Measurement:
     dtype: torch.dtype
     own: list[MeasurementRow]
     """those that `spec.extra` names, metrics of the user's own"""
+    zero_cost: dict[str, Proxy]
+    """zero-cost proxies and sizes, by the names in catalog/zero_cost.py, each with its cost or why it is missing"""
     notes: list[str]
-    """in plain words, what was measured otherwise or not at all, and why"""
+    """in plain words, what was measured otherwise or not at all, and why; but for `zero_cost`, which says it itself"""
 
 
 def measure(
@@ -108,8 +112,14 @@ def measure_network(
     batch_size: int = 250,
     spec: MetricsSpec | None = None,
     seed: int = 0,
+    ntk: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Measurement:
-    """Return the same with notes on how it was measured."""
+    """Return the same with notes on how it was measured.
+
+    ntk: whether the NTK's condition number is measured, too. progress: is told the name of each zero-cost proxy before
+    it is measured.
+    """
     spec, notes = spec or MetricsSpec(), list[str]()
     size = checked_batch_size(inputs, batch_size)
     if len(inputs) < 2 or not bool(inputs.isfinite().all()):
@@ -141,13 +151,16 @@ def measure_network(
         given, inputs, labels, loss_scale=metrics["init_loss_scale"], batch_size=size, seed=seed
     )
     notes += missing
+    proxies = zero_cost(
+        given, inputs, labels, loss_scale=metrics["init_loss_scale"], seed=seed, ntk=ntk, progress=progress
+    )
     parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
     if isinstance(given, nn.Module):
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
     return Measurement(
-        metrics, sensitivity, gradients, of_classes, imbalance, parameters, d_out, inputs.dtype, own, notes
+        metrics, sensitivity, gradients, of_classes, imbalance, parameters, d_out, inputs.dtype, own, proxies, notes
     )
 
 

@@ -10,34 +10,17 @@ from one pass. Where the text is silent:
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
+from distnlc.metrics.activation_calls import ActivationCall, ActivationCalls
 from distnlc.metrics.measurable import Network, undisturbed
 from distnlc.metrics.passes import called, checked_finite, prepared
 from distnlc.metrics.taps import Running, Tap, is_of_datapoints
-from distnlc.networks.activations import Activation
-from distnlc.networks.mlp import MLP
 
 NETWORK = "(network)"
-NAMES = (
-    *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "threshold", "elu", "celu", "selu", "gelu", "silu", "mish"),
-    *("tanh", "sigmoid", "logsigmoid", "softplus", "softsign", "softshrink", "hardshrink", "tanhshrink"),
-    *("hardtanh", "hardsigmoid", "hardswish"),
-)
-ACTIVATIONS = {
-    function: name
-    for name in NAMES
-    for variant in (name, f"{name}_")
-    for owner in (functional, torch, Tensor)
-    if (function := getattr(owner, variant, None)) is not None
-}
-"""torch's functions and methods -> the name of the activation function"""
 
 
 class Spread(NamedTuple):
@@ -65,50 +48,19 @@ def preactivation_spread(network: Network, inputs: Tensor) -> list[Spread]:
     network that cannot be measured. No row for a network without activation functions.
     """
     inputs, function, module = prepared(network, inputs, at_least=2)
-    seeing = _Seeing(len(inputs))
-    for each in module.modules() if module is not None else ():
-        if isinstance(each, MLP):
-            layers = (replace(layer, activation=seeing.inside(layer.activation)) for layer in each.layered.layers)
-            each.layered = replace(each.layered, layers=tuple(layers))
-    with torch.no_grad(), seeing:
-        called(function, module, inputs.clone(), lambda *_: None, running=seeing.running)
-    return seeing.rows
+    running, rows, calls = Running(), list[Spread](), Counter[str]()
 
+    def see(call: ActivationCall) -> Any:
+        if is_of_datapoints(call.signal, len(inputs)):
+            tap = running.innermost or Tap(NETWORK, call.name)
+            checked_finite(tap, call.signal)
+            calls[tap.place] += 1
+            rows.append(Spread(tap.place, *spread(call.signal), call.name, calls[tap.place]))
+        return call.compute()
 
-class _Seeing(TorchFunctionMode):
-    """While this lasts, every activation function makes a row of what it gets."""
-
-    def __init__(self, batch: int) -> None:
-        super().__init__()
-        self.batch, self.running, self.rows, self._calls = batch, Running(), list[Spread](), Counter[str]()
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Inside, the mode is off: a function that calls another one makes one row."""
-        if name := ACTIVATIONS.get(function):
-            self._enter(name, args[0] if args else kwargs["input"])
-        return function(*args, **(kwargs or {}))
-
-    def _enter(self, name: str, signal: Tensor) -> None:
-        if not is_of_datapoints(signal, self.batch):
-            return
-        tap = self.running.innermost or Tap(NETWORK, name)
-        checked_finite(tap, signal)
-        self._calls[tap.place] += 1
-        self.rows.append(Spread(tap.place, *spread(signal), name, self._calls[tap.place]))
-
-    def inside(self, activation: Activation | None) -> "_SeenActivation | None":
-        """The same activation function of a layered network, seen as one."""
-        return None if activation is None else _SeenActivation(**vars(activation), seeing=self)
-
-
-@dataclass(frozen=True)
-class _SeenActivation(Activation):
-    seeing: _Seeing
-
-    def __call__(self, s: Tensor) -> Tensor:
-        self.seeing._enter(self.name, s)
-        with torch._C.DisableTorchFunction():
-            return super().__call__(s)
+    with torch.no_grad(), ActivationCalls(module, see):
+        called(function, module, inputs.clone(), lambda *_: None, running=running)
+    return rows
 
 
 def spread(signal: Tensor) -> tuple[float, float]:

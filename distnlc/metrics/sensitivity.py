@@ -116,7 +116,7 @@ def probability_jacobian(
         return probability_jacobian(network, inputs.double(), labels=labels, outputs=outputs, batch_size=batch_size)
     if labels is None:
         return found
-    checked = _checked_labels(labels, len(inputs), found.class_norms.shape[1]).to(inputs.device)
+    checked = checked_labels(labels, len(inputs), found.class_norms.shape[1]).to(inputs.device)
     return ProbabilityJacobian(**vars(found) | {"labels": checked})
 
 
@@ -189,7 +189,7 @@ def _check_outputs(function: Measurable, batch: Tensor) -> None:
         raise UnmeasurableError(f"class probabilities need at least two outputs, the network has {classes}")
 
 
-def _checked_labels(labels: Tensor, points: int, classes: int) -> Tensor:
+def checked_labels(labels: Tensor, points: int, classes: int) -> Tensor:
     """Raises ValueError unless they are whole numbers (points,) of classes."""
     expected = f"labels must be whole numbers in 0 ... {classes - 1}, of shape ({points},)"
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != (points,):

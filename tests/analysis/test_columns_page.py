@@ -23,8 +23,9 @@ def blocks() -> list[str]:
 
 
 def test_its_tables_are_the_declared_columns() -> None:
-    printed = runpy.run_path(str(FOLDER / "columns.py"))["page"]("nlc")
-    assert printed in PAGE
+    printing = runpy.run_path(str(FOLDER / "columns.py"))
+    assert printing["page"]("nlc") in PAGE
+    assert printing["groups"]() in PAGE
     assert re.findall(r"^## `(\w+)`", PAGE, flags=re.MULTILINE) == list(kind_of("nlc").tables)
 
 

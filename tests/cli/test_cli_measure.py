@@ -155,12 +155,15 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expectation, "FEWEST", 3)
-    answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished)
+    answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished, "--ntk")
     assert (answer.code, answer.err) == (0, "")
     assert "own_networks:mlp: 923 parameters, 40 inputs, 3 outputs" in answer.out
     assert "on 200 points of waveform-noise" in answer.out
     (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("initial NLC "))
     assert len(line.split()) == 2 + 3, "its name, value, percentile, median"
+    for proxy in ("SNIP", "SynFlow", "Jacobian covariance", "NTK condition number", "weight layers"):
+        (line,) = (line for line in answer.out.splitlines() if line.strip().startswith(f"{proxy} "))
+        assert len(line.split()) == len(proxy.split()) + 2, "its name, value, seconds"
     assert "predicted test error: " in answer.out
     sensitivity = "normalized sensitivity", "effective rank of the signal", "effective rank of the noise"
     gradient = "gradient scale at the input", "growth of the gradient scale"
@@ -219,6 +222,8 @@ def test_of_other_inputs_no_error_is_predicted_unless_a_part_is_named(
 def test_without_labels_the_gradients_are_left_out_and_the_seed_fixes_the_weights(finished: Path) -> None:
     words = "own_networks:mlp", "--data", "inputs.npy", "--reference", finished, "--seed"
     first, again, other = (measured(*words, seed) for seed in (1, 1, 2))
+    for each in (first, again, other):
+        assert all(seconds >= 0 for seconds in each.pop("zero_cost_seconds").values())
     assert first == again
     assert first["metrics"]["init_bias"] != other["metrics"]["init_bias"]
     assert first["metrics"]["init_gradient_length"] is first["metrics"]["init_gradient_component"] is None

@@ -1,0 +1,58 @@
+"""`fisher`: how much the loss depends on whether channels are there (L. Theis, I. Korshunova, A. Tejani and F. Huszar,
+"Faster gaze prediction with dense networks and Fisher pruning", 2018, section 3; J. Turner and others, "BlockSwap",
+ICLR 2020, equation 2).
+
+    Fisher = sum over channels c of  1 / (2 N) sum over points n of ( sum over positions of a_n dL_n/da_n )^2
+
+a: the outputs of a weight layer (Linear, Conv1d to 3d, ConvTranspose1d to 3d), a channel's positions together; for ReLU
+it is the same before and behind it. L_n: the loss of one point, as in the paper; public code has the mean loss of the
+batch there, so that its numbers are smaller by the square of the batch's size. With batch norm in training mode it is
+the sum of the batch's losses. All layers add up, the last one too (Abdelfattah and others, "Zero-Cost Proxies for
+Lightweight NAS", ICLR 2021, equation 4). Larger is taken for better. Needs labels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
+from distnlc.metrics.prepared import checked_points, prepared
+from distnlc.metrics.weight_gradients import checked_classes, checked_number, losses, parts
+from distnlc.networks.shape_walk import LAYERS
+
+
+@undisturbed()
+def fisher(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: float = 1.0) -> float:
+    """Return it, in units of loss^2.
+
+    network: (points, d_in...) -> (points, classes), a torch module with weight layers. inputs: (points, d_in...),
+    float32 or float64, one batch; labels: (points,) whole numbers. Nothing that is given changes. Raises ValueError for
+    a network, inputs or labels that cannot be measured.
+    """
+    function, module, _ = prepared(network, checked_points(inputs))
+    inputs = inputs.detach()
+    layers = {} if module is None else {each: each for each in module.modules() if isinstance(each, LAYERS)}
+    if not layers:
+        raise UnmeasurableError("the network must be a module with weight layers (Linear, convolutions), it has none")
+    labels = checked_classes(function, inputs, labels)
+    rows = parts(function, len(inputs), inputs)
+    seen = list[tuple[Tensor, GradientEdge, int]]()
+
+    def see(layer: nn.Module, _: object, outputs: Tensor) -> None:
+        if outputs.requires_grad:
+            axis = -1 if isinstance(layer, nn.Linear) else 1
+            seen.append((outputs.detach().clone(), get_gradient_edge(outputs), axis))
+
+    for each in layers:
+        each.register_forward_hook(see)
+    total = 0.0
+    for part in rows:
+        seen.clear()
+        with torch.enable_grad():
+            loss = losses(function, inputs[part].clone().requires_grad_(), labels[part], loss_scale).sum()
+            gradients = torch.autograd.grad(loss, [edge for _, edge, _ in seen], allow_unused=True)
+        for (outputs, _, axis), gradient in zip(seen, gradients, strict=True):
+            if gradient is not None:
+                products = (outputs * gradient).movedim(axis, 1)
+                total += float(products.reshape(*products.shape[:2], -1).sum(2).square().sum())
+    return checked_number(total / (2 * len(inputs)), "Fisher")

@@ -1,0 +1,159 @@
+"""`zen_score`: how strongly an architecture's features react to its input, with the scale that batch norm takes away
+restored (M. Lin and others, "Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition", ICCV 2021, algorithm 1).
+
+    Zen = log( mean over x of || f(x) - f(x + a e) || ) + sum over batch norms of log sqrt( mean over channels of s^2 )
+
+with a = 0.01, x and e independent N(0, 1), all weights drawn anew from N(0, 1), biases 0 and gains 1, f the features
+before global pooling, and s^2 the variance of a channel in the batch, by which batch norm divides. So it says nothing
+of the network's own initialization or data. Its mean over several draws is returned. Choices:
+    norm            the paper's Frobenius norm; public code adds absolute values
+    s^2             the paper's batch variance; public code takes running variances after one step, a tenth of it
+    f               what enters the last global pool that is a module, else what enters the last weight layer
+    skips           the paper removes them: so it is done in layered networks (MLP) and in `distnlc.Residual`, whose
+                    main branch is left. The code of other modules is not known, and their skips stay
+    no batch norm   the sum is empty, as in the paper's log E||grad f||; the scale that other normalizations take away
+                    is not restored
+Larger is taken for better. Needs neither inputs nor labels. Always float64.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from distnlc.metrics.batches import gaussian
+from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, undisturbed
+from distnlc.metrics.weight_gradients import checked_number, weighted
+from distnlc.networks.mlp import EPSILON, MLP
+from distnlc.networks.residual import Residual
+from distnlc.networks.shape_walk import ADAPTIVE, LAYERS
+from distnlc.spec import derive_seed
+
+STEP = 0.01
+"""a"""
+
+
+@undisturbed()
+@torch.no_grad()
+def zen_score(network: Network, inputs: Tensor, *, points: int = 16, draws: int = 4, seed: int = 0) -> float:
+    """Return it, a number without a unit.
+
+    network: (points, d_in...) -> (points, d_out), a torch module with at least two weight layers. inputs: (points,
+    d_in...), of which only shape and device are used. points: of each draw. draws: of weights and points. Nothing that
+    is given changes. Raises ValueError for a network that cannot be measured.
+    """
+    if points < 2 or draws < 1:
+        raise ValueError(f"expected at least 2 points and 1 draw, found {points} and {draws}")
+    measured = weighted(network, torch.zeros_like(inputs[:1], dtype=torch.float64))
+    statistics = _Statistics()
+    for module in measured.module.modules():
+        if isinstance(module, MLP):
+            module.layered = replace(module.layered, skips=())
+            module.normalize = partial(statistics.normalize, module.normalize)  # type: ignore[method-assign]
+        elif isinstance(module, Residual):
+            module.forward = partial(_main, module)  # type: ignore[method-assign]
+    features = _Features(measured.function, measured.module)
+    random = torch.Generator().manual_seed(derive_seed("metrics", seed, "zen score"))
+    shape, like = torch.Size((points, *inputs.shape[1:])), next(iter(measured.weights.values()))
+    scores = []
+    for _ in range(draws):
+        _draw(measured.module, random)
+        x, change = (gaussian(shape, random, like) for _ in range(2))
+        with statistics:
+            statistics.logs.clear()
+            before = features(x)
+            restored = sum(statistics.logs)
+            distance = (features(x + STEP * change) - before).flatten(1).norm(dim=1).mean()
+        if not float(distance) > 0:
+            raise UnmeasurableError("the features do not change with the inputs, so the score has no logarithm")
+        scores.append(math.log(checked_number(distance, "the change of the features")) + restored)
+    return checked_number(sum(scores) / draws, "the Zen score")
+
+
+def _draw(module: nn.Module, random: torch.Generator) -> None:
+    for name, each in module.named_parameters():
+        if each.ndim > 1:
+            each.copy_(gaussian(each.shape, random, each))
+        else:
+            each.fill_(0.0 if name.rpartition(".")[2].endswith("bias") else 1.0)
+
+
+def _main(module: Residual, signal: Tensor) -> Tensor:
+    branch: Tensor = module.main(signal.clone())
+    return branch
+
+
+class _Features:
+    """What enters the last global pool of a network, else its last weight layer."""
+
+    def __init__(self, function: Measurable, module: nn.Module) -> None:
+        self._function = function
+        self._layers = 0
+        self._last = dict[str, Tensor]()
+        for each in module.modules():
+            if isinstance(each, LAYERS):
+                each.register_forward_pre_hook(partial(self._enter, "layer"))
+            elif _is_global(each):
+                each.register_forward_pre_hook(partial(self._enter, "pool"))
+
+    def _enter(self, kind: str, _: nn.Module, arguments: tuple[Any, ...]) -> None:
+        self._layers += kind == "layer"
+        self._last[kind] = arguments[0]
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """(points, ...). Raises UnmeasurableError."""
+        self._layers = 0
+        self._last.clear()
+        self._function(inputs)
+        if self._layers < 2:
+            raise UnmeasurableError(f"features are what lies between weight layers, the network has {self._layers}")
+        return self._last.get("pool", self._last["layer"])
+
+
+def _is_global(module: nn.Module) -> bool:
+    """Whether it is an average over all positions."""
+    sizes = getattr(module, "output_size", None)
+    return isinstance(module, ADAPTIVE) and all(each == 1 for each in (sizes if isinstance(sizes, tuple) else (sizes,)))
+
+
+class _Statistics(TorchFunctionMode):
+    """While this lasts, every batch norm uses the batch's own statistics, and the log of its scale is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: list[float] = []
+
+    def _normalized(self, signal: Tensor, dimensions: list[int], epsilon: float) -> Tensor:
+        variance, mean = torch.var_mean(signal, dimensions, correction=0)
+        self.logs.append(float(variance.mean().log()) / 2)
+        with torch._C.DisableTorchFunction():
+            return functional.batch_norm(signal, mean, variance, eps=epsilon)
+
+    def normalize(self, otherwise: Callable[[Tensor, str], Tensor], signal: Tensor, kind: str) -> Tensor:
+        """As `MLP.normalize`."""
+        return self._normalized(signal, [0], EPSILON) if kind == "batch" else otherwise(signal, kind)
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is not functional.batch_norm:
+            return function(*args, **(kwargs or {}))
+        return self._batch_norm(*args, **(kwargs or {}))
+
+    def _batch_norm(
+        self,
+        input: Tensor,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        """As `functional.batch_norm` of gain 1 and bias 0."""
+        return self._normalized(input, [0, *range(2, input.ndim)], eps)
