@@ -20,9 +20,10 @@ from distnlc.analysis.report import TableOf
 from distnlc.analysis.statistics.coefficients import Estimate
 from distnlc.analysis.statistics.correlations import LEVEL, RESAMPLES, TooFewRowsError
 from distnlc.analysis.statistics.prediction import FAR
-from distnlc.analysis.statistics.ranking import MEASURED, Ranking
+from distnlc.analysis.statistics.ranking import Ranking
 from distnlc.analysis.statistics.refitting import PERMUTATIONS, REFITS
 from distnlc.analysis.statistics.reliability import Ceiling, ceiling
+from distnlc.analysis.statistics.shared_rows import MEASURED
 from distnlc.analysis.statistics.strata import Within, strata
 from distnlc.analysis.tables import Tables
 from distnlc.records import MEASUREMENTS, OK

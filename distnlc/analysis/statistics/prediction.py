@@ -29,6 +29,8 @@ FAR = 0.1
 
 Curve = Callable[[Floats], Floats]
 """columns (m, p) -> predicted errors (m,)"""
+Learn = Callable[[Floats, Floats], Curve]
+"""columns (n, p) and errors (n,) -> what they teach"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Prediction:
     """reason -> rows without a usable metric or error"""
     out_of_fold: Floats
     """(n,) every row's error as predicted without it, mean over the repeats"""
+    off: Floats
+    """(n,) by which these predictions are off, mean over the repeats"""
     mean_absolute_error: float
     """out of fold; a fraction, as the errors are"""
     far_off: float
@@ -95,11 +99,11 @@ class Prediction:
         return predicted, np.clip(low[self.n - place], 0, 1), np.clip(high[place - 1], 0, 1)
 
 
-def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
+def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool, learn: Learn | None = None) -> Prediction:
     """The curve from the metric x, (n,), or joined metrics, (n, p), to the error y, (n,).
 
     log_x: metrics are taken by their logarithms: where they are joined, and where the curve runs straight between
-    two architectures. Rows without a usable value are left out and counted.
+    two architectures. Rows without a usable value are left out and counted. learn: instead of a monotone curve.
     Raises ValueError if the shapes differ or fewer than 3 rows are left.
     """
     given, errors = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -115,7 +119,9 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
     n = errors.size
 
     owned = np.array([fold_of == fold for fold_of in folds(n) for fold in range(fold_of.max() + 1)])
-    *fold_curves, curve = _curves(columns, errors, np.vstack([~owned, np.ones((1, n), dtype=bool)]))
+    parts = np.vstack([~owned, np.ones((1, n), dtype=bool)])
+    curves = [learn(columns[each], errors[each]) for each in parts] if learn else _curves(columns, errors, parts)
+    *fold_curves, curve = curves
     guesses, medians = np.empty((REPEATS, n)), np.empty((REPEATS, n))
     rising, count = np.argsort(errors, kind="stable"), len(owned) // REPEATS
     for place, (own, fold_curve) in enumerate(zip(owned, fold_curves, strict=True)):
@@ -127,6 +133,7 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
         n_in=given.shape[0],
         left_out=left_out,
         out_of_fold=guesses.mean(axis=0),
+        off=off.mean(axis=0),
         mean_absolute_error=float(off.mean()),
         far_off=float((off > FAR).mean()),
         farthest_off=float(off.max()),
