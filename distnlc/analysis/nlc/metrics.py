@@ -2,8 +2,8 @@
 the spec's groups, and the user's own, with depth, width and parameter count as what they have to beat.
 
 Labels, scales and costs are those of the rows; of the metrics of groups and of the user's own, those of the table
-`measurements`, so that a study is ranked where the plug-ins are not. `smallest_rate` is no metric here: it takes an epoch of the optimizer,
-and sets the range of rates that the error comes from.
+`measurements`, so that a study is ranked where the plug-ins are not. `smallest_rate` is no metric here: it takes an
+epoch of the optimizer, and sets the range of rates that the error comes from.
 """
 
 import numpy as np

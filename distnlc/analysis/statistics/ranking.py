@@ -25,7 +25,7 @@ from distnlc.analysis.statistics.coefficients import (
     of_metrics,
 )
 from distnlc.analysis.statistics.correlations import Floats, TooFewRowsError
-from distnlc.analysis.statistics.learning import Learned, Learner, curve_by, learn, pair_of, ridge
+from distnlc.analysis.statistics.learning import Learned, Learner, joined_by, learn, pair_of, ridge
 from distnlc.analysis.statistics.prediction import Prediction, fit
 from distnlc.analysis.statistics.shared_rows import ENOUGH, Metric, Shared, shared_rows
 
@@ -187,7 +187,7 @@ def _models(
             data="all of these",
             cost=tuple(dict.fromkeys(column for each in used for column in each.cost)),
         )
-        prediction = fit(columns, y, log_x=False, learn=curve_by(learner))
+        prediction = fit(columns, y, log_x=False, join=joined_by(learner))
         return _Predicted(metric, of_learned(learned, y, weights), prediction), learned
 
     found = [model(ALL, ridge)[0]] if len(metrics) > 1 else []
@@ -246,7 +246,7 @@ def _control(values: "pd.Series[float]", log: bool) -> Floats:
 
 @dataclass(frozen=True)
 class _Costs:
-    """What measuring takes: seconds (n, columns), whether a column was recorded at all, and seconds of training (n,)."""
+    """What measuring takes: seconds (n, columns), beside those of training (n,)."""
 
     columns: list[str]
     seconds: Floats

@@ -54,9 +54,8 @@ def permutations(n: int) -> NDArray[np.int64]:
 
 
 def share_at_least(predicted: Floats, y: Floats) -> tuple[float, float]:
-    """Pearson's and Spearman's p: the share of the rows of both, (k, n), in which the two agree as well as in the first.
-
-    nan where one of the two does not vary in the first.
+    """The p of Pearson's and Spearman's correlation: in which share of the rows of both, (k, n), the two agree at least
+    as well as in the first; nan where one of them does not vary in that.
     """
     found = correlations(predicted, y)
     # Permutations that change nothing count, whatever the last digit of their sums.
@@ -82,7 +81,7 @@ def resampled(columns: Floats, y: Floats, weights: Counts) -> tuple[Floats, Floa
 
 
 def of_copies(predicted: Floats, y: Floats, weights: Counts) -> tuple[Floats, Floats]:
-    """Pearson's and Spearman's correlation of predictions (b, n) and y (n,), each row as often as weights (b, n) say."""
+    """Pearson's and Spearman's correlation of predictions (b, n) and y (n,), rows as often as weights (b, n) say."""
     order = np.tile(np.arange(y.size), len(weights))
     rows = np.repeat(order, weights.ravel().astype(np.int64)).reshape(weights.shape)
     return correlations(np.take_along_axis(predicted, rows, axis=1), y[rows])
