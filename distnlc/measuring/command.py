@@ -60,7 +60,7 @@ GRADIENTS = {
 SCALING = {"scaling_imbalance": catalog.SCALING_IMBALANCE.label}
 """name -> label of what `scaling_imbalance` measures, likewise"""
 
-OTHERS = ("sensitivity", "gradients", "scaling", "class_sensitivity", "own_metrics")
+OTHERS = ("sensitivity", "gradients", "scaling", "class_sensitivity", "zero_cost", "own_metrics")
 """groups of what a reference has only where its spec names them (`metrics.groups`, `metrics.extra`)"""
 
 
@@ -223,13 +223,15 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
     say(f"{found['network']}: {size}{shape} inputs, {found['outputs']} outputs")
     say(f"on {found['points']:,} points of {found['data']}")
     reference = found["reference"]
+
+    def placed(name: str) -> tuple[str, str]:
+        """Percentile and median, where the reference has them."""
+        place = reference["percentiles"].get(name)
+        return ("–", "–") if place is None else (f"{place:.0f}", number(part.rows[name].median()))
+
     table = plain_table("", "", ["quantity"], ["value", "percentile", "median"])
-    for name, label in LABELS.items():
-        value, place = found["metrics"][name], reference["percentiles"][name]
-        if value is not None:
-            median = number(part.rows[name].median())
-            table.add_row(label, number(value), "–" if place is None else f"{place:.0f}", median)
     for group, named in (
+        ("metrics", LABELS),
         ("sensitivity", SENSITIVITY),
         ("gradients", GRADIENTS),
         ("scaling", SCALING),
@@ -238,11 +240,9 @@ def _show(found: Mapping[str, Any], part: "Part", own_labels: Mapping[str, str])
     ):
         for name, label in named.items():
             if (value := found[group].get(name)) is not None:
-                place = reference["percentiles"].get(name)
-                known = ("–", "–") if place is None else (f"{place:.0f}", number(part.rows[name].median()))
-                table.add_row(label, number(value), *known)
+                table.add_row(label, number(value), *placed(name))
     terminal.print(table)
-    terminal.print(proxies_table(found["zero_cost"], found["zero_cost_seconds"]))
+    terminal.print(proxies_table(found["zero_cost"], found["zero_cost_seconds"], placed))
     study, count = reference["study"], reference["architectures"]
     say(f"percentile and median: of {count} architectures of {part.title} in {study}", style="dim")
     if found["prediction"]:

@@ -11,12 +11,14 @@ from distnlc.metrics.catalog import ZERO_COST
 from distnlc.metrics.zero_cost import Proxy
 
 
-def proxies_table(values: Mapping[str, float | None], seconds: Mapping[str, float]) -> Table:
-    """Those that have a value, with their cost; the reference study has none of them to compare with."""
-    table = plain_table("", "", ["zero-cost proxy"], ["value", "seconds"])
+def proxies_table(
+    values: Mapping[str, float | None], seconds: Mapping[str, float], placed: Callable[[str], tuple[str, str]]
+) -> Table:
+    """Those that have a value, with their cost. placed: gives percentile and median in the reference study."""
+    table = plain_table("", "", ["zero-cost proxy"], ["value", "percentile", "median", "seconds"])
     for name, value in values.items():
         if value is not None:
-            table.add_row(ZERO_COST[name].label, number(value), number(seconds[name]))
+            table.add_row(ZERO_COST[name].label, number(value), *placed(name), number(seconds[name]))
     return table
 
 

@@ -7,6 +7,7 @@ What costs little beside a training was chosen:
     probability Jacobian   the points of one random batch, a pass back for each class
     transitions            eight ellipses of 1,024 points each, forward only
     imbalance of gamma     16 datapoints, one at a time, with two random losses each
+    zero-cost proxies      32 datapoints; GraSP and the NTK's condition number the first 16 of them
 Every number is of the network as the module computes it: layer_gradients.py, faster for some layered networks, is not
 used, since a batch takes milliseconds either way and two routes would differ in their last digits.
 """
@@ -15,6 +16,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -25,6 +27,8 @@ from distnlc.metrics.initial_sensitivity import initial_probability_jacobian, in
 from distnlc.metrics.measurable import Network, of_device
 from distnlc.metrics.normalized_sensitivity import batch_sensitivity
 from distnlc.metrics.scaling import scaling_imbalance
+from distnlc.metrics.size import size
+from distnlc.metrics.zero_cost import proxy
 from distnlc.networks.seeded import seeded
 from distnlc.plugins import loaded
 from distnlc.records import INITIAL, MeasurementRow
@@ -119,3 +123,25 @@ def ellipse_transitions(given: Given) -> Sequence[float]:
 def imbalance(given: Given) -> Sequence[float]:
     """Logarithm of the largest over the smallest gamma."""
     return (scaling_imbalance(given.network, given.inputs, seed=given.seed, **SCALING_EFFORT),)
+
+
+def sizes(given: Given) -> Sequence[float | None]:
+    """Depth, width and number of parameters."""
+    return size(given.network, given.inputs)
+
+
+def _proxy(name: str, given: Given) -> Sequence[float]:
+    found = proxy(name, given.network, given.inputs, given.labels, loss_scale=given.loss_scale, seed=given.seed)
+    return (found,)
+
+
+gradient_norm = partial(_proxy, "gradient_norm")
+snip = partial(_proxy, "snip")
+grasp = partial(_proxy, "grasp")
+fisher = partial(_proxy, "fisher")
+synflow = partial(_proxy, "synflow")
+jacobian_covariance = partial(_proxy, "jacobian_covariance")
+naswot = partial(_proxy, "naswot")
+layerwise_naswot = partial(_proxy, "layerwise_naswot")
+zen_score = partial(_proxy, "zen_score")
+ntk_condition_number = partial(_proxy, "ntk_condition_number")

@@ -27,6 +27,14 @@ class Measured:
     """why a value may be None or no finite number"""
 
 
+def _proxies(*names: str) -> tuple[Measured, ...]:
+    """Zero-cost proxies, each measured by itself."""
+    return tuple(
+        Measured(f"{FUNCTIONS}:{name}", {name: catalog.ZERO_COST[name]}, undefined="its sums vanish or overflow")
+        for name in names
+    )
+
+
 GROUPS: Mapping[str, tuple[Measured, ...]] = {
     "moments": (
         Measured(
@@ -70,6 +78,18 @@ GROUPS: Mapping[str, tuple[Measured, ...]] = {
             undefined="a layer's weights are all 0, or get no gradient",
         ),
     ),
+    "zero-cost": _proxies(
+        *("gradient_norm", "snip", "grasp", "fisher", "synflow"),
+        *("jacobian_covariance", "naswot", "layerwise_naswot", "zen_score"),
+    ),
+    "size": (
+        Measured(
+            f"{FUNCTIONS}:sizes",
+            {name: catalog.ZERO_COST[name] for name in ("depth", "width", "parameters")},
+            undefined="the network has no hidden layer",
+        ),
+    ),
+    "ntk": _proxies("ntk_condition_number"),
 }
 """group -> what is measured; each value's cost in seconds is that of the whole function it comes from"""
 

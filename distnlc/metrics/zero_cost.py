@@ -6,7 +6,7 @@ images is measured in less than 4 GiB; numbers of batches of another size cannot
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -32,12 +32,20 @@ POINTS = 32
 """of the batch"""
 TWICE = 16
 """the first of them, for what differentiates twice: that takes three times as much memory"""
-OF_LABELS = {"gradient_norm": gradient_norm, "snip": snip, "grasp": grasp, "fisher": fisher}
-OF_INPUTS = {
+TWICE_DIFFERENTIATED = {"grasp", "ntk_condition_number"}
+OF_LABELS: Mapping[str, Callable[..., float]] = {
+    "gradient_norm": gradient_norm,
+    "snip": snip,
+    "grasp": grasp,
+    "fisher": fisher,
+}
+OF_INPUTS: Mapping[str, Callable[..., float]] = {
     "synflow": synflow,
     "jacobian_covariance": jacobian_covariance,
     "naswot": naswot,
     "layerwise_naswot": layerwise_naswot,
+    "zen_score": zen_score,
+    "ntk_condition_number": ntk_condition_number,
 }
 SIZES = ("depth", "width", "parameters")
 
@@ -69,37 +77,29 @@ def zero_cost(
     condition number is measured too, which takes hours for a large network. progress: is told each name before it is
     measured. Raises only what says nothing about the network, such as that memory has run out.
     """
+    found = {}
+    for name in (*OF_LABELS, *OF_INPUTS):
+        if name != "ntk_condition_number" or ntk:
+            progress(name)
+            found[name] = _measured(partial(proxy, name, network, inputs, labels, loss_scale=loss_scale, seed=seed))
+    progress("size")
+    return found | _sizes(network, inputs)
+
+
+def proxy(
+    name: str, network: Network, inputs: Tensor, labels: Tensor | None, *, loss_scale: float = 1.0, seed: int = 0
+) -> float:
+    """Return one of them. Arguments are as above; raises ValueError where it has no value."""
     random = torch.Generator().manual_seed(derive_seed("metrics", seed, "zero cost"))
     (rows,) = random_batches(inputs, POINTS, 1, random)
-    batch = inputs[rows]
-    measures: dict[str, Callable[[], float]] = {}
-    for name, of_labels in OF_LABELS.items():
-        some = rows[:TWICE] if of_labels is grasp else rows
-        measures[name] = partial(_of_labels, of_labels, network, inputs, labels, some, loss_scale)
-    for name, of_inputs in OF_INPUTS.items():
-        measures[name] = partial(of_inputs, network, batch)
-    measures["zen_score"] = partial(zen_score, network, batch, seed=seed)
-    if ntk:
-        measures["ntk_condition_number"] = partial(ntk_condition_number, network, batch[:TWICE])
-    found = {}
-    for name, measure in measures.items():
-        progress(name)
-        found[name] = _measured(measure)
-    progress("size")
-    return found | _sizes(network, batch)
-
-
-def _of_labels(
-    measure: Callable[..., float],
-    network: Network,
-    inputs: Tensor,
-    labels: Tensor | None,
-    rows: Tensor,
-    loss_scale: float,
-) -> float:
-    if labels is None:
-        raise UnmeasurableError("it needs labels")
-    return measure(network, inputs[rows], labels[rows], loss_scale=loss_scale)
+    if name in TWICE_DIFFERENTIATED:
+        rows = rows[:TWICE]
+    if name in OF_LABELS:
+        if labels is None:
+            raise UnmeasurableError("it needs labels")
+        return OF_LABELS[name](network, inputs[rows], labels[rows], loss_scale=loss_scale)
+    settings = {"seed": seed} if name == "zen_score" else {}
+    return OF_INPUTS[name](network, inputs[rows], **settings)
 
 
 def _measured(measure: Callable[[], float]) -> Proxy:
@@ -119,11 +119,11 @@ def _reason(error: Exception) -> str:
     return said if isinstance(error, ValueError) else f"the network raised {type(error).__name__}: {said}"
 
 
-def _sizes(network: Network, batch: Tensor) -> dict[str, Proxy]:
+def _sizes(network: Network, inputs: Tensor) -> dict[str, Proxy]:
     """Depth, width and number of parameters, which one pass gives."""
     began = time.perf_counter()
     try:
-        values, reason = size(network, batch)._asdict(), "the network has no hidden layer"
+        values, reason = size(network, inputs)._asdict(), "the network has no hidden layer"
     except Exception as error:  # whatever the user's code raises
         values, reason = dict[str, float | None](), _reason(error)
     seconds = time.perf_counter() - began

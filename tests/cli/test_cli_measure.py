@@ -115,10 +115,10 @@ def test_metrics_of_a_reference_s_groups_are_compared_with_and_are_those_that_th
     write_network(home / "of_the_study.py", row)
     words = "of_the_study:net", "--data=waveform-noise", "--reference=grouped", "--seed", row["seed"]
     found = measured(*words)
-    shown = {name: value for group in OTHERS for name, value in found[group].items()}
+    shown = {name: value for group in OTHERS for name, value in found[group].items() if value is not None}
     measurements = tables.measurements
-    own = measurements[measurements["unit_id"] == row["unit_id"]].set_index("name")["value"]
-    assert shown == pytest.approx(own.to_dict(), rel=1e-6)
+    own = measurements[measurements["unit_id"] == row["unit_id"]].set_index("name")["value"].dropna()
+    assert shown == pytest.approx(own.drop("ntk_condition_number", errors="ignore").to_dict(), rel=1e-6)
     for name, value in shown.items():
         others = measurements.loc[measurements["name"] == name, "value"]
         place = 100 * ((others < value * (1 - 1e-6)).mean() + np.isclose(others, value).mean() / 2)

@@ -13,11 +13,14 @@ from distnlc.metrics.groups import GROUPS, group_of, measured_by
 from distnlc.metrics.initial_sensitivity import initial_probability_jacobian, initial_transitions
 from distnlc.metrics.normalized_sensitivity import batch_sensitivity
 from distnlc.metrics.scaling import scaling_imbalance
+from distnlc.metrics.size import size
+from distnlc.metrics.zero_cost import SIZES, zero_cost
 from distnlc.networks.mlp import MLP
 from distnlc.records import MeasurementRow, missing_values
 from distnlc.studies.nlc.sampling import sample_architecture
 
 SIZE, SEED, LOSS_SCALE = 12, 5, 1.5
+NTK = "ntk_condition_number"
 
 
 def module() -> nn.Module:
@@ -45,6 +48,11 @@ def rows_of(network: Any, *groups: str, classes: int = 3) -> dict[str, Measureme
     return {row.name: row for row in measure_groups(groups, given(network, classes=classes), unit_id="u1")}
 
 
+def proxies(one: Given) -> dict[str, float | None]:
+    settings = {"loss_scale": LOSS_SCALE, "seed": SEED, "ntk": True}
+    return {name: each.value for name, each in zero_cost(one.network, one.inputs, one.labels, **settings).items()}
+
+
 BY_HAND: dict[str, Callable[[Given], dict[str, float | None]]] = {
     "moments": lambda one: {
         name: getattr(batch_sensitivity(one.network, one.inputs, batch_size=SIZE, seed=SEED), name)
@@ -60,6 +68,9 @@ BY_HAND: dict[str, Callable[[Given], dict[str, float | None]]] = {
     "scaling": lambda one: {
         "scaling_imbalance": scaling_imbalance(one.network, one.inputs, seed=SEED, **SCALING_EFFORT)
     },
+    "zero-cost": lambda one: {name: value for name, value in proxies(one).items() if name not in {*SIZES, NTK}},
+    "size": lambda one: dict(size(one.network, one.inputs)._asdict()),
+    "ntk": lambda one: {NTK: proxies(one)[NTK]},
 }
 
 
@@ -84,17 +95,23 @@ def test_a_name_and_a_label_stand_for_one_metric() -> None:
 
 def test_what_is_not_defined_for_a_network_is_missing_with_its_reason_and_counted() -> None:
     linear = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 2)).double()
-    rows = rows_of(linear, *BY_HAND, classes=2)
+    rows = rows_of(linear, "moments", "gradients", "sensitivity", "scaling", "zero-cost", classes=2)
     assert rows["gradient_scale"].value
     missing = {name: row.reason for name, row in rows.items() if row.value is None}
-    assert missing.keys() == {"preactivation_spread", "sign_diversity", "init_transitions"}
+    assert missing.keys() == {
+        "preactivation_spread",
+        "sign_diversity",
+        "init_transitions",
+        "naswot",
+        "layerwise_naswot",
+    }
     assert "the network calls no activation function of torch's" in str(missing["sign_diversity"])
     assert missing["init_transitions"] == (
         "is not defined: an ellipse leads through datapoints of three classes, there are 2"
     )
     assert all(row.reason is None for row in rows.values() if row.value is not None)
     counted = missing_values(rows.values())
-    assert len(counted) == 3
+    assert len(counted) == 5
     assert counted[0].startswith(
         "1 of 1 values of the metric init_transitions are missing, the first because it is not"
     )

@@ -55,7 +55,8 @@ from tests.helpers.spec_fields import CHANGED, TOGETHER, changed
         ),
         (
             {"metrics": {"groups": ["speed"]}},
-            "'metrics.groups': there is no group 'speed'; there are: moments, gradients, sensitivity, scaling",
+            "'metrics.groups': there is no group 'speed'; there are: moments, gradients, sensitivity, scaling, "
+            "zero-cost, size, ntk",
         ),
         (
             {"metrics": {"extra": ["mine"]}},

@@ -95,8 +95,9 @@ def _numbers(name: str, ends: Sequence[str | None]) -> tuple[float, ...]:
 
 def check_train_if(text: str, metrics: MetricsSpec) -> None:
     """Raises ValueError for a text that `parse_train_if` refuses, and for a quantity that is not measured."""
+    built_in = dict.fromkeys([*COLUMNS, *measured_by(metrics.groups)])  # the group size has some columns' names
     own = [metric.name for metric in metrics.extra]
-    known = [*COLUMNS, *measured_by(metrics.groups), *own]
+    known = [*built_in, *own]
     for name in (condition.name for condition in parse_train_if(text).conditions):
         if name not in known and (group := group_of(name)):
             raise ValueError(f"{name!r} is measured where metrics.groups names {group}, which it does not")

@@ -112,7 +112,7 @@ def run(spec: Spec, unit: Unit, work: Work) -> Records:
     saved = checkpoints.load(device)
     if saved is None:
         metrics, extra = _initial(subject, dataset, part, unit, scale)
-        known = {**subject.columns, **metrics, **{row.name: row.value for row in extra}}
+        known = {**subject.columns, **metrics, **{row.name: row.value for row in extra if row.value is not None}}
         if part.train_if and (reason := parse_train_if(part.train_if).why_not(known)):
             ends: dict[str, Any] = {"status": SKIPPED, "reason": reason, "device": processor(device)}
             row = ArchitectureRow(**subject.columns, **metrics, **ends, seconds=time.perf_counter() - began)

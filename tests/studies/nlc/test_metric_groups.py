@@ -12,6 +12,7 @@ from distnlc import plugins
 from distnlc.metrics.groups import GROUPS, measured_by
 from distnlc.plugins import Family, Work
 from distnlc.records import Records, columns_of
+from distnlc.spec import SpecError
 from distnlc.studies import resolve
 from distnlc.studies.nlc import unit as nlc
 from distnlc.studies.nlc.cost import rows as expected_rows
@@ -64,6 +65,7 @@ def columns(records: Records) -> dict[str, Any]:
     return {name: value for name, value in vars(row).items() if name not in timed | {"unit_id"}}
 
 
+@pytest.mark.slow
 def test_a_study_with_all_groups_has_their_rows_and_the_columns_that_it_has_without() -> None:
     without, spec = study("sampling.count=4"), study("sampling.count=4", GROUPED)
     assert {unit.unit_id for unit in units(spec)}.isdisjoint(unit.unit_id for unit in units(without))
@@ -80,9 +82,13 @@ def test_a_family_s_networks_are_measured_and_their_rows_are_the_same_every_time
     spec = study("sampling={count: 1, family: mine, parameters: 600}", GROUPED)
     (first,), (second,) = done(spec), done(spec)
     assert values(first) == values(second)
-    assert None not in values(first).values()
+    assert [name for name, value in values(first).items() if value is None] == ["naswot", "layerwise_naswot"]
+    (reason,) = {row.reason for row in first["measurements"] if row.name == "naswot"}
+    assert "too few neurons for so many inputs" in reason
+    assert (values(first)["depth"], first["architectures"][0].depth) == (2, 0)
 
 
+@pytest.mark.slow
 def test_float32_is_a_type_of_its_own() -> None:
     (single,), (double,) = (
         done(study("sampling.count=1", GROUPED, f"dtype={dtype}")) for dtype in ("float32", "float64")
@@ -119,3 +125,8 @@ def test_a_filter_by_what_a_family_s_networks_lack_skips_them() -> None:
     spec = study("sampling={count: 1, family: mine, parameters: 600}", "train_if=activation_nlc below 9")
     ((row,),) = [records["architectures"] for records in done(spec)]
     assert (row.status, row.reason) == ("skipped", "not trained: activation_nlc was not measured, not below 9")
+
+
+def test_groups_are_refused_where_they_are_not_measured() -> None:
+    with pytest.raises(SpecError, match=r"metrics\.groups is measured by the kind nlc alone, but it names moments"):
+        resolve("nlc-initial-quick", ["metrics.groups=[moments]"])
