@@ -11,7 +11,7 @@ import pandas as pd
 
 from distnlc.analysis.nlc.parts import Part
 from distnlc.analysis.statistics.ranking import Ranking, rank
-from distnlc.analysis.statistics.shared_rows import Metric
+from distnlc.analysis.statistics.shared_rows import Metric, Shared, shared_rows
 from distnlc.records import INITIAL, quantities
 from distnlc.studies.nlc.records import ArchitectureRow
 
@@ -79,20 +79,34 @@ COMBINATIONS = (
 
 
 def rank_metrics(part: Part, measurements: pd.DataFrame | None = None) -> Ranking:
-    """All metrics of a part, those of the user's own in the table `measurements` too. Raises TooFewRowsError."""
-    rows, own = with_derived(part.rows), list[Metric]()
-    if measurements is not None:
-        rows, own = with_own(rows, measurements)
-    excluded = part.left_out(part.error) | {f"{part.error_name} not measured": rows[part.error].isna()}
+    """All metrics of a part, those of the table `measurements` too. Raises TooFewRowsError."""
+    rows, metrics = _rows(part, measurements)
     return rank(
         rows,
         part.error,
-        (*METRICS, *own),
+        metrics,
         combinations=COMBINATIONS,
         against=NLC,
         controls=CONTROLS,
-        excluded=excluded,
+        excluded=_excluded(part),
     )
+
+
+def compared(part: Part, measurements: pd.DataFrame | None = None) -> tuple[Shared, list[Metric]]:
+    """The rows on which `rank_metrics` compares, and all metrics."""
+    rows, metrics = _rows(part, measurements)
+    return shared_rows(rows, part.error, metrics, COMBINATIONS, _excluded(part)), metrics
+
+
+def _rows(part: Part, measurements: pd.DataFrame | None) -> tuple[pd.DataFrame, list[Metric]]:
+    rows, own = with_derived(part.rows), list[Metric]()
+    if measurements is not None:
+        rows, own = with_own(rows, measurements)
+    return rows, [*METRICS, *own]
+
+
+def _excluded(part: Part) -> "dict[str, pd.Series[bool]]":
+    return part.left_out(part.error) | {f"{part.error_name} not measured": part.rows[part.error].isna()}
 
 
 def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFrame, list[Metric]]:
