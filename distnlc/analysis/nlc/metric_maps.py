@@ -27,8 +27,8 @@ from distnlc.analysis.statistics.shared_rows import ENOUGH
 from distnlc.analysis.tables import Tables
 from distnlc.records import MEASUREMENTS
 
-LABELS, HEAD = 2.7, 0.5
-"""room in inches for the names of metrics, and above a map"""
+LETTER, HEAD = 0.065, 0.15
+"""width of a letter in inches, and the room above a map"""
 COLUMN = 0.62
 """width of a column that numbers stand in, in inches"""
 
@@ -71,14 +71,13 @@ def draw_parts(tables: Tables) -> Drawing:
     frame = pd.DataFrame({part.title: part.with_error for part in parts})
     frame = frame.loc[frame.abs().mean(axis=1).sort_values(ascending=False, kind="stable").index]
     width, height = COLUMN * len(parts), CELL * len(frame)
-    foot = 0.2 + 0.05 * max(len(part.title) for part in parts)
-    figure, axes = _map_page(width, height, foot)
+    figure, axes = _map_page(width, height, list(frame.index), list(frame.columns))
     written = [["" if math.isnan(value) else f"{value:.2f}" for value in row] for row in frame.to_numpy()]
     heat_map(axes, frame.to_numpy(), list(frame.index), list(frame.columns), norm=Normalize(-1, 1), written=written)
     caption = (
-        "Spearman's correlation of each initial metric with the error, in every part; the largest mean size first. Red: "
-        "high values of the metric go with high errors, blue: with low ones. Grey: the part does not rank the metric. "
-        "Intervals, and what chance can make, stand in the table."
+        "Spearman's correlation of each initial metric with the error, in every part; the largest mean size first. "
+        "Red: high values of the metric go with high errors, blue: with low ones. Grey: the part does not rank "
+        "the metric. Intervals, and what chance can make, stand in the table."
     )
     return Drawing(caption, figure)
 
@@ -97,7 +96,8 @@ def draw_redundancy(tables: Tables) -> Drawing:
     caption = (
         "Spearman's correlations between initial metrics, over the architectures of each part and averaged over "
         f"{'the part' if len(parts) == 1 else f'{len(parts)} parts'} by their number of architectures. Metrics that "
-        "order architectures alike, or in reverse, stand together: average linkage of 1 - |Spearman|, drawn at the right."
+        "order architectures alike (red), or in reverse (blue), stand together: average linkage of 1 - |Spearman|, "
+        "drawn at the right."
     )
     groups = [", ".join(names[each] for each in group) for group in found.groups]
     remark = (
@@ -110,7 +110,7 @@ def draw_redundancy(tables: Tables) -> Drawing:
 
 def _redundancy_figure(found: Redundancy, names: list[str]) -> Figure:
     side, tree = CELL * len(names) + 0.2, 1.3
-    figure, axes = _map_page(side, side, LABELS - 0.5, right=tree + 0.2)
+    figure, axes = _map_page(side, side, names, names, right=tree + 0.2)
     ordered, labels = found.correlations[np.ix_(found.order, found.order)], [names[each] for each in found.order]
     heat_map(axes, ordered, labels, labels, norm=Normalize(-1, 1))
     whole = figure.get_size_inches()
@@ -129,11 +129,15 @@ def _redundancy_figure(found: Redundancy, names: list[str]) -> Figure:
     return figure
 
 
-def _map_page(width: float, height: float, foot: float, right: float = 0.3) -> tuple[Figure, Axes]:
-    """A figure with one map of that size in inches."""
-    breadth, whole = LABELS + width + right, HEAD + height + foot
+def _map_page(
+    width: float, height: float, rows: list[str], columns: list[str], right: float = 0.3
+) -> tuple[Figure, Axes]:
+    """A figure with one map of that size in inches, and room for the names of its rows and its tilted columns."""
+    left, foot = (0.2 + LETTER * max(map(len, names)) for names in (rows, columns))
+    foot /= math.sqrt(2)
+    breadth, whole = max(left, foot) + width + right, HEAD + height + foot
     figure = Figure(figsize=(breadth, whole))
-    axes = figure.add_axes((LABELS / breadth, foot / whole, width / breadth, height / whole))
+    axes = figure.add_axes((max(left, foot) / breadth, foot / whole, width / breadth, height / whole))
     return figure, axes
 
 

@@ -80,7 +80,7 @@ COMBINATIONS = (
 
 def rank_metrics(part: Part, measurements: pd.DataFrame | None = None) -> Ranking:
     """All metrics of a part, those of the table `measurements` too. Raises TooFewRowsError."""
-    rows, metrics = _rows(part, measurements)
+    rows, metrics = all_metrics(part, measurements)
     return rank(
         rows,
         part.error,
@@ -94,11 +94,12 @@ def rank_metrics(part: Part, measurements: pd.DataFrame | None = None) -> Rankin
 
 def compared(part: Part, measurements: pd.DataFrame | None = None) -> tuple[Shared, list[Metric]]:
     """The rows on which `rank_metrics` compares, and all metrics."""
-    rows, metrics = _rows(part, measurements)
+    rows, metrics = all_metrics(part, measurements)
     return shared_rows(rows, part.error, metrics, COMBINATIONS, _excluded(part)), metrics
 
 
-def _rows(part: Part, measurements: pd.DataFrame | None) -> tuple[pd.DataFrame, list[Metric]]:
+def all_metrics(part: Part, measurements: pd.DataFrame | None) -> tuple[pd.DataFrame, list[Metric]]:
+    """The part's rows with the columns of all metrics, and these metrics."""
     rows, own = with_derived(part.rows), list[Metric]()
     if measurements is not None:
         rows, own = with_own(rows, measurements)
