@@ -86,5 +86,5 @@ def random_errors(xs: Floats, y: Floats, repetitions: int, seed: int = SEED) -> 
         counts["any metric, Spearman: q below 0.05"] += bool(np.nanmin(controlled(p, firsts)) < alpha)
         for name, learner in models.items():
             learned = learn(xs.T, dealt, resampling.resamples(y.size)[:1], learner)
-            counts[f"{name}: p below 0.05"] += refitting.share_at_least(learned.permuted, learned.errors)[1] <= alpha
+            counts[f"{name}: p below 0.05"] += refitting.share_at_least(learned.permuted, dealt)[1] <= alpha
     return [Found(f"errors dealt out anew, {name}", alpha, count, repetitions) for name, count in counts.items()]

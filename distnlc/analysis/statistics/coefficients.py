@@ -129,7 +129,7 @@ def of_combination(columns: Floats, y: Floats, weights: resampling.Counts) -> Co
 
 def of_learned(learned: Learned, y: Floats, weights: resampling.Counts) -> Coefficients:
     """The coefficients of what was learned with these weights."""
-    p = refitting.share_at_least(learned.permuted, learned.errors)
+    p = refitting.share_at_least(learned.permuted, y)
     values = [float(each[0]) for each in refitting.correlations(learned.permuted[:1], y[None])]
     resampled = refitting.of_copies(learned.resampled, y, weights[: len(learned.resampled)])
     pearson, spearman = (Estimate(values[i], *resampling.interval(resampled[i]), p[i]) for i in range(2))

@@ -41,7 +41,7 @@ def test_its_correlation_scale_and_cost_are_those_of_its_values_before_training(
     initial = tables.measurements.query("stage == 'initial'")
     expected = stats.spearmanr(initial["value"], [row.test_error for row in ROWS])
     assert mine.spearman.value == pytest.approx(expected.statistic)
-    assert ranking.rows[0] is mine
+    assert ranking.single[0] is mine
     assert mine.metric.log
     pearson = stats.pearsonr(np.log(initial["value"]), [row.test_error for row in ROWS])
     assert mine.pearson.value == pytest.approx(pearson.statistic)
@@ -54,7 +54,7 @@ def test_it_stands_in_the_table_and_in_its_remarks() -> None:
     assert frame.loc["my metric", "high error"] == "not said, log"
     assert frame.loc["my metric", "data used"] == "inputs and labels"
     assert any(
-        "of 11 metrics, my metric has the largest |Spearman| with test error" in each for each in table.all_remarks
+        "of 12 metrics, my metric has the largest |Spearman| with test error" in each for each in table.all_remarks
     )
 
 
