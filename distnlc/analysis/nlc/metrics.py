@@ -119,15 +119,15 @@ def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFra
     initial = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(rows["unit_id"])]
     taken = {metric.name for metric in (*METRICS, *COMBINATIONS)}
     known = {metric.columns[0] for metric in METRICS}
-    found = []
+    found, added = list[Metric](), dict[str, "pd.Series[float]"]()
     for name, values in initial.groupby("name"):
         by_unit, label = values.set_index("unit_id"), str(values["label"].iloc[0])
         measured, seconds = (rows["unit_id"].map(by_unit[source]) for source in ("value", "seconds"))
         if name in known:
-            rows = rows.assign(**{str(name): measured.combine_first(rows[name])})
+            added[str(name)] = measured.combine_first(rows[str(name)])
             continue
         columns = f"own {name}", f"own {name}: seconds"
-        rows = rows.assign(**dict(zip(columns, (measured, seconds), strict=True)))
+        added |= zip(columns, (measured, seconds), strict=True)
         found.append(
             Metric(
                 name=f"{label} ({name})" if label in taken else label,
@@ -139,7 +139,8 @@ def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFra
             )
         )
         taken.add(found[-1].name)
-    return rows, found
+    kept = rows.drop(columns=[name for name in added if name in rows])
+    return pd.concat([kept, pd.DataFrame(added, index=rows.index)], axis=1), found
 
 
 def with_derived(rows: pd.DataFrame) -> pd.DataFrame:
