@@ -201,7 +201,8 @@ def draw(tables: Tables) -> Drawing:
         "Mean square of the gradient of one datapoint's loss by that of the parameter, mean over "
         f"{max(len(one.ratios) for one in found)} networks, relative to the geometric mean of the stem's and the last "
         f"layer's, by parameter from the input on; {part.setting['blocks']} blocks. Above each panel largest by "
-        f"smallest of all weights, with its {LEVEL:.0%} interval over networks."
+        f"smallest of all weights, with its {LEVEL:.0%} interval over networks. Main branches and "
+        "shortcuts in the table are geometric means over networks of what each has."
     )
     said = [*answers(found), f"No verdict at this size: {few}."] if few else answers(found)
     return Drawing(caption, figure, table=_numbers(found), remarks=[*said, *others(tables, part, "residual")])

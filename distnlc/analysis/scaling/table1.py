@@ -163,5 +163,5 @@ def remarks(found: dict[str, Operation]) -> list[str]:
         )
     if uncentred := [found[name] for name in _UNCENTRED if name in found and not found[name].keeps]:
         listed = ", ".join(f"{one.name} {one.kept.value:.3f}" for one in uncentred)
-        said.append(f"A ReLU keeps s of symmetric inputs alone, as the paper assumes them: {listed}.")
+        said.append(f"A ReLU does not keep s of inputs that are not symmetric, as the paper assumes them: {listed}.")
     return said

@@ -177,7 +177,7 @@ def test_an_initialization_that_does_significantly_worse_is_said_to() -> None:
 
 @pytest.mark.parametrize(
     ("operation", "start"),
-    [("conv 5x5, stride 2", "Convolutions keep s"), ("ReLU of a ReLU", "A ReLU keeps s of symmetric")],
+    [("conv 5x5, stride 2", "Convolutions keep s"), ("ReLU of a ReLU", "A ReLU does not keep s")],
 )
 def test_what_the_rows_of_table_1_do_not_show_is_not_said(operation: str, start: str) -> None:
     tables = scaling_tables(parts=["operations"])
