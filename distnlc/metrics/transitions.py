@@ -167,7 +167,13 @@ def _polygons(
 
 
 def _first(chain: Chain | None, corners: Tensor) -> Tensor:
-    return corners if chain is None else chain.linear(0, corners.flatten(2).to(chain.weights[0]))
+    """The corners themselves, or a chain's pre-activations there. Raises ValueError for points of another size."""
+    if chain is None:
+        return corners
+    points, d_in = corners.flatten(2), chain.weights[0].shape[1]
+    if points.shape[2] != d_in:
+        raise ValueError(f"the network takes points of {d_in} numbers, found {shown(corners[0])}")
+    return chain.linear(0, points.to(chain.weights[0]))
 
 
 def _on_curve(chain: Chain | None, curve: Curve, points: int) -> Iterator[Tensor]:

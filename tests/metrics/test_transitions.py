@@ -259,3 +259,9 @@ def test_what_has_no_transitions_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"(?s){said}"):
         distnlc.transitions(network, inputs, **settings)
+
+
+def test_a_trajectory_of_points_of_another_size_is_refused() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, 10))
+    with pytest.raises(ValueError, match=r"takes points of 64 numbers, found float32 \(5, 3\)"):
+        distnlc.transitions(network, None, trajectory=torch.ones(5, 3))

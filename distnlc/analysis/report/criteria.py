@@ -104,10 +104,10 @@ def tally(found: Sequence[Criterion]) -> list[str]:
             f"{len(counts[OPEN]) or 'none'} stay{'s' if len(counts[OPEN]) == 1 else ''} open{_named(counts[OPEN])}."
         )
     if others:
-        shown = sum(one.holds is True for one in others)
+        shown, undecided = (sum(one.holds is holds for one in others) for holds in (True, None))
         said.append(
             f"Of {len(others)} further claims of the paper, which are not asked for at this size, the rows show "
-            f"{shown or 'none'}."
+            f"{shown or 'none'}{f'; {undecided} have no verdict' if undecided else ''}."
         )
     return said
 

@@ -8,7 +8,7 @@ from distnlc.analysis.report.criteria import Criterion, failing, negatives, tall
 from distnlc.analysis.sensitivity import acceptance, figure2, figure3
 from distnlc.analysis.sensitivity.bounds import agreement
 from distnlc.analysis.sensitivity.cells import is_fitted, left_out
-from distnlc.analysis.sensitivity.comparisons import LARGER, ROWS, Comparison, comparisons, every_pairs
+from distnlc.analysis.sensitivity.comparisons import LARGER, ROWS, Comparison, caveat, comparisons, every_pairs
 from distnlc.analysis.sensitivity.figure2 import written_ratio
 from distnlc.analysis.sensitivity.figure6 import spread
 from distnlc.analysis.sensitivity.gap_figures import bracketed, orders, written
@@ -76,6 +76,8 @@ def _pairs(every: Sequence[Pairs]) -> list[str]:
     for of_factor in every:
         found = comparisons(of_factor)
         said += [_of_dataset(found[place : place + 3]) for place in range(0, len(found), 3)]
+        if said_of_ends := caveat(of_factor):
+            said.append(said_of_ends)
         if of_factor.left_out:
             left = left_out(of_factor.left_out, "pair").removeprefix("Left out")
             said.append(f"Left out of the pairs of {ROWS[of_factor.factor][0]}{left}")

@@ -111,11 +111,18 @@ def _judged(found: list[Agreement]) -> Iterator[Criterion]:
     for name, limit, value in asked:
         least = limit.at(paper_size) or 0.0
         values = [value(one) for one in found]
-        evidence = f"In {len(values)} networks: {', '.join(f'{each:.3f}' for each in values)}."
+        said = f"In {len(values)} networks: {', '.join(f'{each:.3f}' for each in values)}"
+        evidence = f"{said}{_short_of(min(values), limit)}."
         holds = all(each >= least for each in values)
         yield Criterion(
             "App. 11", f"{name} at least {least:g}", decided(holds, few), evidence, basis=limit.basis, why_open=few
         )
+
+
+def _short_of(worst: float, limit: thresholds.Threshold) -> str:
+    """What is said of a network that only the small limit allows."""
+    paper = limit.paper or 0.0
+    return f"; below {paper:g}, which is asked at the paper's size" if worst < paper else ""
 
 
 def draw(tables: Tables) -> Drawing:

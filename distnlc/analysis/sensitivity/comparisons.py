@@ -151,6 +151,31 @@ def _higher_accuracy(of_factor: Pairs) -> Criterion:
     )
 
 
+def caveat(found: Pairs) -> str:
+    """Where both sides' trainings ended, which a pair is to be read with; empty without pairs and where all networks
+    have the paper's size."""
+    rows = found.frame
+    if rows.empty or found.paper_size:
+        return ""
+    if found.factor == "augmentation":
+        low, high = (100 * float(each) for each in (rows["x_train_accuracy"].min(), rows["x_train_accuracy"].max()))
+        smaller = float((rows["y_gap"] - rows["x_gap"]).mean())
+        better = float((rows["x_test_accuracy"] - rows["y_test_accuracy"]).mean())
+        return (
+            f"Networks with augmentation reach training accuracies of {low:.0f} to {high:.0f} %: their gaps are "
+            f"smaller by {smaller:.2f} on average, of which {better:.2f} is higher test accuracy, the rest lower "
+            "training accuracy."
+        )
+    ratio = rows["y_train_loss"] / rows["x_train_loss"]
+    level = rows[ratio >= 1]
+    above = share_above(level["x_jacobian_norm"], level["y_jacobian_norm"])
+    _, good, other = ROWS[found.factor]
+    return (
+        f"Training losses {other} are {text.number(float(ratio.median()))} times those {good} (median); where they "
+        f"are not lower, the Jacobian norm is the larger one in {above.count} of {above.n} pairs."
+    )
+
+
 def said_of(found: Share) -> str:
     """The test of a share, to be put behind it."""
     return f", sign test {text.p_value(found.p)}" if found.n else ""

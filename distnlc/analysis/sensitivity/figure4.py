@@ -22,7 +22,7 @@ from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.drawing.scatter import LINE_STYLE
 from distnlc.analysis.sensitivity.axes import SQUARE
 from distnlc.analysis.sensitivity.cells import DATA_NAMES, PRESETS, left_out, size_of
-from distnlc.analysis.sensitivity.comparisons import METRICS, ROWS, comparisons, every_pairs, mean_of_few
+from distnlc.analysis.sensitivity.comparisons import METRICS, ROWS, caveat, comparisons, every_pairs, mean_of_few
 from distnlc.analysis.sensitivity.pairs import Pairs
 from distnlc.analysis.sensitivity.thresholds import FEW_POINTS
 from distnlc.analysis.statistics.shares import Share, share_above
@@ -124,7 +124,7 @@ def _diagonal(axes: Axes, log: bool) -> None:
 
 def _remarks(one: Pairs) -> list[str]:
     what = ROWS[one.factor][0].capitalize()
-    said = [f"{what}: {size_of(one.frame)} {left_out(one.left_out, 'pair')}"]
+    said = [f"{what}: {size_of(one.frame)} {left_out(one.left_out, 'pair')} {caveat(one)}".rstrip()]
     few = int(mean_of_few(one.frame).sum())
     if few:
         said.append(

@@ -81,8 +81,8 @@ def _judged(panel: PointsPanel) -> Iterator[Criterion]:
         )
     more, orders = thresholds.TOP_WRONG.paper or 0.0, thresholds.ORDERS_BELOW.paper or 0.0
     yield criterion(
-        "more than half of the top tenth of Jacobian norms misclassified",
-        lambda one: one.tenth(top=True) > more,
+        "more than half of the top tenth of Jacobian norms misclassified, and at most half of all points",
+        lambda one: one.tenth(top=True) > more >= one.error,
         [("top tenth", lambda one: one.tenth(top=True)), ("of all points", lambda one: one.error)],
         thresholds.TOP_WRONG.basis,
         asked=panel.paper_size and panel.dataset == "mnist",

@@ -7,7 +7,8 @@ ships as the example, before other data or networks were looked at:
 - where the run meets the paper's number, that is asked, unless the prototype's was stricter;
 - where it does not, but shows the direction with its whole interval, the limit lies about three half-widths of the
   interval away from what was found, so that another seed or processor meets it, too;
-- where it shows no direction, nothing is asked, and the claim stands among the negatives.
+- where it shows no direction, nothing is asked, and the claim stands among the negatives;
+- what is asked of every network or of several panels lies below the worst one, of panels below its interval.
 
 Each says what both found. The prototype stopped at the first accuracy of 100 %, with one seed a cell and 600 to 1,500
 test points.

@@ -10,6 +10,7 @@ import pytest
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.report.criteria import Criterion, tally
 from distnlc.analysis.sensitivity import acceptance
+from distnlc.analysis.sensitivity.comparisons import caveat, every_pairs
 from distnlc.analysis.sensitivity.report import REPORT
 from distnlc.analysis.tables import Tables
 from tests.helpers.synthetic_sensitivity import network, sensitivity_tables, tables_of
@@ -82,6 +83,53 @@ def test_a_dip_that_would_not_do_at_the_paper_s_size_says_so(found: list[Criteri
     assert small.evidence.endswith("; above 0.5, which is asked at the paper's size.")
 
 
+def test_a_share_that_would_not_do_at_the_paper_s_size_says_so(holding: Tables) -> None:
+    def near_7(tables: Tables) -> Criterion:
+        (found,) = [one for one in acceptance.criteria(tables) if "of (7)" in one.claim]
+        return found
+
+    assert near_7(holding).evidence.endswith("1.000.")
+    first = holding.points["unit_id"].isin(holding.networks.query("part == 'bounds'")["unit_id"])
+    far = (first & (holding.points.groupby("unit_id").cumcount() % 100 < 22)).map({True: 10.0, False: 1.0})
+    points = holding.points.assign(jacobian_norm=holding.points["jacobian_norm"] * far)
+    fewer = near_7(replace(holding, frames=holding.frames | {"points": points}))
+    assert fewer.holds
+    assert fewer.evidence.endswith("; below 0.8, which is asked at the paper's size.")
+
+
+def test_a_tenth_is_not_called_mostly_misclassified_where_most_points_are(found: list[Criterion]) -> None:
+    mostly = {one.where: one for one in found if one.claim.startswith("more than half of the top tenth")}
+    on_cifar10 = mostly["6, CIFAR10, cross-entropy"]
+    top, of_all = on_cifar10.evidence.removesuffix(".").split("top tenth ")[1].split("; of all points ")
+    assert all(float(each) > 0.5 for each in (*top.split(", "), *of_all.split(", ")))
+    assert on_cifar10.holds is False
+    assert not on_cifar10.asked
+
+
+def test_losses_that_the_stop_sets_get_no_verdict(holding: Tables, found: list[Criterion]) -> None:
+    about_losses = [one for one in found if one.figure == "1" and "training loss" in one.claim]
+    assert [one.holds for one in about_losses] == [None, None]
+    assert about_losses[0].verdict == "no verdict: where a training stops once it is fitted, the stop sets its loss"
+    large = acceptance.criteria(with_networks(holding, lambda rows: rows.assign(train_points=50_000)))
+    assert None not in [one.holds for one in large if one.figure == "1"]
+
+
+def test_pairs_say_where_their_trainings_ended(holding: Tables) -> None:
+    def caveats(tables: Tables) -> dict[str, str]:
+        return {one.factor: caveat(one) for one in every_pairs(tables)}
+
+    lower = with_networks(
+        holding, lambda rows: rows.assign(train_loss=(rows["optimizer"] == "lbfgs").map({True: 0.005, False: 0.02}))
+    )
+    assert caveats(lower)["optimizer"] == (
+        "Training losses by L-BFGS are 0.25 times those by SGD with momentum (median); where they are not lower, the "
+        "Jacobian norm is the larger one in 0 of 0 pairs."
+    )
+    assert "of which" in caveats(lower)["augmentation"]
+    large = with_networks(holding, lambda rows: rows.assign(train_points=50_000))
+    assert set(caveats(large).values()) == {""}
+
+
 def test_few_pairs_networks_and_rows_get_no_verdict() -> None:
     rows: list[dict[str, Any]] = []
     for index in range(4):
@@ -125,6 +173,7 @@ def test_a_tally_names_the_figures(failing: Tables) -> None:
     first, second = tally(acceptance.criteria(failing))
     assert "do not (figures 2, 3, 4, 5, App. 8, 6, App. 11), none stay open" in first
     assert second.startswith("Of 13 further claims of the paper")
+    assert second.endswith("; 2 have no verdict.")
 
 
 def test_an_empty_study_has_answers_and_says_what_is_missing() -> None:

@@ -1,0 +1,62 @@
+"""The example study that ships: whole, small, of today's units, its negatives in the report, nothing of the machine."""
+
+import re
+
+import pytest
+
+from distnlc.analysis import EXAMPLES
+from distnlc.analysis.report.criteria import FAILS, OPEN, Criterion
+from distnlc.analysis.scaling import acceptance
+from distnlc.analysis.scaling.report import REPORT
+from distnlc.analysis.tables import Tables, load
+from distnlc.studies import from_fields, resolve
+from distnlc.studies.scaling.units import units
+
+EXAMPLE = EXAMPLES / "scaling"
+
+
+@pytest.fixture(scope="module")
+def example() -> Tables:
+    return load(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def found(example: Tables) -> list[Criterion]:
+    return acceptance.criteria(example)
+
+
+def test_it_has_every_unit_of_its_preset(example: Tables) -> None:
+    ids = [unit.unit_id for unit in units(from_fields(example.spec, where="example"))]
+    assert sorted(example.frames["units"]["unit_id"]) == sorted(ids)
+    assert set(example.frames["units"]["status"]) == {"ok"}
+    assert ids == [unit.unit_id for unit in units(resolve("scaling-small"))]
+
+
+def test_what_is_asked_for_is_judged_and_holds_but_for_what_the_page_names(found: list[Criterion]) -> None:
+    asked = [one for one in found if one.asked]
+    assert [one.sentence for one in asked if one.verdict.startswith(OPEN)] == []
+    assert {one.figure for one in asked if one.verdict == FAILS} <= {"Figure 3", "Residual networks"}
+
+
+def test_the_paper_s_order_is_reproduced_by_neither_reading_of_the_loss(found: list[Criterion]) -> None:
+    orders = [one for one in found if "lowest average normalized loss" in one.claim or "never the worst" in one.claim]
+    assert [one.holds for one in orders] == [False] * 4
+
+
+@pytest.mark.slow
+def test_every_figure_and_table_is_drawn_from_it(example: Tables) -> None:
+    for figure in REPORT.figures:
+        assert figure.draw(example).figure.axes
+    assert all(table.tabulate(example).sections for table in REPORT.tables if table.name != "resnet")
+
+
+def test_it_is_small_and_holds_nothing_of_the_machine() -> None:
+    files = [path for path in EXAMPLE.rglob("*") if path.is_file() and path.parent.name != "report"]
+    assert sum(path.stat().st_size for path in files) < 5_000_000
+    assert {path.name for path in files if path.suffix != ".parquet"} == {
+        "study.yaml",
+        "manifest",
+        "sessions",
+        "data.json",
+    }
+    assert not any(re.search(rb"/(tmp|home|root|work)/", path.read_bytes()) for path in files)
