@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 64
 """datapoints that are measured"""
+MOST_NUMBERS = 2**22
+"""of a datapoint of random numbers: all together take 2 GiB"""
 
 
 def scaling(
@@ -53,15 +55,17 @@ def scaling(
     if init not in known:
         raise SpecError(f"--init {init}: expected one of {', '.join(known)}")
     network = make_network(factory, seed=seed)
-    inputs = _inputs(data, sizes, seed)
     has_weights = not any(each.is_meta for each in getattr(network, "parameters", list)())
+    inputs = _inputs(data, sizes, seed) if has_weights or data is not None else None
     try:
         try:
             plan = scaling_plan(network, sizes, init=known[init]) if isinstance(network, nn.Module) else None
         except UnknownForwardError as reason:
             plan = None
             say(f"no plan: {reason}")
-        found = measured_scaling(network, inputs, samples=SAMPLES, seed=seed) if has_weights else None
+        found = None
+        if has_weights and inputs is not None:
+            found = measured_scaling(network, inputs, samples=SAMPLES, seed=seed)
     except ValueError as error:
         raise SpecError(f"{factory} with --shape {shape}: {error}") from None
     if plan is not None:
@@ -89,6 +93,10 @@ def _inputs(data: str | None, sizes: Sequence[int], seed: int) -> "Tensor":
     from distnlc.spec import derive_seed
 
     if data is None:
+        if math.prod(sizes) > MOST_NUMBERS:
+            raise SpecError(
+                f"--shape {','.join(map(str, sizes))}: expected at most {MOST_NUMBERS:,} numbers a datapoint"
+            )
         random = torch.Generator().manual_seed(derive_seed("scaling", seed, "inputs"))
         return torch.randn(SAMPLES, *sizes, generator=random, dtype=torch.float64)
     inputs = read_points(Path(data)).inputs

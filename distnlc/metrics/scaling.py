@@ -122,6 +122,8 @@ def _checked(loss: Loss) -> Loss:
         found = loss(outputs, index)
         if not isinstance(found, Tensor) or found.numel() != 1:
             raise ValueError(f"the loss must return one number, but it returned {shown(found)}")
+        if not found.isfinite().all():
+            raise ValueError(f"the loss must be finite, but of point {index} it is {found.item():g}")
         if not found.requires_grad:
             raise ValueError("the loss has no derivative by the outputs (does it leave torch, or detach, on the way?)")
         return found.sum()

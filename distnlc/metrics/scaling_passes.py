@@ -149,7 +149,7 @@ class Passes:
             calls=len(calls),
             whole=len(calls) == 1 and calls[0].whole,
             random_bias=not scalar and layer.bias is not None and bool(layer.bias.any()),
-            note=_note(own, variance, calls),
+            note=_note(own, variance, s_in, calls),
         )
 
     def _other(self, name: str) -> ScalingRow:
@@ -191,9 +191,11 @@ def _mean_square(tensor: Tensor) -> float:
     return _squares(tensor) / tensor.numel()
 
 
-def _note(own: str | None, variance: float, calls: Sequence[_Call]) -> str:
+def _note(own: str | None, variance: float, s_in: float | None, calls: Sequence[_Call]) -> str:
     if not calls:
         return "not called as a module, or without a gradient"
     if not variance:
         return "its weights are all 0"
+    if not s_in:
+        return "it gets no gradient" if any(call.x for call in calls) else "its inputs are all 0"
     return "" if own else "its weights are computed from others (weight norm?), which have rows of their own"

@@ -61,6 +61,7 @@ def test_what_has_no_weights_gets_the_plan_and_what_has_no_plan_is_measured() ->
             "layer 0 (Conv2d) takes an input of 3 channels and 2 sizes, found the shape (3, 9)",
         ),
         (("net", "--shape", "3,4,4"), "layer 0: a kernel of 5 does not fit an input of 4 with padding 0"),
+        (("net", "--shape", "3,99999,99999"), "expected at most 4,194,304 numbers a datapoint"),
         (("net", "--shape", "3,0,9"), "expected the sizes of one datapoint, such as 3,32,32"),
         (("net", "--shape", "3,8,8", "--data", "inputs.npy"), "its datapoints have the shape (3, 9, 9), not (3, 8, 8)"),
         (("net", "--shape", "3,9,9", "--data", "nothing.npz"), "nothing.npz: cannot be read"),

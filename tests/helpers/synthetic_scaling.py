@@ -123,7 +123,7 @@ class Invented:
                         place = {"unit_id": unit, "row": row, "column": column}
                         self.rows["blocks"].append(place | sizes | values)
 
-    def residual(self, claims: bool, setups: int = 100, blocks: int = 3, size: int = 8) -> None:
+    def residual(self, claims: bool, setups: int = 100, blocks: int = 6, size: int = 8) -> None:
         self.part("residual", "residual", setups=setups, blocks=blocks, size=size)
         groups = product(("equal", "widen-pool", "widen-subsample"), ("half", "rescale"), (False, True))
         for variant, weighting, scaled in groups:
@@ -153,7 +153,7 @@ class Invented:
                 self._training(name, init, seed, final, epochs=5, late=LATE[init], **about)
 
     def alexnet(self, finals: Mapping[str, tuple[float, int]] = ALEXNET, seeds: int = 5, **more: Any) -> None:
-        setting = {"divisor": 8, "points": 5000, "epochs": 8, "momentum": 0.0, "seeds": seeds} | more
+        setting = {**thresholds.SMALL_ALEXNET, "seeds": seeds} | more
         self.part("alexnet", "alexnet", **setting)
         for seed in range(seeds):
             common = float(self.generator.normal(scale=0.02))

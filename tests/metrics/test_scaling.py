@@ -333,7 +333,9 @@ def test_the_advice_names_what_is_wrong(normal: Callable[..., Tensor]) -> None:
     network[6].weight.data.zero_()
     zeros = scaling(network, normal(8, 3, 14, 14, seed=0), samples=2, draws=1)
     assert math.isnan(zeros.imbalance)
-    assert any("6: no gamma, its weights are all 0" in each for each in zeros.advice)
+    assert {"6: no gamma, its weights are all 0", "0: no gamma, it gets no gradient"} <= set(zeros.advice)
+    empty = scaling(network, torch.zeros(4, 3, 14, 14), samples=2, draws=1)
+    assert "0: no gamma, its inputs are all 0" in empty.advice
 
 
 NETWORK, INPUTS = nn.Linear(6, 3), torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
@@ -350,6 +352,7 @@ BAD: list[tuple[Any, Any, dict[str, Any], str]] = [
     (nn.Linear(6, 10_001), INPUTS, {}, "may have 10,000 outputs, found 10,001: give a loss"),
     (NETWORK, INPUTS, {"loss": lambda y, _: y}, "the loss must return one number"),
     (NETWORK, INPUTS, {"loss": lambda y, _: y.detach().sum()}, "the loss has no derivative"),
+    (NETWORK, INPUTS, {"loss": lambda y, _: y.sum() / 0}, "the loss must be finite, but of point"),
     (NETWORK, INPUTS, {"loss": lambda *_: 1.0}, "the loss must return one number"),
     (nn.Linear(6, 3, device="meta"), INPUTS, {}, "on meta: scaling_plan reads shapes alone"),
     (nn.Sequential(nn.LazyLinear(3)), INPUTS, {}, "the network is lazy"),

@@ -18,7 +18,7 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.panels import page
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.scaling import thresholds
-from distnlc.analysis.scaling.parts import PRESETS, WEIGHTS, Part, largest, needed, others
+from distnlc.analysis.scaling.parts import PRESETS, WEIGHTS, Part, largest, needed, others, unlike
 from distnlc.analysis.scaling.thresholds import Range
 from distnlc.analysis.statistics.correlations import LEVEL, Floats
 from distnlc.analysis.statistics.means import Estimate
@@ -73,7 +73,8 @@ def layer_name(kind: str, place: int) -> str:
 def few_of(part: Part, setups: int) -> str:
     """Why no verdict is given; empty if one is."""
     few = too_few(setups, thresholds.FEWEST_SETUPS, "set-ups")
-    return few or too_few(int(part.setting["samples"]), thresholds.FEWEST_SAMPLES, "points of each set-up")
+    few = few or too_few(int(part.setting["samples"]), thresholds.FEWEST_SAMPLES, "points of each set-up")
+    return "; ".join([*unlike(part, thresholds.SMALL_RATIO), *([few] if few else [])])
 
 
 def criteria(tables: Tables) -> list[Criterion]:

@@ -79,6 +79,19 @@ def others(tables: Tables, shown: Part, experiment: str) -> list[str]:
     return [said for said in (shown.left_out, unseen) if said]
 
 
+def unlike(part: Part, known: Mapping[str, Any]) -> list[str]:
+    """What of a part is set otherwise than where limits were worked out: `points 2000 instead of 5000`."""
+    return [
+        f"{name} {_plain(part.setting[name])} instead of {_plain(value)}"
+        for name, value in known.items()
+        if _plain(part.setting[name]) != _plain(value)
+    ]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def inits_of(rows: pd.DataFrame) -> list[str]:
     """The initializations of some units, the geometric one first."""
     return [name for name in INITS if (rows["init"] == name).any()]

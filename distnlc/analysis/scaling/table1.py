@@ -144,23 +144,24 @@ def _cells(one: Operation) -> dict[str, str]:
 def remarks(found: dict[str, Operation]) -> list[str]:
     """What the rows say against the paper's marks and notes."""
     said = []
-    pools = [one for name, one in found.items() if name.startswith("average pool") and not one.keeps]
+    pools = [one for name, one in found.items() if name.startswith("average pool") and "ReLU" in name and not one.keeps]
     if pools:
         listed = ", ".join(f"{one.name} {one.kept.value:.3f}" for one in pools)
-        white = f", unlike one of a white input ({found[WHITE].kept.value:.3f})" if WHITE in found else ""
+        kept_white = WHITE in found and found[WHITE].keeps
+        white = f", unlike one of a white input ({found[WHITE].kept.value:.3f})" if kept_white else ""
         said.append(
             f"Average pooling of a ReLU's output does not keep s ({listed}){white}: its window averages entries with a "
             "common mean. The paper's table marks it as kept, without that condition."
         )
-    strided = [one for name, one in found.items() if "stride" in name and "conv" in name and one.keeps]
-    if strided:
+    strided = [one for name, one in found.items() if "stride" in name and "conv" in name]
+    if strided and all(one.keeps for one in strided):
         values = [one.kept.value for one in strided]
         said.append(
-            f"Convolutions keep s at any stride and padding ({min(values):.3f} to {max(values):.3f} of those with "
-            "a stride): that it equals the kernel's size, as the paper's note requires, is needed for "
+            f"Convolutions keep s at every stride that was measured ({min(values):.3f} to {max(values):.3f} with "
+            "padding or without): that it equals the kernel's size, as the paper's note requires, is needed for "
             "entries that are distributed alike, not for s."
         )
-    if uncentred := [found[name] for name in _UNCENTRED if name in found]:
+    if uncentred := [found[name] for name in _UNCENTRED if name in found and not found[name].keeps]:
         listed = ", ".join(f"{one.name} {one.kept.value:.3f}" for one in uncentred)
-        said.append(f"A ReLU keeps s of symmetric inputs alone, as the paper assumes them: {listed}.")
+        said.append(f"A ReLU does not keep s of inputs that are not symmetric, as the paper assumes them: {listed}.")
     return said

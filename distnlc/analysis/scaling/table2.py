@@ -15,7 +15,7 @@ from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.report.criteria import Criterion, decided, too_few
 from distnlc.analysis.scaling import paper, thresholds
 from distnlc.analysis.scaling.losses import CUT, END, Outcome, Ranking, average_text, order, rankings
-from distnlc.analysis.scaling.parts import OURS, Part, parts
+from distnlc.analysis.scaling.parts import OURS, Part, parts, unlike
 from distnlc.analysis.tables import Tables
 
 TITLE = "Table 2: losses on sets of LibSVM's page (the paper's table 1)"
@@ -60,20 +60,11 @@ def _paper_size(ranked: Ranking) -> bool:
 
 def _other_size(part: Part, ranked: Ranking) -> str:
     """Why averages get no verdict; empty if they are of the prototype's size."""
-    setting = part.setting
-    unlike = [
-        f"{name} {_plain(setting[name])} instead of {_plain(known)}"
-        for name, known in {**thresholds.SMALL_TRAINING, "points": thresholds.SMALL_POINTS}.items()
-        if _plain(setting[name]) != _plain(known)
-    ]
+    why = unlike(part, {**thresholds.SMALL_TRAINING, "points": thresholds.SMALL_POINTS})
     if {one.losses.name for one in ranked.outcomes} != thresholds.SMALL_SETS:
-        unlike.insert(0, f"{len(ranked.outcomes)} sets, not the ten that were worked out")
+        why.insert(0, f"{len(ranked.outcomes)} sets, not the ten that were worked out")
     seeds = too_few(min(one.losses.seeds for one in ranked.outcomes), thresholds.FEWEST_SEEDS, "seeds")
-    return "; ".join([*unlike, *([seeds] if seeds else [])])
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    return "; ".join([*why, *([seeds] if seeds else [])])
 
 
 def _averages(part: Part, ranked: Ranking, name: str) -> list[Criterion]:

@@ -1,4 +1,8 @@
-"""Largest over smallest of several positive means over the same units, with bootstrap intervals over the units."""
+"""How far several positive quantities of the same units are apart, with bootstrap intervals over the units.
+
+Means over units belong to expectations, and few units carry them where tails are heavy; geometric means over units are
+those of a typical one.
+"""
 
 import numpy as np
 
@@ -39,3 +43,13 @@ def ratio_of_geometric_means(values: Floats, tops: list[int], bottoms: list[int]
         return Estimate(value, float("nan"), float("nan"))
     drawn = resampled_means(values)
     return Estimate(value, *interval(geometric_mean(drawn[:, tops]) / geometric_mean(drawn[:, bottoms])))
+
+
+def typical_ratio_of_geometric_means(values: Floats, tops: list[int], bottoms: list[int]) -> Estimate:
+    """The same of a typical unit: of each unit's own values, and the geometric mean over units."""
+    logs = np.log(geometric_mean(values[:, tops]) / geometric_mean(values[:, bottoms]))
+    value = float(np.exp(logs.mean()))
+    if len(values) < 2:
+        return Estimate(value, float("nan"), float("nan"))
+    low, high = interval(resampled_means(logs[:, None])[:, 0])
+    return Estimate(value, float(np.exp(low)), float(np.exp(high)))

@@ -60,6 +60,20 @@ def test_what_is_asked_at_another_size_stays_open() -> None:
     assert why["Figure 3"] == "points 2000 instead of 5000"
 
 
+def test_other_rates_or_networks_stay_open() -> None:
+    study = Invented()
+    study.libsvm(rates=(-6, 1))
+    study.alexnet(rates=(-3, -1))
+    study.residual(True, blocks=3)
+    study.ratio(True)
+    study.parts["ratio"]["ratio"]["image"] = 28
+    why = {one.place.split(",")[0]: one.why_open for one in acceptance.criteria(study.tables) if one.asked}
+    assert why["Table 2"] == "rates [-6, 1] instead of [-6, 5]"
+    assert why["Figure 3"] == "rates [-3, -1] instead of [-5, 1]"
+    assert why["Residual networks"] == "blocks 3 instead of 6"
+    assert why["Figure 1"] == why["Biases"] == "image 28 instead of 32"
+
+
 def test_few_points_of_many_set_ups_stay_open_too() -> None:
     study = Invented()
     study.ratio(True, samples=64)

@@ -93,14 +93,32 @@ def test_branches_are_relative_to_stem_and_last_layer(tables: Tables) -> None:
     one = every["widening, average pool, RescaleNet's, scaled"]
     means = one.ratios.mean(axis=0)
     names = one.layers["name"].tolist()
-    outside = math.sqrt(means[0] * means[-1])
-    branches = [mean for name, mean in zip(names, means, strict=True) if "main" in name and not name.endswith("6")]
+    main = [place for place, name in enumerate(names) if "main" in name and not name.endswith("6")]
+    of_each = [stats.gmean(net[main]) / math.sqrt(net[0] * net[-1]) for net in one.ratios]
     assert one.branches is not None
-    assert one.branches.value == pytest.approx(math.exp(np.mean(np.log(branches))) / outside)
+    assert one.branches_of_means is not None
+    assert one.branches.value == pytest.approx(stats.gmean(of_each))
+    assert one.branches_of_means.value == pytest.approx(stats.gmean(means[main]) / math.sqrt(means[0] * means[-1]))
     assert one.shortcuts is not None
     assert one.shortcuts.value == pytest.approx(8, rel=0.1)
     weights = [mean for name, mean in zip(names, means, strict=True) if not name.endswith("main.6")]
     assert one.imbalance.value == pytest.approx(max(weights) / min(weights))
+
+
+def test_one_network_in_a_hundred_does_not_carry_the_branches(tables: Tables) -> None:
+    """Gradients have heavy tails: whose loss is a thousand times another's has a million times its ratios."""
+    part = largest(tables, "residual")
+    assert part is not None
+    one = next(one for one in residual.nets_of(tables, part) if one.name == "equal width, 1/2 each, unscaled")
+    heavy = one.ratios.copy()
+    heavy[0] *= 1e6
+    heavy[0, one.places("main")] *= 2
+    with_it = replace(one, ratios=heavy)
+    assert one.branches is not None
+    assert with_it.branches is not None
+    assert with_it.branches_of_means is not None
+    assert with_it.branches.value == pytest.approx(one.branches.value, rel=0.01)
+    assert with_it.branches_of_means.value > 1.5 * one.branches.value
 
 
 def test_unscaled_branches_are_expected_at_their_share_and_coverage() -> None:
@@ -131,6 +149,46 @@ def test_curves_are_means_over_seeds_at_the_best_rate(tables: Tables) -> None:
     p_values = {init: stats.ttest_rel(last["geometric"], last[init]).pvalue for init in INITS[1:]}
     (least, *_), differences = sorted(p_values, key=p_values.__getitem__), found.differences(-1)
     assert differences[least].p == pytest.approx(min(1, 3 * p_values[least]))
+
+
+def test_the_best_rate_is_that_of_the_lowest_last_epoch_and_the_other_reading_is_said(tables: Tables) -> None:
+    """Full passes at the end that were lowest at 2^-1 would choose that rate."""
+    jumped = tables.runs["train_loss"].mask(tables.runs["exponent"] == -1, 0.5)
+    found = figure3.curves_of(replace(tables, frames=tables.frames | {"runs": tables.runs.assign(train_loss=jumped)}))
+    assert found is not None
+    assert found.outcome.exponents == [-2, -2, -3, -3]
+    assert found.at_the_end.exponents == [-1, -1, -1, -1]
+    said = figure3.remarks(tables, found)
+    assert any(line.startswith("By the full pass at the end") and "geometric 0.5 at 2⁻¹" in line for line in said)
+
+
+def test_an_initialization_that_does_significantly_worse_is_said_to() -> None:
+    said = {}
+    for loss in (1.9, 1.5):
+        study = Invented()
+        study.alexnet({init: (loss if init == "geometric" else 1.7, -2) for init in INITS})
+        found = figure3.curves_of(study.tables)
+        assert found is not None
+        said[loss] = figure3.answer(found)
+    assert "not significantly lower than any, and significantly higher than fan-in after epochs" in said[1.9]
+    assert "significantly lower than fan-in" in said[1.5]
+    assert "higher" not in said[1.5]
+
+
+@pytest.mark.parametrize(
+    ("operation", "start"),
+    [("conv 5x5, stride 2", "Convolutions keep s"), ("ReLU of a ReLU", "A ReLU does not keep s")],
+)
+def test_what_the_rows_of_table_1_do_not_show_is_not_said(operation: str, start: str) -> None:
+    tables = scaling_tables(parts=["operations"])
+    units = tables.units
+    other = 0.5 if "conv" in operation else 1.0
+    kept = units["kept"].mask(units["operation"] == operation, other)
+    kept = kept.mask(units["operation"] == "ReLU of mean 1", other)
+    for shown, frame in ((True, units), (False, units.assign(kept=kept))):
+        part = largest(replace(tables, frames=tables.frames | {"units": frame}), "operations")
+        assert part is not None
+        assert any(line.startswith(start) for line in table1.remarks(table1.operations(part))) is shown
 
 
 def test_a_seed_that_diverged_is_left_out_of_means_and_counted(tables: Tables) -> None:

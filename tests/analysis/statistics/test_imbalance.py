@@ -5,7 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from distnlc.analysis.statistics.imbalance import largest_over_smallest, ratio_of_geometric_means
+from distnlc.analysis.statistics.imbalance import (
+    largest_over_smallest,
+    ratio_of_geometric_means,
+    typical_ratio_of_geometric_means,
+)
 from distnlc.analysis.statistics.resampling import resamples
 
 
@@ -39,8 +43,21 @@ def test_a_ratio_of_geometric_means_is_that_of_a_loop(values: np.ndarray) -> Non
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
 
 
+def test_a_typical_ratio_is_that_of_a_loop_over_units(values: np.ndarray) -> None:
+    found = typical_ratio_of_geometric_means(values, [1, 2], [0, 3])
+
+    def ratio(rows: np.ndarray) -> float:
+        return math.prod(math.sqrt(row[1] * row[2] / (row[0] * row[3])) for row in rows) ** (1 / 7)
+
+    assert found.value == pytest.approx(ratio(values))
+    slow = [math.log(ratio(each)) for each in drawn_again(values)]
+    assert (found.low, found.high) == pytest.approx(tuple(np.exp(np.quantile(slow, [0.025, 0.975]))))
+
+
 def test_one_unit_has_no_interval(values: np.ndarray) -> None:
-    for found in (largest_over_smallest(values[:1]), ratio_of_geometric_means(values[:1], [0], [1])):
+    one = values[:1]
+    ratios = (each(one, [0], [1]) for each in (ratio_of_geometric_means, typical_ratio_of_geometric_means))
+    for found in (largest_over_smallest(one), *ratios):
         assert found.value > 0
         assert math.isnan(found.low)
         assert math.isnan(found.high)
