@@ -12,6 +12,7 @@ from matplotlib import pyplot
 NOTEBOOK = Path(__file__).parents[2] / "analysis" / "explore.ipynb"
 
 
+@pytest.mark.slow
 def test_its_code_says_what_its_outputs_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and the table are executed, not compared."""
     monkeypatch.setenv("DISTNLC_CACHE", str(tmp_path))

@@ -73,6 +73,7 @@ def read_only(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("full_report")
+@pytest.mark.slow
 def test_a_study_that_cannot_be_written_is_reported_elsewhere(
     read_only: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

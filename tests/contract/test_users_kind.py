@@ -111,6 +111,7 @@ def test_a_study_whose_kind_is_not_installed_is_listed_counted_and_exported_but_
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.slow
 def test_the_check_of_a_kind_says_what_it_keeps_and_what_it_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTNLC_PLUGINS", "my_study")
     monkeypatch.setattr("distnlc.cli.contract.PROMISES", PROMISES_WITHOUT_RAY)

@@ -234,6 +234,7 @@ class LikeAGraph:
         self.warm = True
 
 
+@pytest.mark.slow
 def test_repeating_the_operations_of_one_step_on_its_tensors_is_every_step(
     like_a_gpu, data, known, monkeypatch
 ) -> None:

@@ -118,6 +118,7 @@ def test_the_network_is_left_as_it_was(normal: Callable[..., Tensor]) -> None:
     assert all(each.requires_grad and each.grad is None for each in network.parameters())
 
 
+@pytest.mark.slow
 def test_a_widely_spread_mlp_has_the_spec_s_numbers(normal: Callable[..., Tensor]) -> None:
     """Widths 300-80-400-120-60: gamma, exact ratio and Hessian are the same in all layers; with fan-in initialization
     they are as 549 : 28 : 466 : 325 (s n / (4 n')). Relative numbers, since s hangs on the loss."""

@@ -86,6 +86,7 @@ def test_points_that_begin_late_have_the_value_of_a_walk_to_its_end():
     assert {0.0, math.inf, HIDDEN} < set(medians)
 
 
+@pytest.mark.slow
 def test_steps_that_are_left_out_change_no_median():
     """Points that have not begun may yet fail at once, and so lie below all others."""
     generator = torch.Generator().manual_seed(0)
@@ -128,6 +129,7 @@ class Bump(nn.Module):
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.slow
 def test_the_region_is_about_1_over_the_nlc(mlp, normal, batch_norm):
     inputs = normal(250, 20, seed=1)
     for gain in (3.0, 10.0, 60.0):

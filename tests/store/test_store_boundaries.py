@@ -80,6 +80,7 @@ def refused(task: Callable[[], None]) -> str | None:
 
 
 @pytest.mark.parametrize(("error", "lasting"), [(errno.EIO, False), (errno.ENOSPC, True)])
+@pytest.mark.slow
 def test_a_failing_disk_changes_nothing_and_the_commit_can_be_repeated(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: int, lasting: bool
 ) -> None:
@@ -163,6 +164,7 @@ def test_who_may_not_write_a_folder_is_told_so_and_may_read_it() -> None:
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_a_torn_manifest_line_is_cut_and_the_lines_before_it_stand(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

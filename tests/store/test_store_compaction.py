@@ -33,6 +33,7 @@ def two_units_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("pass_bytes", [1.0, 250.0, 1e9])
+@pytest.mark.slow
 def test_the_compacted_files_know_no_order_of_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pass_bytes: float
 ) -> None:

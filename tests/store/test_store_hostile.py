@@ -68,6 +68,7 @@ def use(folder: Path) -> None:
         store.compact()
 
 
+@pytest.mark.slow
 def test_a_malformed_manifest_is_a_clear_refusal_and_nothing_leaves_the_folder(folder: Path) -> None:
     chance = random.Random(SEED)
     good, study, refused = lines_of(folder), (folder / "study.yaml").read_bytes(), 0

@@ -32,7 +32,9 @@ def runs(spec: Spec) -> int:
     return sum(sum(wave_sizes(spec.part(unit.part).search)) for unit in units(spec))
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "sensitivity")) for name in PRESETS]
+)
 def test_every_preset_resolves_says_what_it_is_and_has_units(name: str) -> None:
     spec = resolve(name)
     assert spec.name == name

@@ -16,6 +16,8 @@ from distnlc.tracking.address import sqlite_file
 from tests.helpers.mirrored import Study, view
 from tests.helpers.servers import LONG_S, wait_for
 
+pytestmark = pytest.mark.slow  # with a real database
+
 
 def test_units_appear_with_params_metrics_curves_and_tags(study: Study) -> None:
     tracker = study.tracker()

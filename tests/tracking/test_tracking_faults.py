@@ -75,6 +75,7 @@ def test_units_that_do_not_fit_in_the_queue_come_from_the_store(study: Study, mo
     study.assert_whole()
 
 
+@pytest.mark.slow
 def test_close_says_what_is_left_and_the_next_session_does_it(
     study: Study, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def test_close_says_what_is_left_and_the_next_session_does_it(
     study.assert_whole()
 
 
+@pytest.mark.slow
 def test_while_the_study_runs_the_mirror_takes_a_small_share_of_the_interpreter(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,9 @@ def test_every_public_name_can_be_imported(module: object) -> None:
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
-@pytest.mark.parametrize(("page", "examples"), [("README.md", 2), ("distnlc/training/README.md", 1)])
+@pytest.mark.parametrize(
+    ("page", "examples"), [("README.md", 2), pytest.param("distnlc/training/README.md", 1, marks=pytest.mark.slow)]
+)
 def test_the_python_examples_run(page: str, examples: int) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     assert len(blocks) == examples

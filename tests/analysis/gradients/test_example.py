@@ -23,6 +23,7 @@ def example() -> Tables:
     return load(EXAMPLE)
 
 
+@pytest.mark.slow
 def test_it_has_every_unit_of_its_spec_and_they_are_units_of_the_presets(example: Tables) -> None:
     spec = from_fields(example.spec, where="example")
     ids = {unit.unit_id for unit in units(spec)}

@@ -204,6 +204,7 @@ def test_what_single_networks_leave_undecided_is_no_verdict() -> None:
     assert "input: batch-ReLU, width 200" in claim(tables, "width 200").finding.evidence
 
 
+@pytest.mark.slow
 def test_figures_show_what_there_is_and_say_what_is_missing(every: Tables) -> None:
     whole = FIGURES["figure1"].draw(every)
     assert [len(axes.get_lines()) for axes in whole.figure.axes] == [8, 7, 7]

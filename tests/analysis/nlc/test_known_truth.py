@@ -80,6 +80,7 @@ def test_the_cause_leads_its_copy_follows_and_chance_is_not_called_related(ranki
     assert rows["the cause"].off_by_more[2] < 0  # closer than the NLC, which has no part in it
 
 
+@pytest.mark.slow
 def test_what_half_of_the_networks_lack_takes_none_from_the_others_and_is_counted(
     ranking: Ranking, tables: Tables
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_models_find_both_causes_and_the_affordable_pair_leaves_the_dear_one
     assert np.isnan(together.spearman.q)
 
 
+@pytest.mark.slow
 def test_parts_stand_side_by_side(tables: Tables) -> None:
     table = best_metric.tabulate(tables)
     heading, frame = table.sections[-1]
@@ -123,6 +125,7 @@ def test_parts_stand_side_by_side(tables: Tables) -> None:
     assert "the chance" not in steady
 
 
+@pytest.mark.slow
 def test_a_metric_that_turns_round_in_another_part_is_not_called_steady() -> None:
     turned = known()
     own = turned.measurements["unit_id"].isin(

@@ -27,6 +27,7 @@ def slow_isotonic(x: np.ndarray, y: np.ndarray, at: float) -> float:
     return float(np.interp(at, places, levels))
 
 
+@pytest.mark.slow
 def test_agrees_with_the_slow_obvious_version() -> None:
     x, y = study(20)
     x[5] = x[6]  # a tie

@@ -48,6 +48,7 @@ def test_small_strata_are_pooled() -> None:
     assert [n for n, _, _ in found.values()] == [48, 12, 60]
 
 
+@pytest.mark.slow
 def test_a_metric_that_only_tells_the_strata_apart_does_not_correlate_within_them() -> None:
     generator = np.random.default_rng(5)
     rows = []

@@ -68,6 +68,7 @@ def test_exact_families_hold_at_any_size(family: Any) -> None:
     assert broken(family.run(part(networks=3), seed=4)) == []
 
 
+@pytest.mark.slow
 def test_a_squared_gsc_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     squared = lambda *given, **more: gradient_scale_between(*given, **more).square()  # noqa: E731
     monkeypatch.setattr(sensitivity, "gradient_scale_between", squared)

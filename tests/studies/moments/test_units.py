@@ -195,6 +195,7 @@ def test_the_time_of_a_unit_is_measured_of_each_part() -> None:
     assert by_unit["FC2", 0] == pytest.approx(2 * by_unit["FC2", 2])
 
 
+@pytest.mark.slow
 def test_on_a_gpu_that_is_not_here_a_model_tells_the_time() -> None:
     spec = spec_of("moments")
     todo = units(spec)

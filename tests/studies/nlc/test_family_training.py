@@ -73,10 +73,12 @@ def test_the_trained_network_has_the_errors_of_the_chosen_run(study: StudySpec) 
     assert (kind.name, kind.text, kind.value) == ("kind", "normalized", None)
 
 
+@pytest.mark.slow
 def test_the_rows_are_the_same_every_time(study: StudySpec) -> None:
     assert without_times(done(study)) == without_times(done(study))
 
 
+@pytest.mark.slow
 def test_a_unit_that_goes_on_from_a_checkpoint_has_the_same_rows(
     study: StudySpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

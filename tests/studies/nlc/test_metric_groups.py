@@ -82,9 +82,7 @@ def test_a_family_s_networks_are_measured_and_their_rows_are_the_same_every_time
     spec = study("sampling={count: 1, family: mine, parameters: 600}", GROUPED)
     (first,), (second,) = done(spec), done(spec)
     assert values(first) == values(second)
-    assert [name for name, value in values(first).items() if value is None] == ["naswot", "layerwise_naswot"]
-    (reason,) = {row.reason for row in first["measurements"] if row.name == "naswot"}
-    assert "too few neurons for so many inputs" in reason
+    assert [name for name, value in values(first).items() if value is None] == []
     assert (values(first)["depth"], first["architectures"][0].depth) == (2, 0)
 
 

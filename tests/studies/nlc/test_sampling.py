@@ -16,6 +16,7 @@ from scipy import stats
 from distnlc.networks.architecture import Architecture, count_parameters, width_for
 from distnlc.studies.nlc.sampling import sample_architecture
 
+pytestmark = pytest.mark.slow
 DRAWS = 20_000
 SIZES = {"waveform-noise": (40, 3), "mnist": (334, 10), "cifar10": (810, 10)}
 ODD_DEPTHS = range(3, 50, 2)

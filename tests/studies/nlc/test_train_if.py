@@ -115,6 +115,7 @@ def drawn_and_measured(row: ArchitectureRow) -> dict[str, object]:
     return {name: getattr(row, name) for name in names}
 
 
+@pytest.mark.slow
 def test_a_skipped_architecture_has_the_initial_metrics_of_a_trained_one_and_no_runs(cache: Path) -> None:
     trained = [records["architectures"][0] for _, records in rows(cache)]
     between = min(row.init_nlc for row in trained), sum(row.init_nlc for row in trained) / 2
