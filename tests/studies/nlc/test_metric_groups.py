@@ -12,6 +12,7 @@ from distnlc import plugins
 from distnlc.metrics.groups import GROUPS, measured_by
 from distnlc.plugins import Family, Work
 from distnlc.records import Records, columns_of
+from distnlc.spec import SpecError
 from distnlc.studies import resolve
 from distnlc.studies.nlc import unit as nlc
 from distnlc.studies.nlc.cost import rows as expected_rows
@@ -124,3 +125,8 @@ def test_a_filter_by_what_a_family_s_networks_lack_skips_them() -> None:
     spec = study("sampling={count: 1, family: mine, parameters: 600}", "train_if=activation_nlc below 9")
     ((row,),) = [records["architectures"] for records in done(spec)]
     assert (row.status, row.reason) == ("skipped", "not trained: activation_nlc was not measured, not below 9")
+
+
+def test_groups_are_refused_where_they_are_not_measured() -> None:
+    with pytest.raises(SpecError, match=r"metrics\.groups is measured by the kind nlc alone, but it names moments"):
+        resolve("nlc-initial-quick", ["metrics.groups=[moments]"])
