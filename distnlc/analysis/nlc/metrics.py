@@ -1,20 +1,41 @@
-"""The initial metrics that are ranked: the NLC, its competitors in the paper's section 6, simple combinations, and the
-user's own.
+"""The initial metrics that are ranked: the NLC, its competitors in the paper's section 6, simple combinations, those of
+the spec's groups, and the user's own, with depth, width and parameter count as what they have to beat.
 
-Labels, scales and costs are those of the rows; of the user's own metrics, those of the table `measurements`, so that a
-study is ranked where the plug-ins are not. `smallest_rate` is no metric here: it takes an epoch of the optimizer,
-and sets the range of rates that the error comes from.
+Labels, scales and costs are those of the rows; of the metrics of groups and of the user's own, those of the table
+`measurements`, so that a study is ranked where the plug-ins are not. `smallest_rate` is no metric here: it takes an
+epoch of the optimizer, and sets the range of rates that the error comes from.
 """
 
 import numpy as np
 import pandas as pd
 
 from distnlc.analysis.nlc.parts import Part
-from distnlc.analysis.statistics.ranking import Metric, Ranking, rank
+from distnlc.analysis.statistics.ranking import Ranking, rank
+from distnlc.analysis.statistics.shared_rows import Metric
 from distnlc.records import INITIAL, quantities
 from distnlc.studies.nlc.records import ArchitectureRow
 
 INPUTS, LABELS, NOTHING = "inputs", "inputs and labels", "nothing"
+CONTROLS = {"depth": False, "width": True, "parameters": True}
+"""column -> whether its logarithm counts: what partial correlations are given"""
+EXPECTED = {
+    "gradient_norm": -1,
+    "snip": -1,
+    "grasp": -1,
+    "fisher": -1,
+    "synflow": -1,
+    "jacobian_covariance": -1,
+    "naswot": -1,
+    "layerwise_naswot": -1,
+    "zen_score": -1,
+    "ntk_condition_number": 1,
+    "chi": 1,
+    "gradient_scale": 1,
+    "init_probability_jacobian": 1,
+    "init_transitions": 1,
+    "scaling_imbalance": 1,
+}
+"""metric of a group -> whether high values should mean high errors (1) or low ones (-1), by those who propose it"""
 COLUMNS = quantities(ArchitectureRow)
 
 
@@ -39,6 +60,8 @@ METRICS = (
     _metric("init_local_lipschitz", INPUTS),
     _metric("init_cosine_correlation", INPUTS, expected=-1),
     DEPTH,
+    _metric("width", NOTHING, expected=0),
+    _metric("parameters", NOTHING, expected=0),
     _metric("activation_nlc", NOTHING),
     _metric("activation_linear_error", NOTHING),
 )
@@ -67,32 +90,35 @@ def rank_metrics(part: Part, measurements: pd.DataFrame | None = None) -> Rankin
         (*METRICS, *own),
         combinations=COMBINATIONS,
         against=NLC,
-        controls={"depth": False, "width": True},
+        controls=CONTROLS,
         excluded=excluded,
     )
 
 
 def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFrame, list[Metric]]:
-    """The rows with columns for the user's own metrics, and these metrics. What value means a high error is unknown."""
+    """The rows with columns for the metrics of `measurements`, and these metrics.
+
+    One that has the name of a metric here (the depth, which a family's architectures have only there) fills its column.
+    What value of a user's own means a high error is unknown.
+    """
     initial = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(rows["unit_id"])]
     taken = {metric.name for metric in (*METRICS, *COMBINATIONS)}
+    known = {metric.columns[0] for metric in METRICS}
     found = []
     for name, values in initial.groupby("name"):
-        label = str(values["label"].iloc[0])
+        by_unit, label = values.set_index("unit_id"), str(values["label"].iloc[0])
+        measured, seconds = (rows["unit_id"].map(by_unit[source]) for source in ("value", "seconds"))
+        if name in known:
+            rows = rows.assign(**{str(name): measured.combine_first(rows[name])})
+            continue
         columns = f"own {name}", f"own {name}: seconds"
-        by_unit = values.set_index("unit_id")
-        rows = rows.assign(
-            **{
-                column: rows["unit_id"].map(by_unit[source])
-                for column, source in zip(columns, ("value", "seconds"), strict=True)
-            }
-        )
+        rows = rows.assign(**dict(zip(columns, (measured, seconds), strict=True)))
         found.append(
             Metric(
                 name=f"{label} ({name})" if label in taken else label,
                 columns=columns[:1],
                 log=bool(values["log"].iloc[0]),
-                expected=0,
+                expected=EXPECTED.get(str(name), 0),
                 data=LABELS,
                 cost=columns[1:],
             )

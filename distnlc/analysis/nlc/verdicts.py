@@ -14,7 +14,7 @@ from distnlc.analysis.nlc.sweeps import sweep_of
 from distnlc.analysis.statistics.coefficients import Estimate
 from distnlc.analysis.statistics.correlations import LEVEL
 from distnlc.analysis.statistics.prediction import COVERAGE, FAR, Prediction
-from distnlc.analysis.statistics.ranking import Ranked, Ranking
+from distnlc.analysis.statistics.ranking import AFFORDABLE, ALL, PAIR, Ranked, Ranking
 from distnlc.analysis.statistics.reliability import Ceiling
 from distnlc.analysis.tables import Tables
 from distnlc.records import INITIAL, MEASUREMENTS, missing_values
@@ -23,6 +23,7 @@ from distnlc.records import INITIAL, MEASUREMENTS, missing_values
 def verdicts(part: Part, ranking: Ranking, tables: Tables) -> list[str]:
     """The answer for one part."""
     said = [_leader(part, ranking), *_lacking(part, ranking), _predicted(part, ranking), _related(part, ranking)]
+    said += _models(part, ranking)
     if ranking.unranked:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in ranking.unranked.items())
         said.append(f"not ranked are {reasons}.")
@@ -76,8 +77,8 @@ def _lacking(part: Part, ranking: Ranking) -> list[str]:
 
 
 def _predicted(part: Part, ranking: Ranking) -> str:
-    nlc = ranking.of(NLC)
-    best, removed = min(ranking.rows, key=_off_by), nlc.prediction.absolute_removed
+    nlc, given = ranking.of(NLC), [row for row in ranking.rows if row.metric.name not in (ALL, PAIR)]
+    best, removed = min(given, key=_off_by), nlc.prediction.absolute_removed
     return (
         f"from the NLC alone the {part.error_name} of an architecture is predicted to within "
         f"{100 * nlc.prediction.mean_absolute_error:.1f} percentage points on average, "
@@ -92,6 +93,35 @@ def _predicted(part: Part, ranking: Ranking) -> str:
     )
 
 
+def _models(part: Part, ranking: Ranking) -> list[str]:
+    """How well the models predict that choose by the errors themselves."""
+    together, pair = ranking.model(ALL), ranking.model(PAIR)
+    said = []
+    if together is not None:
+        said.append(
+            f"from all metrics together, by ridge regression, the {part.error_name} is predicted to within "
+            f"{_points(together)} points, {_beside(together)} the NLC alone ({_tail(together.prediction)})."
+        )
+    if pair is not None:
+        names = " and ".join(metric.name for metric in ranking.pair)
+        said.append(
+            f"the best pair of metrics that take at most {AFFORDABLE:.0%} of the training is {names}; "
+            f"{ranking.pair_again:.0%} of the resampled studies choose the same. A pair chosen that way predicts to "
+            f"within {_points(pair)} points, {_beside(pair)} the NLC alone ({_tail(pair.prediction)})."
+        )
+    return said
+
+
+def _points(row: Ranked) -> str:
+    value, low, high = (100 * each for each in row.off_by)
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _beside(row: Ranked) -> str:
+    _, low, high = row.off_by_more
+    return "closer than" if high < 0 else "farther off than" if low > 0 else "within chance as close as"
+
+
 def _tail(prediction: Prediction) -> str:
     """What a mean error hides: `27% are off by more than 10 points, ...`."""
     return (
@@ -102,8 +132,8 @@ def _tail(prediction: Prediction) -> str:
 
 
 def _related(part: Part, ranking: Ranking) -> str:
-    """How many different metrics go with the error at all."""
-    different = [row for row in ranking.single if row.metric.name not in ranking.repeated]
+    """How many different metrics go with the error at all, those that stand apart too."""
+    different = [row for row in (*ranking.single, *ranking.apart) if row.metric.name not in ranking.repeated]
     told = [row for row in different if row.spearman.q < 1 - LEVEL]
     against = [row.metric.name for row in told if row.spearman.value * row.metric.expected < 0]
     repeated = "; ".join(f"{name} and {first} are one test" for name, first in ranking.repeated.items())

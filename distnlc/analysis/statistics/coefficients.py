@@ -13,8 +13,11 @@ from scipy import stats
 
 from distnlc.analysis.statistics import refitting, resampling
 from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.learning import Learned
 
 NAN = float("nan")
+OF_PAIRS = 500
+"""resamples of Kendall's coefficient, which takes all pairs of rows in each"""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Estimate:
     p: float = NAN
     """two-sided; of a combination that of `refitting`"""
     q: float = NAN
-    """p controlled for the number of different metrics ranked; none of a combination"""
+    """p controlled for the number of different metrics ranked (`controlled`); none of a combination"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +57,20 @@ def firsts_of(xs: Floats) -> list[int]:
 
 def of_metrics(
     names: Sequence[str],
-    firsts: Sequence[int],
     controls: Mapping[str, Floats],
     weights: resampling.Counts,
     xs: Floats,
     y: Floats,
 ) -> list[Coefficients]:
-    """The coefficients of all metrics. firsts: as `firsts_of`; controls: name -> (n,), which no metric of it gets."""
+    """The coefficients of all metrics, without q. controls: name -> (n,), which no metric of that name gets."""
 
-    def resampled(moments: resampling.Moments) -> Floats:
-        return resampling.coefficients(resampling.resampled(moments, weights, xs, y))
+    def resampled(moments: resampling.Moments, count: int | None = None) -> Floats:
+        return resampling.coefficients(resampling.resampled(moments, weights[:count], xs, y))
 
     ranks = resampled(resampling.spearman)
-    pearson = _estimates([tuple(stats.pearsonr(x, y)) for x in xs], resampled(resampling.pearson), firsts)
-    spearman = _estimates([tuple(stats.spearmanr(x, y)) for x in xs], ranks, firsts)
-    kendall = _estimates([tuple(stats.kendalltau(x, y)) for x in xs], resampled(resampling.kendall), firsts)
+    pearson = _estimates([tuple(stats.pearsonr(x, y)) for x in xs], resampled(resampling.pearson))
+    spearman = _estimates([tuple(stats.spearmanr(x, y)) for x in xs], ranks)
+    kendall = _estimates([tuple(stats.kendalltau(x, y)) for x in xs], resampled(resampling.kendall, OF_PAIRS))
     given, partly = [(NAN, NAN)] * len(xs), np.empty(ranks.shape)
     for alone in {name if name in controls else "" for name in names}:
         own = [place for place, name in enumerate(names) if (name if name in controls else "") == alone]
@@ -77,24 +79,34 @@ def of_metrics(
         partly[own] = resampling.coefficients(resampling.resampled(moments, weights, xs[own], y))
         for place in own:
             given[place] = partial_correlation(xs[place], y, others)
-    partial = _estimates(given, partly, firsts)
+    partial = _estimates(given, partly)
     return [
         Coefficients(pearson=r, spearman=rho, kendall=tau, partial=rest, values=x, resampled=drawn)
         for r, rho, tau, rest, x, drawn in zip(pearson, spearman, kendall, partial, xs, ranks, strict=True)
     ]
 
 
-def _estimates(found: list[tuple[float, float]], resampled: Floats, firsts: Sequence[int]) -> list[Estimate]:
+def _estimates(found: list[tuple[float, float]], resampled: Floats) -> list[Estimate]:
     """Estimates from (coefficient, p) of each metric and its coefficients in all resamples, (m, resamples)."""
-    p = np.array([p for _, p in found])
-    q, tested = np.full(p.size, np.nan), ~np.isnan(p) & (np.arange(p.size) == firsts)
-    if tested.any():
-        # Benjamini and Hochberg: of the metrics with q below 0.05, at most 5% are expected to be there by chance.
-        q[tested] = stats.false_discovery_control(p[tested])
     return [
-        Estimate(float(value), *resampling.interval(values), float(p), float(q[first]))
-        for (value, p), values, first in zip(found, resampled, firsts, strict=True)
+        Estimate(float(value), *resampling.interval(values), float(p))
+        for (value, p), values in zip(found, resampled, strict=True)
     ]
+
+
+def controlled(p: Sequence[float], firsts: Sequence[int]) -> Floats:
+    """The q of each p (m,): among metrics of q below 0.05, at most 5% are expected to be there by chance.
+
+    By Benjamini and Hochberg (1995), over different metrics only (firsts: as `firsts_of`). Their proof covers tests
+    that depend on each other positively; Benjamini and Yekutieli's (2001) covers any, for p that are four times smaller
+    with 30 metrics. Metrics of the same networks go together with both signs, which the first is known to bear
+    (Reiner-Benaim, Biometrical Journal 49, 2007), and `analysis/calibration.py` counts it for the metrics at hand.
+    """
+    values, firsts = np.asarray(p, dtype=np.float64), np.asarray(firsts)
+    q, tested = np.full(values.size, np.nan), ~np.isnan(values) & (np.arange(values.size) == firsts)
+    if tested.any():
+        q[tested] = stats.false_discovery_control(values[tested])
+    return q[firsts]
 
 
 def of_combination(columns: Floats, y: Floats, weights: resampling.Counts) -> Coefficients:
@@ -111,6 +123,22 @@ def of_combination(columns: Floats, y: Floats, weights: resampling.Counts) -> Co
         kendall=Estimate(),
         partial=Estimate(),
         values=predicted,
+        resampled=resampled[1],
+    )
+
+
+def of_learned(learned: Learned, y: Floats, weights: resampling.Counts) -> Coefficients:
+    """The coefficients of what was learned with these weights."""
+    p = refitting.share_at_least(learned.permuted, learned.errors)
+    values = [float(each[0]) for each in refitting.correlations(learned.permuted[:1], y[None])]
+    resampled = refitting.of_copies(learned.resampled, y, weights[: len(learned.resampled)])
+    pearson, spearman = (Estimate(values[i], *resampling.interval(resampled[i]), p[i]) for i in range(2))
+    return Coefficients(
+        pearson=pearson,
+        spearman=spearman,
+        kendall=Estimate(),
+        partial=Estimate(),
+        values=learned.permuted[0],
         resampled=resampled[1],
     )
 

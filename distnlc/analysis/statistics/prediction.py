@@ -1,8 +1,8 @@
 """How good will a network be, told from an initial metric: a monotone curve, its errors, and an interval.
 
-In: a metric and an error with one value per architecture (or several metrics, which least squares first joins
-into one). Out: a `Prediction`, which gives the expected error of new architectures with a 90% interval, and says
-how far it is off on architectures that it has not seen (10-fold cross-validation, repeated 5 times).
+In: a metric and an error with one value per architecture (or several metrics, which least squares or another model
+first joins into one). Out: a `Prediction`, which gives the expected error of new architectures with a 90% interval, and
+says how far it is off on architectures that it has not seen (10-fold cross-validation, repeated 5 times).
 
 The curve is an isotonic regression (scipy), straight between the architectures and flat beyond them. The error need
 not rise with the NLC below 1 to 2, but on the five parts of the preset paper-small a smoothing spline (scipy, its
@@ -29,6 +29,8 @@ FAR = 0.1
 
 Curve = Callable[[Floats], Floats]
 """columns (m, p) -> predicted errors (m,)"""
+Join = Callable[[Floats, Floats], Curve]
+"""columns (n, p) and errors (n,) -> a score of columns that rises with the error"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class Prediction:
     """reason -> rows without a usable metric or error"""
     out_of_fold: Floats
     """(n,) every row's error as predicted without it, mean over the repeats"""
+    off: Floats
+    """(n,) by which these predictions are off, mean over the repeats"""
     mean_absolute_error: float
     """out of fold; a fraction, as the errors are"""
     far_off: float
@@ -95,11 +99,12 @@ class Prediction:
         return predicted, np.clip(low[self.n - place], 0, 1), np.clip(high[place - 1], 0, 1)
 
 
-def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
+def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool, join: Join | None = None) -> Prediction:
     """The curve from the metric x, (n,), or joined metrics, (n, p), to the error y, (n,).
 
     log_x: metrics are taken by their logarithms: where they are joined, and where the curve runs straight between
-    two architectures. Rows without a usable value are left out and counted.
+    two architectures. Rows without a usable value are left out and counted. join: how several metrics are joined,
+    by default by least squares.
     Raises ValueError if the shapes differ or fewer than 3 rows are left.
     """
     given, errors = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -115,7 +120,8 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
     n = errors.size
 
     owned = np.array([fold_of == fold for fold_of in folds(n) for fold in range(fold_of.max() + 1)])
-    *fold_curves, curve = _curves(columns, errors, np.vstack([~owned, np.ones((1, n), dtype=bool)]))
+    parts = np.vstack([~owned, np.ones((1, n), dtype=bool)])
+    *fold_curves, curve = _curves(columns, errors, parts, join or least_squares)
     guesses, medians = np.empty((REPEATS, n)), np.empty((REPEATS, n))
     rising, count = np.argsort(errors, kind="stable"), len(owned) // REPEATS
     for place, (own, fold_curve) in enumerate(zip(owned, fold_curves, strict=True)):
@@ -127,6 +133,7 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_x: bool) -> Prediction:
         n_in=given.shape[0],
         left_out=left_out,
         out_of_fold=guesses.mean(axis=0),
+        off=off.mean(axis=0),
         mean_absolute_error=float(off.mean()),
         far_off=float((off > FAR).mean()),
         farthest_off=float(off.max()),
@@ -147,15 +154,15 @@ def folds(n: int) -> Iterator[NDArray[np.int64]]:
         yield generator.permutation(n) % min(FOLDS, n)
 
 
-def join(columns: Floats, y: Floats) -> Curve:
+def least_squares(columns: Floats, y: Floats) -> Curve:
     """Least squares from columns (n, p) and a constant to y (n,); a function of columns (m, p)."""
     slopes, *_ = np.linalg.lstsq(_with_constant(columns), y)
     return lambda new: _with_constant(new) @ slopes
 
 
-def _curves(columns: Floats, y: Floats, parts: NDArray[np.bool_]) -> list[Curve]:
+def _curves(columns: Floats, y: Floats, parts: NDArray[np.bool_], join: Join) -> list[Curve]:
     """For each part (k, n) of the rows the isotonic regression of y (n,) on the one column, rising or falling as their
-    rank correlation; several columns (n, p) are joined by least squares first."""
+    rank correlation; several columns (n, p) are joined first."""
     if columns.shape[1] > 1:
         return [_isotonic(join(columns[part], y[part]), columns[part], y[part]) for part in parts]
     directions, *_ = resampling.spearman(parts.astype(np.float32), columns.T, y)

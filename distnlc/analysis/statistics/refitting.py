@@ -42,11 +42,22 @@ def prediction_matrix(columns: Floats) -> Floats:
 
 def permutation_p(matrix: Floats, y: Floats) -> tuple[float, float]:
     """The p-values of Pearson's and Spearman's correlation of matrix @ y with y; nan where y or it does not vary."""
-    generator = np.random.default_rng(SEED)
-    order = np.tile(np.arange(y.size), (PERMUTATIONS + 1, 1))
-    order[1:] = generator.permuted(order[1:], axis=1)
-    predicted, ranks = y[order] @ matrix.T, stats.rankdata(y)
-    found = _pearson(predicted, y[order]), _pearson(stats.rankdata(predicted, axis=1), ranks[order])
+    shuffled = y[permutations(y.size)]
+    return share_at_least(shuffled @ matrix.T, shuffled)
+
+
+def permutations(n: int) -> NDArray[np.int64]:
+    """(PERMUTATIONS + 1, n) orders of n rows, the given one first."""
+    order = np.tile(np.arange(n), (PERMUTATIONS + 1, 1))
+    order[1:] = np.random.default_rng(SEED).permuted(order[1:], axis=1)
+    return order
+
+
+def share_at_least(predicted: Floats, y: Floats) -> tuple[float, float]:
+    """The p of Pearson's and Spearman's correlation: in which share of the rows of both, (k, n), the two agree at least
+    as well as in the first; nan where one of them does not vary in that.
+    """
+    found = correlations(predicted, y)
     # Permutations that change nothing count, whatever the last digit of their sums.
     p = [float(np.mean(values >= values[0] - 1e-12)) if np.isfinite(values[0]) else float("nan") for values in found]
     return p[0], p[1]
@@ -66,9 +77,14 @@ def resampled(columns: Floats, y: Floats, weights: Counts) -> tuple[Floats, Floa
             own = fold_of == fold
             without = whole - products[own].T @ drawn[own]
             predicted[own] += design[own] @ _solved(without) / REPEATS
+    return of_copies(predicted.T, y, weights)
+
+
+def of_copies(predicted: Floats, y: Floats, weights: Counts) -> tuple[Floats, Floats]:
+    """Pearson's and Spearman's correlation of predictions (b, n) and y (n,), rows as often as weights (b, n) say."""
     order = np.tile(np.arange(y.size), len(weights))
     rows = np.repeat(order, weights.ravel().astype(np.int64)).reshape(weights.shape)
-    return correlations(np.take_along_axis(predicted.T, rows, axis=1), y[rows])
+    return correlations(np.take_along_axis(predicted, rows, axis=1), y[rows])
 
 
 def least_squares(design: Floats, y: Floats, weights: Counts) -> Floats:

@@ -6,8 +6,8 @@ added up over strata, being in the units of x and y; with weights w (the counts)
 
     Pearson   c = sum w (x - mean)(y - mean), vx and vy alike
     partial   the same after least squares on controls was subtracted (Schur complement of the covariance matrix)
-    Spearman  Pearson of the mid-ranks; with X_ij = sign(x_i - x_j) a row's rank minus the mean rank is (X w)_i / 2
-    Kendall   tau-b: c = w' (X * Y) w, vx = N^2 - sum over groups of equal x (their number)^2
+    Spearman  Pearson of the mid-ranks; a row's rank minus the mean rank is (drawn rows below it - those above it) / 2
+    Kendall   tau-b: c = w' (X * Y) w with X_ij = sign(x_i - x_j), vx = N^2 - sum over groups of equal x (number)^2
 
 All coefficients and metrics share the resamples, so that a difference of two coefficients has an interval too; they
 are those of `correlations.bootstrap_interval`. Matrix products do the work, in blocks: memory stays bounded.
@@ -102,16 +102,14 @@ def partial_on(controls: Floats) -> Moments:
 
 def spearman(weights: Counts, xs: Floats, y: Floats) -> Triple:
     """Triples of mid-ranks as fractions of the number of rows, so that strata count by their size when added up."""
-    c, vx, vy = np.zeros((len(xs), len(weights))), np.zeros((len(xs), len(weights))), np.zeros((1, len(weights)))
-    for columns in _column_blocks(y.size):
-        drawn = weights[:, columns]
-        ranks_y = weights @ _signs(y, columns)
-        vy[0] += _dots(ranks_y, ranks_y * drawn)
-        ranks_y *= drawn
-        for row, x in enumerate(xs):
-            ranks_x = weights @ _signs(x, columns)
-            c[row] += _dots(ranks_x, ranks_y)
-            vx[row] += _dots(ranks_x, ranks_x * drawn)
+    ranks_y = _centred_ranks(weights, y)
+    vy = _dots(ranks_y, ranks_y * weights)[None]
+    ranks_y *= weights
+    c, vx = np.empty((len(xs), len(weights))), np.empty((len(xs), len(weights)))
+    for row, x in enumerate(xs):
+        ranks_x = _centred_ranks(weights, x)
+        c[row] = _dots(ranks_x, ranks_y)
+        vx[row] = _dots(ranks_x, ranks_x * weights)
     size = (2 * _totals(weights)) ** 2
     return c / size, vx / size, vy / size
 
@@ -162,9 +160,24 @@ def _signs(x: Floats, columns: slice) -> NDArray[np.float32]:
     return np.sign(x[columns] - x[:, None]).astype(np.float32)
 
 
+def _centred_ranks(weights: Counts, x: Floats) -> Counts:
+    """(resamples, n) the drawn rows below each row minus those above it: twice its mid-rank minus the mean rank."""
+    order, starts = _groups(x)
+    counts = np.add.reduceat(weights[:, order], starts, axis=1)
+    upto = counts.cumsum(axis=1, dtype=np.float32)
+    ranks = np.empty_like(weights)
+    ranks[:, order] = np.repeat(2 * upto - counts - upto[:, -1:], np.diff(starts, append=x.size), axis=1)
+    return ranks
+
+
+def _groups(x: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order of x (n,), and where in it groups of equal values begin."""
+    order = np.argsort(x, kind="stable")
+    return order, np.flatnonzero(np.diff(x[order], prepend=-np.inf) != 0)
+
+
 def _untied_pairs(weights: Counts, x: Floats) -> Floats:
     """(resamples,) ordered pairs of drawn rows that differ in x."""
-    order = np.argsort(x, kind="stable")
-    starts = np.flatnonzero(np.diff(x[order], prepend=-np.inf) != 0)
+    order, starts = _groups(x)
     tied = np.add.reduceat(weights[:, order], starts, axis=1)
     return _totals(weights) ** 2 - _dots(tied, tied)

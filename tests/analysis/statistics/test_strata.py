@@ -9,7 +9,7 @@ from scipy import stats
 
 from distnlc.analysis.nlc.metrics import BIAS, NLC, rank_metrics
 from distnlc.analysis.statistics.coefficients import partial_correlation
-from distnlc.analysis.statistics.ranking import Metric
+from distnlc.analysis.statistics.shared_rows import Metric
 from distnlc.analysis.statistics.strata import strata
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.analysis.statistics.test_ranking import drawn, part_of
