@@ -48,7 +48,13 @@ def initial_probability_jacobian(
 @undisturbed()
 @torch.no_grad()
 def initial_transitions(
-    network: Network, inputs: Tensor, labels: Tensor, *, batch_size: int = 250, seed: int = 0
+    network: Network,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    batch_size: int = 250,
+    ellipses: int = ELLIPSES,
+    seed: int = 0,
 ) -> float:
     """Return the mean number of transitions along an ellipse through three datapoints of three classes.
 
@@ -61,7 +67,7 @@ def initial_transitions(
     frozen = freeze_statistics(function, module, batch)
     check_points_apart(measurable(frozen), batch, batch_size, "the number of transitions")
     counts = []
-    for number in range(ELLIPSES):
+    for number in range(ellipses):
         points = ellipse(inputs[_three_classes(labels, derive_seed("metrics", seed, "ellipse", number))])(SAMPLES)
         changes = changes_along(frozen, module, points.split(BATCH), zero=True)
         counts.append(sum(int(each.sum()) for each in changes.closed().values()))

@@ -1,0 +1,113 @@
+"""How much is measured of a large network, so that it takes minutes on two cores and less than 4 GiB.
+
+In: the network, its inputs, and what a study would do: all points, its batches. Out: the same, or less of it, with a
+note. One pass forward is counted, its floating-point operations and the bytes that it keeps for the way back,
+so that what is measured depends on the network alone, never on how fast the machine is. On a GPU nothing is cut.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from distnlc.metrics.initial_sensitivity import ELLIPSES, SAMPLES
+from distnlc.metrics.measurable import Network
+from distnlc.metrics.spec import MetricsSpec
+from distnlc.metrics.zero_cost import POINTS
+
+OPERATIONS = 4e12
+"""of all passes together: two cores do 2e10 to 4e10 a second in float64"""
+KEPT = 2**29
+"""bytes of one batch's way back; what differentiates twice keeps three times as much"""
+FEWEST = 32
+"""points of a batch, and batches' points in all"""
+BACK = 3
+"""passes that one there and back takes"""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What is measured."""
+
+    points: int
+    batch_size: int
+    nlc_batches: int
+    ellipses: int
+    note: str | None = None
+    """what is less than in a study"""
+
+
+def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsSpec) -> Effort:
+    """As a study would, or as much as OPERATIONS and KEPT allow. inputs: (points, d_in...) in the network's type."""
+    whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES)
+    if inputs.device.type != "cpu" or len(inputs) <= FEWEST:
+        return whole
+    operations, kept = _one_pass(network, inputs[:2])
+    fitting = int(KEPT / max(kept, 1))
+    size = min(whole.batch_size, max(FEWEST, fitting))
+    passes = OPERATIONS / max(operations, 1)
+    if size == whole.batch_size and sum(passes_of(whole).values()) <= passes:
+        return whole
+    # A quarter each for the Jacobian, for the passes through all points, and for the ellipses.
+    points = int(min(whole.points, max(passes / 4 / (BACK + 1), FEWEST)))
+    points = max(points // size, 1) * size if points < whole.points else points
+    batches = int(min(whole.nlc_batches, max(passes / 4 / BACK / size, FEWEST / size, 1)))
+    ellipses = int(min(ELLIPSES, max(passes / 4 / SAMPLES, 1)))
+    cut = {
+        f"{points:,} of {whole.points:,} points": points < whole.points,
+        f"batches of {size}, not of {whole.batch_size}": size < whole.batch_size,
+        f"{batches} of {whole.nlc_batches} batches for the NLC": batches < whole.nlc_batches,
+        f"{ellipses} of {ELLIPSES} ellipses": ellipses < ELLIPSES,
+    }
+    note = "measured on less, since the network is large: " + ", ".join(said for said, less in cut.items() if less)
+    return Effort(points, size, batches, ellipses, note)
+
+
+def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
+    """Forward passes of single points that each measurement is worth, by the name under which it begins."""
+    proxies = {
+        **dict.fromkeys(("gradient_norm", "snip", "fisher", "synflow"), POINTS * BACK),
+        "grasp": POINTS * BACK,
+        "jacobian_covariance": POINTS * outputs,
+        "naswot": POINTS,
+        "layerwise_naswot": POINTS,
+        "zen_score": 2 * POINTS,
+        "ntk_condition_number": 2 * POINTS * outputs * BACK,
+    }
+    return {
+        "jacobian_seconds": effort.nlc_batches * effort.batch_size * BACK,
+        "outputs_seconds": effort.points,
+        "gradients_seconds": effort.points * BACK,
+        "cosines_seconds": min(4 * effort.batch_size, effort.points),
+        "moments": 2 * effort.batch_size,
+        "gradients": BACK * effort.batch_size,
+        "class_jacobian": effort.batch_size * 2 * outputs,
+        "ellipse_transitions": effort.ellipses * SAMPLES,
+        "imbalance": POINTS * BACK,
+        **proxies,
+    }
+
+
+def _one_pass(network: Network, pair: Tensor) -> tuple[float, float]:
+    """Floating-point operations, and bytes kept for the way back, of one point; parameters are not counted."""
+    own = set[int]()
+    if isinstance(network, nn.Module):
+        own = {each.untyped_storage().data_ptr() for each in network.parameters()}
+    kept = dict[int, int]()
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    points = pair.detach().clone().requires_grad_()
+    with (
+        torch.enable_grad(),
+        FlopCounterMode(display=False) as counter,
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        network(points)
+    size = sum(count for place, count in kept.items() if place not in own)
+    return counter.get_total_flops() / len(pair), size / len(pair)
