@@ -24,7 +24,9 @@ KEPT = 2**29
 FEWEST = 32
 """points of a batch, and batches' points in all"""
 BACK = 3
-"""passes that one there and back takes"""
+"""passes forward that one there and back takes"""
+WEIGHED = 900
+"""operations that a way back to all weights is worth for each of them, since it waits for memory"""
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,20 @@ class Effort:
     batch_size: int
     nlc_batches: int
     ellipses: int
+    of_weights: float
+    """passes forward of a point that a way back to all weights is worth"""
     note: str | None = None
     """what is less than in a study"""
 
 
 def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsSpec) -> Effort:
     """As a study would, or as much as OPERATIONS and KEPT allow. inputs: (points, d_in...) in the network's type."""
-    whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES)
+    operations, kept = _one_pass(network, inputs[:2])
+    weights = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else 0
+    of_weights = WEIGHED * weights / max(operations, 1)
+    whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES, of_weights)
     if inputs.device.type != "cpu" or len(inputs) <= FEWEST:
         return whole
-    operations, kept = _one_pass(network, inputs[:2])
     fitting = int(KEPT / max(kept, 1))
     size = min(whole.batch_size, max(FEWEST, fitting))
     passes = OPERATIONS / max(operations, 1)
@@ -62,18 +68,18 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
         f"{ellipses} of {ELLIPSES} ellipses": ellipses < ELLIPSES,
     }
     note = "measured on less, since the network is large: " + ", ".join(said for said, less in cut.items() if less)
-    return Effort(points, size, batches, ellipses, note)
+    return Effort(points, size, batches, ellipses, of_weights, note)
 
 
 def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
     """Forward passes of single points that each measurement is worth, by the name under which it begins."""
     proxies = {
-        **dict.fromkeys(("gradient_norm", "snip", "fisher", "synflow"), POINTS * BACK),
-        "grasp": POINTS * BACK,
+        **dict.fromkeys(("gradient_norm", "snip", "fisher", "synflow"), POINTS * BACK + 3 * effort.of_weights),
+        "grasp": POINTS * BACK + 8 * effort.of_weights,
         "jacobian_covariance": POINTS * outputs,
         "naswot": POINTS,
         "layerwise_naswot": POINTS,
-        "zen_score": 2 * POINTS,
+        "zen_score": 2 * POINTS + 12 * effort.of_weights,
         "ntk_condition_number": 2 * POINTS * outputs * BACK,
     }
     return {
@@ -85,7 +91,7 @@ def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
         "gradients": BACK * effort.batch_size,
         "class_jacobian": effort.batch_size * 2 * outputs,
         "ellipse_transitions": effort.ellipses * SAMPLES,
-        "imbalance": POINTS * BACK,
+        "imbalance": 32 * (BACK + effort.of_weights),
         **proxies,
     }
 
