@@ -17,7 +17,7 @@ from traceback import extract_tb
 import torch
 from torch import Tensor, nn
 
-from distnlc.measuring.effort import effort_for, passes_of
+from distnlc.measuring.effort import FEWEST, effort_for, passes_of
 from distnlc.measuring.result import Measured, Row
 from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
@@ -84,20 +84,21 @@ def measure_network(
     """
     spec, notes, reasons = spec or MetricsSpec(), list[str](), dict[str, str]()
     size = checked_batch_size(inputs, batch_size)
+    few = min(size, FEWEST)
     if len(inputs) < 2 or not bool(inputs.isfinite().all()):
         raise ValueError(f"inputs must be at least 2 points of finite numbers, found {shown(inputs)}")
     try:
-        given, function = _in_type(network, inputs[:size].double())
+        given, function = _in_type(network, inputs[:few].double())
         inputs = inputs.double()
     except _TypeRefusedError as reason:
-        given, function = _in_type(network, inputs[:size].float())
+        given, function = _in_type(network, inputs[:few].float())
         inputs = inputs.float()
         notes.append(f"measured in float32, where rounding hides small changes; in float64 {reason}")
     notes += _differences(network, inputs.dtype)
-    outputs = _outputs(function, inputs[:size])
+    effort = effort_for(given, inputs, size, spec)
+    outputs = _outputs(function, inputs[: effort.batch_size])
     if labels is not None:
         labels = _checked_labels(labels.to(inputs.device), len(inputs), outputs)
-    effort = effort_for(given, inputs, size, spec)
     if effort.note:
         notes.append(effort.note)
     if effort.points < len(inputs):

@@ -27,7 +27,10 @@ GROUPS: Mapping[str, str] = {
     "test": "sensitivity on the test part, as the network is",
 }
 """group -> what a table says above it, in their order"""
-COLUMNS = ("value", "percentile", "median", "alone", "seconds")
+COLUMNS = {"value": "value", "percentile": "rank %", "median": "median", "alone": "alone", "seconds": "s"}
+"""field -> what it is called in a table"""
+
+SMALL = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,9 @@ class Measured:
         lines = [f"{size}{shape} inputs, {self.outputs} outputs; on {self.points:,} points", "", *self._lines(), ""]
         if self.reference is not None:
             of = self.reference
-            lines.append(f"percentile and median: of {of.networks} architectures of {of.title} in {of.study}")
+            lines.append(
+                f"rank % (how many have less) and median: of {of.networks} architectures of {of.title} in {of.study}"
+            )
         if self.prediction is not None:
             lines += [*self.prediction.sentences(), "alone: the error that this metric alone predicts"]
         for reason, labels in self.missing().items():
@@ -136,8 +141,8 @@ class Measured:
     def _lines(self) -> list[str]:
         """The table, with a line above each group."""
         shown = [row for group in GROUPS for row in self.rows if row.group == group and row.value is not None]
-        cells = [[row.label, *(_number(getattr(row, column)) for column in COLUMNS)] for row in shown]
-        head, *lines = aligned(["metric", *COLUMNS], cells).splitlines()
+        cells = [[row.label, *(_number(getattr(row, field)) for field in COLUMNS)] for row in shown]
+        head, *lines = aligned(["metric", *COLUMNS.values()], cells).splitlines()
         found, before = [head], ""
         for row, line in zip(shown, lines, strict=True):
             if row.group != before:
@@ -148,6 +153,7 @@ class Measured:
 
 
 def _number(value: float | None) -> float | int | None:
-    """Whole numbers without an exponent."""
-    whole = value is not None and math.isfinite(value) and float(value).is_integer() and abs(value) < 1e12
-    return int(value) if whole and value is not None else value
+    """Whole numbers without an exponent, small ones in two digits, so that a line has eighty columns."""
+    if value is not None and math.isfinite(value) and float(value).is_integer() and abs(value) < 1e12:
+        return int(value)
+    return float(f"{value:.2g}") if value is not None and abs(value) < SMALL else value
