@@ -27,6 +27,8 @@ BACK = 3
 """passes forward that one there and back takes"""
 WEIGHED = 900
 """operations that a way back to all weights is worth for each of them, since it waits for memory"""
+CUT = ("jacobian_seconds", "outputs_seconds", "gradients_seconds", "cosines_seconds", "ellipse_transitions")
+"""what is measured on less; the rest takes one batch"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
     fitting = int(KEPT / max(kept, 1))
     size = min(whole.batch_size, max(FEWEST, fitting))
     passes = OPERATIONS / max(operations, 1)
-    if size == whole.batch_size and sum(passes_of(whole).values()) <= passes:
+    wanted = passes_of(whole)
+    if size == whole.batch_size and sum(wanted[name] for name in CUT) <= passes:
         return whole
     # A quarter each for the Jacobian, for the passes through all points, and for the ellipses.
     points = int(min(whole.points, max(passes / 4 / (BACK + 1), FEWEST)))
@@ -67,7 +70,8 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
         f"{batches} of {whole.nlc_batches} batches for the NLC": batches < whole.nlc_batches,
         f"{ellipses} of {ELLIPSES} ellipses": ellipses < ELLIPSES,
     }
-    note = "measured on less, since the network is large: " + ", ".join(said for said, less in cut.items() if less)
+    less = ", ".join(said for said, is_less in cut.items() if is_less)
+    note = f"measured on less, since the network is large: {less}" if less else None
     return Effort(points, size, batches, ellipses, of_weights, note)
 
 
