@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from distnlc.metrics.initial_sensitivity import ELLIPSES, SAMPLES
+from distnlc.metrics.initial_sensitivity import BATCH, ELLIPSES, SAMPLES
 from distnlc.metrics.measurable import Network
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.zero_cost import POINTS
@@ -41,6 +41,8 @@ class Effort:
     ellipses: int
     of_weights: float
     """passes forward of a point that a way back to all weights is worth"""
+    at_a_time: int = BATCH
+    """points of an ellipse that go through the network together"""
     note: str | None = None
     """what is less than in a study"""
 
@@ -72,7 +74,7 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
     }
     less = ", ".join(said for said, is_less in cut.items() if is_less)
     note = f"measured on less, since the network is large: {less}" if less else None
-    return Effort(points, size, batches, ellipses, of_weights, note)
+    return Effort(points, size, batches, ellipses, of_weights, min(BATCH, max(FEWEST, fitting)), note)
 
 
 def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:

@@ -122,6 +122,7 @@ def measure_network(
         Given(
             *(given, inputs, labels, float(measured["init_loss_scale"]), effort.batch_size, seed),
             ellipses=effort.ellipses,
+            at_a_time=effort.at_a_time,
         ),
         unit_id="",
         begun=begun,

@@ -23,7 +23,7 @@ from torch import Tensor
 from distnlc.metrics.extra import said
 from distnlc.metrics.gradient_summary import gradient_summary
 from distnlc.metrics.groups import GROUPS, Measured
-from distnlc.metrics.initial_sensitivity import ELLIPSES, initial_probability_jacobian, initial_transitions
+from distnlc.metrics.initial_sensitivity import BATCH, ELLIPSES, initial_probability_jacobian, initial_transitions
 from distnlc.metrics.measurable import Network, UnmeasurableError, of_device
 from distnlc.metrics.normalized_sensitivity import batch_sensitivity
 from distnlc.metrics.scaling import scaling_imbalance
@@ -56,6 +56,8 @@ class Given:
     """of the network"""
     ellipses: int = ELLIPSES
     """along which transitions are counted"""
+    at_a_time: int = BATCH
+    """points of an ellipse that go through the network together"""
 
 
 def measure_groups(
@@ -127,6 +129,7 @@ def ellipse_transitions(given: Given) -> Sequence[float]:
         *(given.network, given.inputs, given.labels),
         batch_size=given.batch_size,
         ellipses=given.ellipses,
+        at_a_time=given.at_a_time,
         seed=given.seed,
     )
     return (found,)

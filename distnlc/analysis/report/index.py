@@ -46,7 +46,8 @@ def places(folders: Sequence[str]) -> list[str]:
     """A name for each folder's report: its own, numbered where two have the same."""
     found = list[str]()
     for folder in folders:
-        name = re.sub(r"[^\w-]+", "-", store.place_of(folder).where("study.yaml").split("/")[-2]).strip("-") or "study"
+        own = folder.rstrip("/").rpartition("/")[2] if "://" in folder else Path(folder).resolve().name
+        name = re.sub(r"[^\w-]+", "-", own).strip("-") or "study"
         others = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", other) is not None for other in found)
         found.append(f"{name}-{others + 1}" if others else name)
     return found
