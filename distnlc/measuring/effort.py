@@ -6,7 +6,7 @@ so that what is measured depends on the network alone, never on how fast the mac
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -49,18 +49,21 @@ class Effort:
 
 def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsSpec) -> Effort:
     """As a study would, or as much as OPERATIONS and KEPT allow. inputs: (points, d_in...) in the network's type."""
-    operations, kept = _one_pass(network, inputs[:2])
     weights = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else 0
-    of_weights = WEIGHED * weights / max(operations, 1)
-    whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES, of_weights)
+    whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES, WEIGHED / 2)
     if inputs.device.type != "cpu" or len(inputs) <= FEWEST:
         return whole
-    fitting = int(KEPT / max(kept, 1))
+    fitting = int(KEPT / max(_kept(network, inputs[:2]), 1))
     size = min(whole.batch_size, max(FEWEST, fitting))
-    passes = OPERATIONS / max(operations, 1)
     wanted = passes_of(whole)
-    if size == whole.batch_size and sum(wanted[name] for name in CUT) <= passes:
+    every = sum(wanted[name] for name in CUT)
+    # At most one multiplication and addition for each weight at each place of the input: then all can be afforded.
+    if weights and size == whole.batch_size and every * 2 * weights * inputs[0].numel() <= OPERATIONS:
         return whole
+    operations = max(_operations(network, inputs[:2]), 1)
+    passes, of_weights = OPERATIONS / operations, WEIGHED * weights / operations
+    if size == whole.batch_size and every <= passes:
+        return replace(whole, of_weights=of_weights)
     # A quarter each for the Jacobian, for the passes through all points, and for the ellipses.
     points = int(min(whole.points, max(passes / 4 / (BACK + 1), FEWEST)))
     points = max(points // size, 1) * size if points < whole.points else points
@@ -102,8 +105,15 @@ def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
     }
 
 
-def _one_pass(network: Network, pair: Tensor) -> tuple[float, float]:
-    """Floating-point operations, and bytes kept for the way back, of one point; parameters are not counted."""
+def _operations(network: Network, pair: Tensor) -> float:
+    """Floating-point operations of one point's pass forward. (The counter takes two seconds to be imported.)"""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(pair)
+    return counter.get_total_flops() / len(pair)
+
+
+def _kept(network: Network, pair: Tensor) -> float:
+    """Bytes that one point's pass keeps for the way back; parameters are not counted."""
     own = set[int]()
     if isinstance(network, nn.Module):
         own = {each.untyped_storage().data_ptr() for each in network.parameters()}
@@ -115,11 +125,6 @@ def _one_pass(network: Network, pair: Tensor) -> tuple[float, float]:
         return tensor
 
     points = pair.detach().clone().requires_grad_()
-    with (
-        torch.enable_grad(),
-        FlopCounterMode(display=False) as counter,
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-    ):
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(points)
-    size = sum(count for place, count in kept.items() if place not in own)
-    return counter.get_total_flops() / len(pair), size / len(pair)
+    return sum(count for place, count in kept.items() if place not in own) / len(pair)
