@@ -13,6 +13,7 @@ import pytest
 from distnlc import analysis
 from distnlc.analysis.nlc import expectation
 from distnlc.analysis.nlc.expectation import find_part
+from distnlc.analysis.sensitivity import neighbours as neighbours_of
 from distnlc.analysis.statistics.prediction import fit
 from distnlc.measuring.tested import JACOBIAN, TRANSITIONS
 from distnlc.measuring.user import make_network, read_points
@@ -205,6 +206,26 @@ def test_class_probabilities_are_measured_at_initialization_and_as_they_are_on_t
     assert found["init_transitions"] == pytest.approx(initial)
     assert found["init_probability_jacobian"] > 0
     assert found.keys() - values(measured(*words, "--seed", 1)).keys() == {*JACOBIAN, *TRANSITIONS}
+
+
+def test_on_a_dataset_of_the_example_trained_networks_stand_beside(
+    monkeypatch: pytest.MonkeyPatch, finished: Path
+) -> None:
+    """The user's file stands for MNIST's, which nobody has here."""
+    words = "own_networks:images", "--data", "images.npz", "--reference", finished, "--sensitivity"
+    assert measured(*words)["neighbours"] == []
+    everything = neighbours_of.fitted_networks
+    monkeypatch.setattr(neighbours_of, "fitted_networks", lambda _: everything("mnist"))
+    found = measured(*words)
+    others = everything("mnist")["probability_jacobian"]
+    row = row_of(found, "probability_jacobian")
+    assert (row["median"], row["count"]) == (pytest.approx(others.median()), len(others))
+    assert row["percentile"] == pytest.approx(100 * (others < row["value"]).mean())
+    assert row_of(found, "probability_jacobian_points")["percentile"] is None
+    assert [set(each) >= {"test_accuracy", "gap", "width"} for each in found["neighbours"]] == [True] * 5
+    assert "the norm of a Jacobian goes with the inputs' scale" in found["notes"][-1]
+    said = distnlc("measure", *words).out
+    assert "trained networks of the sensitivity example that are about as sensitive:\nactivation  width  depth" in said
 
 
 def test_what_a_network_lacks_to_have_these_is_said(finished: Path) -> None:
