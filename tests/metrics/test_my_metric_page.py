@@ -23,6 +23,6 @@ def test_the_page_s_metric_is_ranked_on_networks_built_again(capsys: pytest.Capt
     assert all(0 <= value <= 1 for value in names["values"])
     assert re.search(r"^spread of the outputs' directions +-?[\d.]+ \[", said, re.MULTILINE)
     assert re.search(r"^initial NLC +-?[\d.]+ \[", said, re.MULTILINE)
-    row = names["rows"].iloc[3]
+    row = names["rows"].to_dict("records")[3]
     bias = distnlc.output_bias(names["network_of"](row), names["inputs"])
     assert bias == pytest.approx(row["init_bias"], rel=1e-6), "they are the networks that were trained"
