@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from distnlc import analysis
+from distnlc.analysis.statistics import refitting
 
 FOLDER = Path(__file__).parents[2] / "analysis"
 
@@ -21,6 +22,14 @@ def test_which_metric(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     text = said(monkeypatch, capsys, "which_metric.py", two_datasets)
     assert "waveform-noise (SGD), 60 architectures, test error:" in text
     assert len(re.findall(r"^ +initial NLC +0\.\d\d \+0\.00 \[\+0\.00, \+0\.00\]", text, re.MULTILINE)) == 2
+
+
+def test_calibration(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], two_datasets: Path) -> None:
+    monkeypatch.setattr(refitting, "PERMUTATIONS", 19)
+    text = said(monkeypatch, capsys, "calibration.py", two_datasets, 2)
+    assert "waveform-noise (SGD), 60 architectures, " in text
+    assert len(re.findall(r"^  a random metric, spearman: q below 0.05: \d of 2, ", text, re.MULTILINE)) == 2
+    assert len(re.findall(r"^  errors dealt out anew, ", text, re.MULTILINE)) == 6
 
 
 def test_who_generalizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

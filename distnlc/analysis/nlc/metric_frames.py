@@ -22,6 +22,8 @@ from distnlc.analysis.statistics.strata import Within, strata
 
 COMPETITORS = 2
 """how many metrics stand beside the NLC within each stratum"""
+OF_ALL = 500
+"""resamples where all metrics stand within strata"""
 SIGNS = {1: "high", -1: "low", 0: "not said"}
 THIRDS = ("1st", "2nd", "3rd")
 
@@ -92,7 +94,7 @@ def at_equal(part: Part, ranking: Ranking) -> pd.DataFrame:
     single = ranking.single
     xs = np.array([row.values for row in single])
     rows = {row.metric.name: {"all": _estimate(row.spearman)} for row in single}
-    for kind, found in strata(xs, _errors(part, ranking), _properties(ranking)).items():
+    for kind, found in strata(xs, _errors(part, ranking), _properties(ranking), OF_ALL).items():
         for row, within in zip(single, found[-1].metrics, strict=True):
             rows[row.metric.name][f"at equal {kind}"] = bracketed(*within.spearman)
     return _frame(rows)

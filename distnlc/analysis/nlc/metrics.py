@@ -11,7 +11,7 @@ import pandas as pd
 
 from distnlc.analysis.nlc.parts import Part
 from distnlc.analysis.statistics.ranking import Ranking, rank
-from distnlc.analysis.statistics.shared_rows import Metric
+from distnlc.analysis.statistics.shared_rows import Metric, Shared, shared_rows
 from distnlc.records import INITIAL, quantities
 from distnlc.studies.nlc.records import ArchitectureRow
 
@@ -79,20 +79,35 @@ COMBINATIONS = (
 
 
 def rank_metrics(part: Part, measurements: pd.DataFrame | None = None) -> Ranking:
-    """All metrics of a part, those of the user's own in the table `measurements` too. Raises TooFewRowsError."""
-    rows, own = with_derived(part.rows), list[Metric]()
-    if measurements is not None:
-        rows, own = with_own(rows, measurements)
-    excluded = part.left_out(part.error) | {f"{part.error_name} not measured": rows[part.error].isna()}
+    """All metrics of a part, those of the table `measurements` too. Raises TooFewRowsError."""
+    rows, metrics = all_metrics(part, measurements)
     return rank(
         rows,
         part.error,
-        (*METRICS, *own),
+        metrics,
         combinations=COMBINATIONS,
         against=NLC,
         controls=CONTROLS,
-        excluded=excluded,
+        excluded=_excluded(part),
     )
+
+
+def compared(part: Part, measurements: pd.DataFrame | None = None) -> tuple[Shared, list[Metric]]:
+    """The rows on which `rank_metrics` compares, and all metrics."""
+    rows, metrics = all_metrics(part, measurements)
+    return shared_rows(rows, part.error, metrics, COMBINATIONS, _excluded(part)), metrics
+
+
+def all_metrics(part: Part, measurements: pd.DataFrame | None) -> tuple[pd.DataFrame, list[Metric]]:
+    """The part's rows with the columns of all metrics, and these metrics."""
+    rows, own = with_derived(part.rows), list[Metric]()
+    if measurements is not None:
+        rows, own = with_own(rows, measurements)
+    return rows, [*METRICS, *own]
+
+
+def _excluded(part: Part) -> "dict[str, pd.Series[bool]]":
+    return part.left_out(part.error) | {f"{part.error_name} not measured": part.rows[part.error].isna()}
 
 
 def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFrame, list[Metric]]:
@@ -104,15 +119,15 @@ def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFra
     initial = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(rows["unit_id"])]
     taken = {metric.name for metric in (*METRICS, *COMBINATIONS)}
     known = {metric.columns[0] for metric in METRICS}
-    found = []
+    found, added = list[Metric](), dict[str, "pd.Series[float]"]()
     for name, values in initial.groupby("name"):
         by_unit, label = values.set_index("unit_id"), str(values["label"].iloc[0])
         measured, seconds = (rows["unit_id"].map(by_unit[source]) for source in ("value", "seconds"))
         if name in known:
-            rows = rows.assign(**{str(name): measured.combine_first(rows[name])})
+            added[str(name)] = measured.combine_first(rows[str(name)])
             continue
         columns = f"own {name}", f"own {name}: seconds"
-        rows = rows.assign(**dict(zip(columns, (measured, seconds), strict=True)))
+        added |= zip(columns, (measured, seconds), strict=True)
         found.append(
             Metric(
                 name=f"{label} ({name})" if label in taken else label,
@@ -124,7 +139,8 @@ def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFra
             )
         )
         taken.add(found[-1].name)
-    return rows, found
+    kept = rows.drop(columns=[name for name in added if name in rows])
+    return pd.concat([kept, pd.DataFrame(added, index=rows.index)], axis=1), found
 
 
 def with_derived(rows: pd.DataFrame) -> pd.DataFrame:

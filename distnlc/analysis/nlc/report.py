@@ -1,6 +1,15 @@
 """The report of an NLC study: its answers, figures, tables and explorer."""
 
-from distnlc.analysis.nlc import best_metric, figure1, figure5, figure7, figure8, saving
+from distnlc.analysis.nlc import (
+    best_metric,
+    figure1,
+    figure5,
+    figure7,
+    figure8,
+    metric_maps,
+    saving,
+    saving_by_metric,
+)
 from distnlc.analysis.nlc.answers import answers
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
@@ -71,7 +80,14 @@ NUMBERED = (
 
 REPORT = Report(
     answers,
-    figures=(*NUMBERED, saving.FIGURE, *SHIPPED_FIGURES),
+    figures=(
+        *NUMBERED,
+        metric_maps.PARTS,
+        metric_maps.REDUNDANCY,
+        saving.FIGURE,
+        saving_by_metric.FIGURE,
+        *SHIPPED_FIGURES,
+    ),
     tables=(*SHIPPED_TABLES[:2], best_metric.TABLE, *SHIPPED_TABLES[2:]),
     points=POINTS,
 )

@@ -43,7 +43,7 @@ def agreement(rankings: Mapping[str, Ranking]) -> list[str]:
         and all(rows[name].spearman.low * rows[name].spearman.high > 0 for rows in found.values())
     ]
     said = [
-        f"in all {len(found)} parts {len(steady)} of {len(shared)} metrics go with the error in one direction, with "
+        f"In all {len(found)} parts {len(steady)} of {len(shared)} metrics go with the error in one direction, with "
         f"intervals without 0{': ' + ', '.join(steady) if steady else ''}."
     ]
     alike = {}
@@ -55,7 +55,7 @@ def agreement(rankings: Mapping[str, Ranking]) -> list[str]:
     if alike:
         (one, other), lowest = min(alike.items(), key=lambda item: item[1])
         said.append(
-            f"the orders of the metrics by |Spearman| agree between two parts with a rank correlation of "
+            f"The orders of the metrics by |Spearman| agree between two parts with a rank correlation of "
             f"{np.mean(list(alike.values())):.2f} on average, least ({lowest:.2f}) between {one} and {other}."
         )
     return said

@@ -102,11 +102,12 @@ def controlled(p: Sequence[float], firsts: Sequence[int]) -> Floats:
     with 30 metrics. Metrics of the same networks go together with both signs, which the first is known to bear
     (Reiner-Benaim, Biometrical Journal 49, 2007), and `analysis/calibration.py` counts it for the metrics at hand.
     """
-    values, firsts = np.asarray(p, dtype=np.float64), np.asarray(firsts)
-    q, tested = np.full(values.size, np.nan), ~np.isnan(values) & (np.arange(values.size) == firsts)
+    values, first_of = np.asarray(p, dtype=np.float64), np.asarray(firsts, dtype=np.int64)
+    q, tested = np.full(values.size, np.nan), ~np.isnan(values) & (np.arange(values.size) == first_of)
     if tested.any():
         q[tested] = stats.false_discovery_control(values[tested])
-    return q[firsts]
+    spread: Floats = q[first_of]
+    return spread
 
 
 def of_combination(columns: Floats, y: Floats, weights: resampling.Counts) -> Coefficients:
@@ -129,7 +130,7 @@ def of_combination(columns: Floats, y: Floats, weights: resampling.Counts) -> Co
 
 def of_learned(learned: Learned, y: Floats, weights: resampling.Counts) -> Coefficients:
     """The coefficients of what was learned with these weights."""
-    p = refitting.share_at_least(learned.permuted, learned.errors)
+    p = refitting.share_at_least(learned.permuted, y)
     values = [float(each[0]) for each in refitting.correlations(learned.permuted[:1], y[None])]
     resampled = refitting.of_copies(learned.resampled, y, weights[: len(learned.resampled)])
     pearson, spearman = (Estimate(values[i], *resampling.interval(resampled[i]), p[i]) for i in range(2))

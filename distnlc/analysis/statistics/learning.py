@@ -79,10 +79,8 @@ def pair_of(allowed: NDArray[np.bool_]) -> Learner:
 class Learned:
     """Predictions of every row by what was learned without its fold."""
 
-    errors: Floats
-    """(PERMUTATIONS + 1, n) permutations of the error, the given order first"""
     permuted: Floats
-    """the predictions of these"""
+    """(PERMUTATIONS + 1, n) of each of `refitting.permutations` of the error"""
     resampled: Floats
     """(RELEARNED, n)"""
     used: NDArray[np.bool_]
@@ -103,7 +101,7 @@ def learn(columns: Floats, y: Floats, weights: Counts, learner: Learner) -> Lear
     used = _fit(standard, y[None], learner).slopes[0] != 0
     whole = next(_resampled_moments(standard, y, drawn, np.full(y.size, NO_FOLD)))[1]
     again = ((_solved(whole, learner).slopes != 0) == used).all(axis=1)
-    return Learned(shuffled, permuted, resampled, used, float(again.mean()))
+    return Learned(permuted, resampled, used, float(again.mean()))
 
 
 def joined_by(learner: Learner) -> Join:

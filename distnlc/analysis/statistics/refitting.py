@@ -42,8 +42,7 @@ def prediction_matrix(columns: Floats) -> Floats:
 
 def permutation_p(matrix: Floats, y: Floats) -> tuple[float, float]:
     """The p-values of Pearson's and Spearman's correlation of matrix @ y with y; nan where y or it does not vary."""
-    shuffled = y[permutations(y.size)]
-    return share_at_least(shuffled @ matrix.T, shuffled)
+    return share_at_least(y[permutations(y.size)] @ matrix.T, y)
 
 
 def permutations(n: int) -> NDArray[np.int64]:
@@ -54,10 +53,13 @@ def permutations(n: int) -> NDArray[np.int64]:
 
 
 def share_at_least(predicted: Floats, y: Floats) -> tuple[float, float]:
-    """The p of Pearson's and Spearman's correlation: in which share of the rows of both, (k, n), the two agree at least
+    """The p of Pearson's and Spearman's correlation of predictions with the permutations of y (n,) that they are of.
+
+    predicted: (PERMUTATIONS + 1, n), in the order of `permutations`. The p is the share in which the two agree at least
     as well as in the first; nan where one of them does not vary in that.
     """
-    found = correlations(predicted, y)
+    orders, ranks = permutations(y.size), stats.rankdata(y)
+    found = _pearson(predicted, y[orders]), _pearson(stats.rankdata(predicted, axis=1), ranks[orders])
     # Permutations that change nothing count, whatever the last digit of their sums.
     p = [float(np.mean(values >= values[0] - 1e-12)) if np.isfinite(values[0]) else float("nan") for values in found]
     return p[0], p[1]

@@ -163,11 +163,15 @@ def _signs(x: Floats, columns: slice) -> NDArray[np.float32]:
 def _centred_ranks(weights: Counts, x: Floats) -> Counts:
     """(resamples, n) the drawn rows below each row minus those above it: twice its mid-rank minus the mean rank."""
     order, starts = _groups(x)
-    counts = np.add.reduceat(weights[:, order], starts, axis=1)
-    upto = counts.cumsum(axis=1, dtype=np.float32)
-    ranks = np.empty_like(weights)
-    ranks[:, order] = np.repeat(2 * upto - counts - upto[:, -1:], np.diff(starts, append=x.size), axis=1)
-    return ranks
+    counts = np.add.reduceat(weights.take(order, axis=1), starts, axis=1)
+    ranks = counts.cumsum(axis=1, dtype=np.float32)
+    total = ranks[:, -1:].copy()
+    ranks *= 2
+    ranks -= counts
+    ranks -= total
+    group = np.empty(x.size, dtype=np.int64)
+    group[order] = np.repeat(np.arange(starts.size), np.diff(starts, append=x.size))
+    return ranks.take(group, axis=1)
 
 
 def _groups(x: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

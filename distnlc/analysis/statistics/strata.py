@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from distnlc.analysis.statistics import resampling
-from distnlc.analysis.statistics.correlations import Floats
+from distnlc.analysis.statistics.correlations import RESAMPLES, Floats
 from distnlc.analysis.statistics.resampling import Triple
 
 ENOUGH = 8
@@ -38,20 +38,23 @@ class Stratum:
     """in the order of xs"""
 
 
-def strata(xs: Floats, y: Floats, properties: Mapping[str, ArrayLike]) -> dict[str, list[Stratum]]:
+def strata(
+    xs: Floats, y: Floats, properties: Mapping[str, ArrayLike], count: int = RESAMPLES
+) -> dict[str, list[Stratum]]:
     """Property -> its strata, the small ones pooled, and last all of them pooled.
 
-    xs: (m, n) metrics, in the scale in which they are correlated; y: (n,); properties: name -> (n,) texts.
+    xs: (m, n) metrics, in the scale in which they are correlated; y: (n,); properties: name -> (n,) texts; count: of
+    the resamples.
     """
-    return {name: _of_property(np.asarray(values, dtype=str), xs, y) for name, values in properties.items()}
+    return {name: _of_property(np.asarray(values, dtype=str), xs, y, count) for name, values in properties.items()}
 
 
-def _of_property(names: np.ndarray, xs: Floats, y: Floats) -> list[Stratum]:
+def _of_property(names: np.ndarray, xs: Floats, y: Floats, count: int) -> list[Stratum]:
     sizes, triples = dict[str, int](), dict[str, tuple[Triple, Triple]]()
     for seed, name in enumerate(np.unique(names)):
         own = names == name
         sizes[str(name)] = int(own.sum())
-        triples[str(name)] = _triples(xs[:, own], y[own], seed)
+        triples[str(name)] = _triples(xs[:, own], y[own], seed, count)
     alone = [name for name, size in sizes.items() if size >= ENOUGH]
     small = [name for name in sizes if name not in alone]
     rows = {name: [name] for name in alone}
@@ -65,10 +68,10 @@ def _of_property(names: np.ndarray, xs: Floats, y: Floats) -> list[Stratum]:
     ]
 
 
-def _triples(xs: Floats, y: Floats, seed: int) -> tuple[Triple, Triple]:
+def _triples(xs: Floats, y: Floats, seed: int, count: int) -> tuple[Triple, Triple]:
     """Triples of Pearson and Spearman: all rows first, then every resample; strata must not share their draws."""
     everything = np.ones((1, y.size), dtype=np.float32)
-    weights = np.concatenate([everything, resampling.resamples(y.size, seed)])
+    weights = np.concatenate([everything, resampling.resamples(y.size, seed)[:count]])
     pearson, spearman = (
         resampling.resampled(moments, weights, xs, y) for moments in (resampling.pearson, resampling.spearman)
     )

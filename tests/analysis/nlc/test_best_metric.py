@@ -38,9 +38,17 @@ def ranking(tables: Tables) -> Ranking:
 
 def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(table: Table) -> None:
     headings = [heading for heading, _ in table.sections]
-    assert [heading.partition(":")[0] for heading in headings] == ["CIFAR10 (SGD)"] * 3 + ["waveform-noise (SGD)"] * 4
-    assert headings[3] == "waveform-noise (SGD): 40 of 40 architectures, none left out"
-    assert headings[5:] == ["waveform-noise (SGD): within strata", "waveform-noise (SGD): noise ceiling"]
+    assert [heading.partition(":")[0] for heading in headings] == [
+        *(["CIFAR10 (SGD)"] * 4 + ["waveform-noise (SGD)"] * 5),
+        "All parts side by side",
+    ]
+    assert headings[4] == "waveform-noise (SGD): 40 of 40 architectures, none left out"
+    assert [heading.partition(": ")[2] for heading in headings[5:9]] == [
+        "other correlations",
+        "among architectures that are alike, Spearman",
+        "within strata",
+        "noise ceiling",
+    ]
     for _, frame in table.sections:
         assert frame.map(lambda cell: isinstance(cell, str)).all(axis=None)
     assert any("MNIST (SGD): 5 rows" in remark for remark in table.all_remarks)
@@ -51,7 +59,7 @@ def test_every_part_has_its_metrics_its_strata_and_where_it_can_its_ceiling(tabl
 
 
 def test_numbers_are_those_of_the_ranking(ranking: Ranking, table: Table) -> None:
-    frame = pd.concat([table.sections[3][1], table.sections[4][1]], axis=1)
+    frame = pd.concat([table.sections[4][1], table.sections[5][1]], axis=1)
     assert list(frame.index) == [row.metric.name for row in ranking.rows]
     for row in ranking.rows:
         shown = frame.loc[row.metric.name]
@@ -62,7 +70,10 @@ def test_numbers_are_those_of_the_ranking(ranking: Ranking, table: Table) -> Non
             assert shown["q (Spearman)"] == f"p = {row.spearman.p:.2g}"
             assert shown["Kendall"] == shown["q (Kendall)"] == shown["partial"] == "–"
         assert shown["off by over 10"] == f"{row.prediction.far_off:.0%}"
-        assert shown["off by, points"] == f"{100 * row.prediction.mean_absolute_error:.1f}"
+        off_by = [f"{100 * value:.1f}" for value in row.off_by]
+        assert shown["off by, points"] == f"{off_by[0]} [{off_by[1]}, {off_by[2]}]"
+        assert off_by[0] == f"{100 * row.prediction.mean_absolute_error:.1f}"
+        assert shown["the worst by"] == f"{100 * row.prediction.farthest_off:.0f}"
         # Both initializations have the same errors here, so the ceiling is 1.
         assert shown["of the ceiling"] == f"{abs(row.pearson.value):.0%}"
     assert frame.loc["depth", "cost"] == "none"
@@ -77,8 +88,19 @@ def test_the_remarks_answer_the_question(ranking: Ranking, table: Table) -> None
     low, high = other.behind[1:]
     assert f"[{low:+.2f}, {high:+.2f}]" in first
     assert "percentage points on average" in second
-    assert "of the 9 different metrics are related to the test error at q < 0.05" in third
+    assert "of the 10 different metrics are related to the test error at q < 0.05" in third
     assert "(linear region and initial NLC are one test)" in third  # so are the invented rows
+
+
+def test_every_property_has_the_metrics_among_architectures_that_have_it_alike(ranking: Ranking, table: Table) -> None:
+    frame = table.sections[6][1]
+    assert list(frame.index) == [row.metric.name for row in ranking.single]
+    assert list(frame.columns) == [
+        "all",
+        *(f"at equal {each}" for each in ("normalization", "activation", "skip connections", "depth")),
+    ]
+    depths = [name for kind, name in table.sections[7][1].index if kind == "depth"]
+    assert [name.split(" (")[0] for name in depths] == ["1st third", "2nd third", "3rd third", "pooled over all"]
 
 
 def test_a_study_without_repetitions_says_which_preset_has_them() -> None:

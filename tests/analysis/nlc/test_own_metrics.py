@@ -9,9 +9,10 @@ import pytest
 from scipy import stats
 
 from distnlc.analysis.nlc import best_metric
-from distnlc.analysis.nlc.metrics import rank_metrics
+from distnlc.analysis.nlc.metrics import EXPECTED, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.tables import Tables
+from distnlc.metrics.groups import GROUPS, measured_by
 from distnlc.records import MeasurementRow
 from distnlc.studies.nlc.records import ArchitectureRow
 from tests.helpers.synthetic import realistic_rows, tables_of
@@ -41,7 +42,7 @@ def test_its_correlation_scale_and_cost_are_those_of_its_values_before_training(
     initial = tables.measurements.query("stage == 'initial'")
     expected = stats.spearmanr(initial["value"], [row.test_error for row in ROWS])
     assert mine.spearman.value == pytest.approx(expected.statistic)
-    assert ranking.rows[0] is mine
+    assert ranking.single[0] is mine
     assert mine.metric.log
     pearson = stats.pearsonr(np.log(initial["value"]), [row.test_error for row in ROWS])
     assert mine.pearson.value == pytest.approx(pearson.statistic)
@@ -54,7 +55,7 @@ def test_it_stands_in_the_table_and_in_its_remarks() -> None:
     assert frame.loc["my metric", "high error"] == "not said, log"
     assert frame.loc["my metric", "data used"] == "inputs and labels"
     assert any(
-        "of 11 metrics, my metric has the largest |Spearman| with test error" in each for each in table.all_remarks
+        "of 12 metrics, my metric has the largest |Spearman| with test error" in each for each in table.all_remarks
     )
 
 
@@ -89,6 +90,25 @@ def test_architectures_of_a_family_are_ranked_though_they_have_no_depth_and_widt
         assert row.partial.value == pytest.approx(row.pearson.value)
     table = best_metric.tabulate(tables)
     assert table.sections[0][0].startswith("waveform-noise, mine (SGD): 30 of 30 architectures")
+
+
+def test_a_size_that_a_family_has_only_in_the_table_is_the_column_s_and_no_second_metric() -> None:
+    neutral: dict[str, Any] = {"depth": 0, "width": 0, "activation": "mine", "normalization": "none"}
+    tables = with_measurements(
+        [replace(row, **neutral, skip_strength=0.0) for row in ROWS], name="depth", label="depth"
+    )
+    ranking = rank_metrics(parts_of(tables.architectures)[0], tables.measurements)
+    (depth,) = [row for row in ranking.single if "depth" in row.metric.name]
+    initial = tables.measurements.query("stage == 'initial'")
+    assert depth.values == pytest.approx(initial["value"].to_numpy())
+
+
+def test_what_its_proposers_expect_of_a_metric_of_a_group_is_known() -> None:
+    tables = with_measurements(ROWS, name="snip", label="SNIP")
+    frame = best_metric.tabulate(tables).sections[0][1]
+    assert frame.loc["SNIP", "high error"] == "low, log"
+    assert any("SNIP against the expected direction" in each for each in best_metric.tabulate(tables).all_remarks)
+    assert set(EXPECTED) <= set(measured_by(GROUPS))
 
 
 def test_data_of_the_user_s_own_have_their_name_and_a_threshold_of_guessing() -> None:

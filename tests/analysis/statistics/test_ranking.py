@@ -128,7 +128,7 @@ def test_partial_correlation_that_is_undefined() -> None:
     assert np.isnan(partial_correlation(x[:3], y[:3], y[None, :3] ** 2)).all()
 
 
-def test_depth_is_controlled_for_width_alone(ranking: Ranking) -> None:
+def test_depth_is_controlled_for_the_others_alone(ranking: Ranking) -> None:
     used = ranking.used
     y, width, nlc = used["test_error"].to_numpy(), np.log(used[["width"]]).to_numpy().T, np.log(used["init_nlc"])
     depth = used["depth"].to_numpy(dtype=float)
@@ -155,19 +155,53 @@ def test_all_metrics_are_compared_on_the_same_rows_and_the_others_are_counted() 
         "correlation preservation missing": 1,
     }
     assert {row.values.size for row in found.rows} == {row.prediction.n for row in found.rows} == {56}
-    assert found.unranked == {"NLC of the activation function": "measured in 4 of 58"}
+    assert found.unranked == {
+        "NLC of the activation function": "measured in 4 of 58",
+        "parameters": "the same in all 56",
+    }
     measured = [row for row in rows if row.test_error is not None]
     everywhere = stats.spearmanr([row.init_nlc for row in measured], [row.test_error for row in measured]).statistic
     assert found.lacking == 2
     assert found.with_lacking == (58, pytest.approx(everywhere))
 
 
-def test_a_metric_that_many_architectures_lack_is_not_ranked_and_takes_none_from_the_others() -> None:
-    for count, ranked in ((12, True), (13, False)):
+def test_a_metric_that_many_architectures_lack_stands_apart_and_takes_none_from_the_others() -> None:
+    for count, together in ((12, True), (13, False)):
         rows = [replace(row, init_local_lipschitz=None) if row.index < count else row for row in drawn()]
         found = rank_metrics(part_of(rows))
-        assert ("local Lipschitz estimate" in found.unranked) != ranked
-        assert len(found.used) == (60 - count if ranked else 60)
+        assert [row.metric.name for row in found.apart] == ([] if together else ["local Lipschitz estimate"])
+        assert len(found.used) == (60 - count if together else 60)
+
+
+def test_a_metric_that_stands_apart_is_compared_with_the_nlc_on_the_rows_that_have_it() -> None:
+    rows = [replace(row, init_local_lipschitz=None) if row.index % 2 else row for row in drawn()]
+    found = rank_metrics(part_of(rows))
+    (apart,) = found.apart
+    having = rank_metrics(part_of([row for row in rows if row.init_local_lipschitz is not None]))
+    same = having.of(apart.metric)
+    assert apart.values.size == 30
+    for kind in ("pearson", "spearman", "kendall", "partial"):
+        one, other = getattr(apart, kind), getattr(same, kind)
+        assert (one.value, one.low, one.high, one.p) == (other.value, other.low, other.high, other.p)
+    assert apart.behind == same.behind
+    assert (apart.off_by, apart.off_by_more) == (same.off_by, same.off_by_more)
+    # its test counts among all
+    p = [row.spearman.p for row in (*found.single, apart)]
+    q = stats.false_discovery_control(p)
+    assert [row.spearman.q for row in (*found.single, apart)] == pytest.approx(q)
+
+
+def test_metrics_that_few_lack_each_but_many_together_keep_most_rows_shared() -> None:
+    """Three metrics, each missing in other 15% of the rows, would leave 55% of them."""
+    columns = ("init_local_lipschitz", "init_cosine_correlation", "init_jacobian_norm")
+    rows = [
+        replace(row, **{columns[row.index // 9]: None}) if row.index < 27 else row  # 9 of 60 each
+        for row in drawn()
+    ]
+    found = rank_metrics(part_of(rows))
+    assert len(found.used) == 51
+    assert len(found.apart) == 2
+    assert {row.values.size for row in found.apart} == {51}
 
 
 def test_a_missing_diameter_is_never_taken_for_the_smallest() -> None:
@@ -182,6 +216,28 @@ def test_a_missing_diameter_is_never_taken_for_the_smallest() -> None:
     again = rank_metrics(part_of(earlier))
     assert again.left_out == {"relative diameter missing": 1}
     assert again.of(DIAMETER).spearman == found.of(DIAMETER).spearman
+
+
+def test_the_off_by_of_a_metric_is_resampled_with_that_of_the_nlc(ranking: Ranking) -> None:
+    bias, nlc = ranking.of(BIAS).prediction.off, ranking.of(NLC).prediction.off
+    drawn_rows = [np.repeat(np.arange(60), each.astype(int)) for each in resamples(60)]
+    slow = [bias[rows].mean() - nlc[rows].mean() for rows in drawn_rows]
+    value, low, high = ranking.of(BIAS).off_by_more
+    assert value == pytest.approx(bias.mean() - nlc.mean())
+    assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
+    assert ranking.of(NLC).off_by_more == (0, 0, 0)
+    assert ranking.of(NLC).off_by[0] == pytest.approx(ranking.of(NLC).prediction.mean_absolute_error)
+
+
+def test_the_size_is_given_where_partial_correlations_are_taken() -> None:
+    generator = np.random.default_rng(4)
+    rows = [replace(row, parameters=int(generator.integers(9000, 11000))) for row in drawn()]
+    found = rank_metrics(part_of(rows))
+    used = found.used
+    controls = np.array([used["depth"], np.log(used["width"]), np.log(used["parameters"])])
+    expected = partial_correlation(np.log(used["init_nlc"]).to_numpy(), used["test_error"].to_numpy(), controls)
+    assert (found.of(NLC).partial.value, found.of(NLC).partial.p) == pytest.approx(expected)
+    assert "parameters" in {row.metric.name for row in found.single}
 
 
 def test_metrics_that_follow_each_other_are_one_test() -> None:
