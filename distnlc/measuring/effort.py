@@ -19,9 +19,9 @@ from distnlc.metrics.zero_cost import POINTS
 
 OPERATIONS = 4e12
 """of all passes together: two cores do 2e10 to 4e10 a second in float64"""
-KEPT = 2**29
+KEPT = 3 * 2**27
 """bytes of one batch's way back; what differentiates twice keeps three times as much"""
-FEWEST = 32
+FEWEST = 24
 """points of a batch, and batches' points in all"""
 BACK = 3
 """passes forward that one there and back takes"""
@@ -77,7 +77,7 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
     }
     less = ", ".join(said for said, is_less in cut.items() if is_less)
     note = f"measured on less, since the network is large: {less}" if less else None
-    return Effort(points, size, batches, ellipses, of_weights, min(BATCH, max(FEWEST, fitting)), note)
+    return Effort(points, size, batches, ellipses, of_weights, min(BATCH, max(FEWEST, fitting) // 3), note)
 
 
 def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:

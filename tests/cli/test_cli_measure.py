@@ -275,7 +275,7 @@ def test_what_overflows_is_a_word_in_json_and_predicts_nothing(finished: Path) -
         ("broken_networks:net", "waveform-noise", "cannot be imported: ModuleNotFoundError: No module named"),
         ("own_networks:number", "waveform-noise", "own_networks:number: returned int; expected"),
         ("own_networks:divides", "waveform-noise", "ZeroDivisionError: division by zero (own_networks.py, line 18)"),
-        ("own_networks:wide", "waveform-noise", "does not take a batch of 32 points of shape (40,), float32: Runtime"),
+        ("own_networks:wide", "waveform-noise", "does not take a batch of 24 points of shape (40,), float32: Runtime"),
         ("own_networks:constant", "inputs.npy", "constant with inputs.npy: the network gives the same outputs"),
         ("own_networks:mlp", "iris", "--data iris: expected waveform-noise, waveform-uci, mnist, "),
         ("own_networks:mlp", "mnist", "mnist: its files are needed and no folder is named."),
