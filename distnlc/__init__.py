@@ -8,7 +8,7 @@ from typing import Any
 
 _HOME = {
     # measuring a network, any torch module
-    "measure": "distnlc.measuring.network",
+    "measure": "distnlc.measuring.measured",
     "nlc": "distnlc.metrics.nlc",
     "output_bias": "distnlc.metrics.bias",
     "linear_region": "distnlc.metrics.region",

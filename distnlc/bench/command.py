@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
+from distnlc.bench.table import plain_table
 from distnlc.engine.executor import best_device
 from distnlc.files import write_whole
-from distnlc.measuring.table import plain_table
 from distnlc.plugins import Ref, kind_of, kinds, loaded, use_plugins
 from distnlc.sinks.console import say, terminal
 

@@ -13,19 +13,24 @@ from distnlc.sinks.console import say
 from distnlc.store import read_spec_fields
 from distnlc.studies import presets as named_studies
 
+SEVERAL = "reports"
+"""the folder of several studies' reports, in the current one"""
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="left out: the names there are")]
 
 
 def report(
-    folder: FolderArgument,
-    out: Annotated[str | None, typer.Option(help="a folder; default DIR/report")] = None,
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="study folders or s3:// addresses")],
+    out: Annotated[str | None, typer.Option(help=f"a folder; default DIR/report, of several studies {SEVERAL}")] = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Writes the HTML report with all figures and tables that the records allow."""
-    from distnlc.analysis.report import study
+    """Writes the HTML report with all figures and tables that the records allow; of several, a page leads to each."""
+    from distnlc.analysis.report import index, study
 
     use_plugins(plugin or ())
-    say(f"report: {study.write_report(folder, out=out)}")
+    if len(folders) == 1:
+        say(f"report: {study.write_report(folders[0], out=out)}")
+    else:
+        say(f"reports: {index.write_index(folders, out or SEVERAL)}")
 
 
 def figure(

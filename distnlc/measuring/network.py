@@ -1,27 +1,28 @@
-"""All initial metrics of any network: the NLC and the competitors of the paper's section 6.
+"""All initial metrics of any network: the NLC and its rivals, those of the groups, the user's own.
 
 In: a torch module or another callable (batch, d_in...) -> (batch, d_out), inputs (points, d_in...), and labels
-(points,) if there are any. Out: the metrics by their names in `ArchitectureRow`, and notes on every departure from the
-network as it was given. A copy in float64 without dropout is measured (metrics/measurable.py says how it is made): the
-metrics are those of one function, and the first steps to the ends of linear regions drown in the rounding of float32.
-Otherwise the network's mode stays as it is: batch norm in training mode is a function of batches, and is measured as
-that.
+(points,) if there are any. Out: a row for each metric, with its value or why there is none, and notes on every
+departure from the network as it was given. A copy in float64 without dropout is measured (metrics/measurable.py says
+how it is made): the metrics are those of one function, and the first steps to the ends of linear regions drown in the
+rounding of float32. Otherwise the network's mode stays as it is: batch norm in training mode is a function of batches,
+and is measured as that. Of a network that is large less is measured (effort.py), so that it takes minutes; the walks to
+the ends of linear regions and the NTK's condition number take longer, and are measured where they are asked for.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from traceback import extract_tb
 
 import torch
 from torch import Tensor, nn
 
-from distnlc.measuring.class_sensitivity import initial_class_sensitivity
+from distnlc.measuring.effort import FEWEST, effort_for, passes_of
+from distnlc.measuring.result import Measured, Row
 from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
-from distnlc.metrics.gradient_summary import GradientSummary, gradient_summary
-from distnlc.metrics.group_functions import SCALING_EFFORT
+from distnlc.metrics.group_functions import Given, measure_groups
+from distnlc.metrics.groups import GROUPS, group_of
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import (
     DROPOUTS,
@@ -35,72 +36,32 @@ from distnlc.metrics.measurable import (
     shown,
     undisturbed,
 )
-from distnlc.metrics.normalized_sensitivity import Sensitivity, batch_sensitivity
-from distnlc.metrics.scaling import scaling_imbalance
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
-from distnlc.metrics.zero_cost import Proxy, zero_cost
-from distnlc.records import INITIAL, MeasurementRow
-from distnlc.spec import MOST_SHOWN
+from distnlc.records import INITIAL, MeasurementRow, quantities
+from distnlc.spec import MOST_SHOWN, derive_seed
+from distnlc.studies.nlc.records import ArchitectureRow
 
 PACKAGE = Path(__file__).parent.parent
+COLUMNS = {
+    name: quantity
+    for name, quantity in quantities(ArchitectureRow).items()
+    if quantity.group == "initial" and name.startswith("init_")
+}
+"""name -> quantity of the metrics that need only a function, in the order of the table `architectures`"""
+WALKED = ("init_linear_region", "init_relative_diameter", "init_local_lipschitz")
+LABELLED = ("init_gradient_component", "init_gradient_length")
 _REGION = (
-    "at most datapoints rounding hides the network's changes, or the network has a kink, as where the pixels of a flat "
-    "background tie in a max-pool"
+    "is told from rounding at no datapoint, or the network has a kink there, as where the pixels of a flat background "
+    "tie in a max-pool"
 )
 HIDDEN = {
-    "init_linear_region": ("linear region", _REGION),
-    "init_relative_diameter": ("relative diameter", _REGION),
-    "init_cosine_correlation": ("correlation preservation", "inputs or outputs differ in direction by rounding alone"),
+    "init_linear_region": _REGION,
+    "init_relative_diameter": _REGION,
+    "init_cosine_correlation": "is not defined: inputs or outputs differ in direction by rounding alone",
 }
-"""metrics that have no value for some networks: what they are called, and why that is"""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The initial metrics of one network."""
-
-    metrics: dict[str, float]
-    """by their names in `ArchitectureRow`; those that could not be measured are absent"""
-    sensitivity: Sensitivity | None
-    """normalized sensitivity and effective ranks at the output, of one random batch; None if it has no value"""
-    gradients: GradientSummary | None
-    """gradient scale at the input, its growth, and what enters the last activation function, of one random batch; None
-    if it has no value"""
-    class_sensitivity: dict[str, float]
-    """initial probability Jacobian and initial transitions, by the names in class_sensitivity.py"""
-    scaling_imbalance: float | None
-    """log of the largest over the smallest gamma; None for a callable that is no module, and if it has no value"""
-    parameters: int | None
-    """None for a callable that is no module"""
-    d_out: int
-    dtype: torch.dtype
-    own: list[MeasurementRow]
-    """those that `spec.extra` names, metrics of the user's own"""
-    zero_cost: dict[str, Proxy]
-    """zero-cost proxies and sizes, by the names in catalog/zero_cost.py, each with its cost or why it is missing"""
-    notes: list[str]
-    """in plain words, what was measured otherwise or not at all, and why; but for `zero_cost`, which says it itself"""
-
-
-def measure(
-    network: Network,
-    inputs: Tensor,
-    labels: Tensor | None = None,
-    *,
-    batch_size: int = 250,
-    spec: MetricsSpec | None = None,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Return all initial metrics by their names in the table `architectures`, such as `init_nlc`.
-
-    network: (batch, d_in...) -> (batch, d_out); if it is a module, a copy of it goes to the inputs' device, and to
-    float64 if it can. inputs: (points, d_in...). labels: (points,), whole numbers in 0 ... d_out - 1; without them the
-    gradients of the loss are left out. batch_size: as in training, where batch norm makes the network a function of
-    batches. spec: how much is measured; left out, as much as in a study. Nothing that is given changes. Raises
-    ValueError for a network, inputs or labels that cannot be measured.
-    """
-    return measure_network(network, inputs, labels, batch_size=batch_size, spec=spec, seed=seed).metrics
+"""metrics that have no value for some networks, and why that is"""
+Told = Callable[[str, float], None]
 
 
 @undisturbed()
@@ -112,96 +73,124 @@ def measure_network(
     batch_size: int = 250,
     spec: MetricsSpec | None = None,
     seed: int = 0,
+    walks: bool = False,
     ntk: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Measurement:
-    """Return the same with notes on how it was measured.
+    progress: Told = lambda _, __: None,
+) -> Measured:
+    """Return all rows, compared with nothing yet; arguments as in `measured.measure`.
 
-    ntk: whether the NTK's condition number is measured, too. progress: is told the name of each zero-cost proxy before
-    it is measured.
+    progress: is told what begins, and which share of the work is done. Raises ValueError for a network, inputs or
+    labels that cannot be measured.
     """
-    spec, notes = spec or MetricsSpec(), list[str]()
+    spec, notes, reasons = spec or MetricsSpec(), list[str](), dict[str, str]()
     size = checked_batch_size(inputs, batch_size)
+    few = min(size, FEWEST)
     if len(inputs) < 2 or not bool(inputs.isfinite().all()):
         raise ValueError(f"inputs must be at least 2 points of finite numbers, found {shown(inputs)}")
     try:
-        given, function = _in_type(network, inputs[:size].double())
+        given, function = _in_type(network, inputs[:few].double())
         inputs = inputs.double()
     except _TypeRefusedError as reason:
-        given, function = _in_type(network, inputs[:size].float())
+        given, function = _in_type(network, inputs[:few].float())
         inputs = inputs.float()
         notes.append(f"measured in float32, where rounding hides small changes; in float64 {reason}")
     notes += _differences(network, inputs.dtype)
-    d_out = _outputs(function, inputs[:size])
-    if labels is None:
-        notes.append("without labels there are no gradients of the loss and no initial transitions")
-    else:
-        labels = _checked_labels(labels.to(inputs.device), len(inputs), d_out)
-    sensitivity = _sensitivity(given, inputs, size, seed, notes)
-    gradients = _gradients(given, inputs, size, seed, notes)
-    imbalance = _scaling_imbalance(given, inputs, seed, notes) if isinstance(given, nn.Module) else None
-    if spec.walk_batches and (why_not := _why_not_twice(function, inputs[:size])):
+    effort = effort_for(given, inputs, size, spec)
+    outputs = _outputs(function, inputs[: effort.batch_size])
+    if labels is not None:
+        labels = _checked_labels(labels.to(inputs.device), len(inputs), outputs)
+    if effort.note:
+        notes.append(effort.note)
+    if effort.points < len(inputs):
+        rows = torch.randperm(len(inputs), generator=_random(seed))[: effort.points].to(inputs.device)
+        inputs, labels = inputs[rows], None if labels is None else labels[rows]
+    spec = spec.model_copy(update={"nlc_batches": effort.nlc_batches} | ({} if walks else {"walk_batches": 0}))
+    if not walks:
+        reasons |= dict.fromkeys(WALKED, "takes many passes and was not asked for (walks)")
+    elif why_not := _why_not_twice(function, inputs[: effort.batch_size]):
         spec = spec.model_copy(update={"walk_batches": 0})
-        notes.append(f"no Lipschitz estimate and linear regions, which differentiate twice: {why_not}")
-    measured = measure_function(function, inputs, labels, spec, loss_scale=None, batch_size=size, seed=seed)
-    metrics = {name: float(value) for name, value in measured.items() if name.startswith("init_")}
-    notes += [f"no {what}: {why}" for name, (what, why) in HIDDEN.items() if math.isnan(metrics.get(name, 0))]
-    metrics = {name: value for name, value in metrics.items() if not (name in HIDDEN and math.isnan(value))}
-    of_classes, missing = initial_class_sensitivity(
-        given, inputs, labels, loss_scale=metrics["init_loss_scale"], batch_size=size, seed=seed
+        reasons |= dict.fromkeys(WALKED, f"differentiates twice: {why_not}")
+    if labels is None:
+        reasons |= dict.fromkeys(LABELLED, "is not defined: it needs labels")
+    begun = _Begun(passes_of(effort, outputs=outputs), progress, ntk=ntk)
+    measured = measure_function(
+        *(function, inputs, labels, spec), loss_scale=None, batch_size=effort.batch_size, seed=seed, begun=begun
     )
-    notes += missing
-    proxies = zero_cost(
-        given, inputs, labels, loss_scale=metrics["init_loss_scale"], seed=seed, ntk=ntk, progress=progress
+    groups = [group for group in GROUPS if group != "ntk" or ntk]
+    of_groups = measure_groups(
+        groups,
+        Given(
+            *(given, inputs, labels, float(measured["init_loss_scale"]), effort.batch_size, seed),
+            ellipses=effort.ellipses,
+            at_a_time=effort.at_a_time,
+        ),
+        unit_id="",
+        begun=begun,
     )
-    parameters = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None
     if isinstance(given, nn.Module):
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
+    begun("metrics of your own")
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
-    return Measurement(
-        metrics, sensitivity, gradients, of_classes, imbalance, parameters, d_out, inputs.dtype, own, proxies, notes
+    return Measured(
+        rows=(
+            *(_column(name, measured, reasons) for name in COLUMNS),
+            *(_row(row, group_of(row.name) or "own") for row in of_groups),
+            *(_row(row, "own") for row in own),
+        ),
+        parameters=sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None,
+        outputs=outputs,
+        input_shape=tuple(inputs.shape[1:]),
+        points=len(inputs),
+        batch_size=effort.batch_size,
+        dtype=dtype_name(inputs.dtype),
+        seed=seed,
+        notes=tuple(notes),
     )
 
 
-def _sensitivity(network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]) -> Sensitivity | None:
-    """That of a random batch; if there is none, a note says why."""
-    try:
-        found = batch_sensitivity(network, inputs, batch_size=batch_size, seed=seed)
-    except ValueError as reason:
-        notes.append(f"no normalized sensitivity: {reason}")
-        return None
-    if math.isnan(found.chi):
-        notes.append("no normalized sensitivity: the outputs vary by rounding alone, or the noise overflows")
-        return None
-    return found
+class _Begun:
+    """Tells what begins and which share of the work is done, by the passes that each measurement is worth."""
+
+    def __init__(self, passes: Mapping[str, float], progress: Told, *, ntk: bool) -> None:
+        self.passes = {name: count for name, count in passes.items() if ntk or name != "ntk_condition_number"}
+        self.progress, self.done = progress, 0.0
+
+    def __call__(self, name: str) -> None:
+        self.progress(name.removesuffix("_seconds").replace("_", " "), self.done / sum(self.passes.values()))
+        self.done += self.passes.get(name, 0.0)
 
 
-def _gradients(
-    network: Network, inputs: Tensor, batch_size: int, seed: int, notes: list[str]
-) -> GradientSummary | None:
-    """That of a random batch; if there is none, or no activation function, a note says why."""
-    try:
-        found = gradient_summary(network, inputs, batch_size=batch_size, seed=seed)
-    except ValueError as reason:
-        notes.append(f"no gradient scale: {reason}")
-        return None
-    if found.preactivation_spread is None:
-        notes.append("no spread before the activation: the network calls no activation function of torch's")
-    return found
+def _column(name: str, measured: Mapping[str, float], reasons: Mapping[str, str]) -> Row:
+    """The row of one of COLUMNS; infinity is a value, nan is none."""
+    one, value = COLUMNS[name], measured.get(name, math.nan)
+    missing = math.isnan(value)
+    hidden = HIDDEN.get(name, "is not defined: the outputs, or how they change, overflow")
+    return Row(
+        name=name,
+        label=one.label,
+        group="function",
+        log=one.log,
+        value=None if missing else float(value),
+        reason=(reasons.get(name) or hidden) if missing else None,
+        seconds=sum(measured.get(part, 0.0) for part in one.cost) if one.cost else None,
+    )
 
 
-def _scaling_imbalance(network: nn.Module, inputs: Tensor, seed: int, notes: list[str]) -> float | None:
-    """That of a few datapoints; if there is none, a note says why."""
-    try:
-        found = scaling_imbalance(network, inputs, seed=seed, **SCALING_EFFORT)
-    except ValueError as reason:
-        notes.append(f"no imbalance of the layers: {reason}")
-        return None
-    if math.isnan(found):
-        notes.append("no imbalance of the layers: a layer's weights are all 0, or get no gradient")
-        return None
-    return found
+def _row(row: MeasurementRow, group: str) -> Row:
+    return Row(
+        name=row.name,
+        label=row.label,
+        group=group,
+        log=row.log,
+        value=row.value,
+        reason=row.reason,
+        seconds=row.seconds,
+    )
+
+
+def _random(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed("measure", seed, "points"))
 
 
 class _TypeRefusedError(ValueError):

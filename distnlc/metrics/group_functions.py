@@ -14,7 +14,7 @@ used, since a batch takes milliseconds either way and two routes would differ in
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,8 +23,8 @@ from torch import Tensor
 from distnlc.metrics.extra import said
 from distnlc.metrics.gradient_summary import gradient_summary
 from distnlc.metrics.groups import GROUPS, Measured
-from distnlc.metrics.initial_sensitivity import initial_probability_jacobian, initial_transitions
-from distnlc.metrics.measurable import Network, of_device
+from distnlc.metrics.initial_sensitivity import BATCH, ELLIPSES, initial_probability_jacobian, initial_transitions
+from distnlc.metrics.measurable import Network, UnmeasurableError, of_device
 from distnlc.metrics.normalized_sensitivity import batch_sensitivity
 from distnlc.metrics.scaling import scaling_imbalance
 from distnlc.metrics.size import size
@@ -46,20 +46,27 @@ class Given:
     """(batch, d_in...) -> (batch, d_out), without dropout; a module, unless the user's callable is none"""
     inputs: Tensor
     """(points, d_in...), in the network's type"""
-    labels: Tensor
-    """(points,) whole numbers"""
+    labels: Tensor | None
+    """(points,) whole numbers; None: metrics that need them are missing"""
     loss_scale: float
     """c, by which the loss divides the outputs"""
     batch_size: int
     """as in training, where batch norm makes the network a function of batches"""
     seed: int
     """of the network"""
+    ellipses: int = ELLIPSES
+    """along which transitions are counted"""
+    at_a_time: int = BATCH
+    """points of an ellipse that go through the network together"""
 
 
-def measure_groups(groups: Sequence[str], given: Given, *, unit_id: str) -> list[MeasurementRow]:
-    """One row for each metric of these groups, in their order."""
+def measure_groups(
+    groups: Sequence[str], given: Given, *, unit_id: str, begun: Callable[[str], None] = lambda _: None
+) -> list[MeasurementRow]:
+    """One row for each metric of these groups, in their order. begun: is told each function's name as it begins."""
     rows = list[MeasurementRow]()
     for measured in (each for group in groups for each in GROUPS[group]):
+        begun(measured.measure.rpartition(":")[2])
         began = time.perf_counter()
         with seeded(derive_seed("metrics", given.seed, measured.measure), given.inputs.device):
             values, reason = _values(measured, given)
@@ -116,7 +123,15 @@ def class_jacobian(given: Given) -> Sequence[float]:
 
 def ellipse_transitions(given: Given) -> Sequence[float]:
     """The initial transitions."""
-    found = initial_transitions(given.network, given.inputs, given.labels, batch_size=given.batch_size, seed=given.seed)
+    if given.labels is None:
+        raise UnmeasurableError("it needs labels")
+    found = initial_transitions(
+        *(given.network, given.inputs, given.labels),
+        batch_size=given.batch_size,
+        ellipses=given.ellipses,
+        at_a_time=given.at_a_time,
+        seed=given.seed,
+    )
     return (found,)
 
 

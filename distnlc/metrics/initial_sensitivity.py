@@ -25,7 +25,7 @@ ELLIPSES = 8
 SAMPLES = 1024
 """points on each"""
 BATCH = 512
-"""points that go through the network at a time"""
+"""points that go through the network at a time, if not stated otherwise"""
 
 
 @undisturbed()
@@ -48,22 +48,30 @@ def initial_probability_jacobian(
 @undisturbed()
 @torch.no_grad()
 def initial_transitions(
-    network: Network, inputs: Tensor, labels: Tensor, *, batch_size: int = 250, seed: int = 0
+    network: Network,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    batch_size: int = 250,
+    ellipses: int = ELLIPSES,
+    at_a_time: int = BATCH,
+    seed: int = 0,
 ) -> float:
     """Return the mean number of transitions along an ellipse through three datapoints of three classes.
 
     network: a torch module whose activation functions are modules, or a layered network. inputs: (points, d_in...),
-    float32 or float64; labels: (points,) whole numbers. batch_size: as above. Raises ValueError for fewer than three
-    classes, for a network without activation modules, and for one as above.
+    float32 or float64; labels: (points,) whole numbers. batch_size: as above. at_a_time: points of an ellipse that go
+    through the network together. Raises ValueError for fewer than three classes, for a network without activation
+    modules, and for one as above.
     """
     function, module, _ = prepared(network, checked_points(inputs))
     batch = _random_batch(inputs, batch_size, seed)
     frozen = freeze_statistics(function, module, batch)
     check_points_apart(measurable(frozen), batch, batch_size, "the number of transitions")
     counts = []
-    for number in range(ELLIPSES):
+    for number in range(ellipses):
         points = ellipse(inputs[_three_classes(labels, derive_seed("metrics", seed, "ellipse", number))])(SAMPLES)
-        changes = changes_along(frozen, module, points.split(BATCH), zero=True)
+        changes = changes_along(frozen, module, points.split(at_a_time), zero=True)
         counts.append(sum(int(each.sum()) for each in changes.closed().values()))
     return sum(counts) / len(counts)
 

@@ -1,7 +1,7 @@
 """All initial metrics of one function, by the names of their columns (catalog/ says what each one is)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -29,15 +29,17 @@ def measure_function(
     loss_scale: float | None,
     batch_size: int,
     seed: int,
+    begun: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """The initial metrics that need only a function, no architecture, and the wall time of each.
 
     function: (batch, d_in...) -> (batch, d_out). inputs: (points, d_in...). labels: (points,); without them the
-    gradients of the loss are left out. loss_scale: c of the loss; None: the quadratic mean of the outputs.
+    gradients of the loss are left out. loss_scale: c of the loss; None: the quadratic mean of the outputs. begun: is
+    told the name of each measurement's time as it begins.
     """
     derived = partial(derive_seed, "metrics", seed)
     measured: dict[str, Any] = {}
-    watch = partial(timed, measured)
+    watch = partial(timed, measured, begun=begun)
 
     with watch("jacobian_seconds"):
         jacobian = jacobian_norm(function, inputs, batch_size=batch_size, batches=spec.nlc_batches, seed=derived("nlc"))
@@ -73,9 +75,10 @@ def measure_function(
 
 
 @contextmanager
-def timed(into: dict[str, Any], name: str) -> Iterator[None]:
+def timed(into: dict[str, Any], name: str, *, begun: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Writes the wall time of the block, in seconds, under that name. Each measurement ends in a float, which waits
     for a GPU."""
+    begun(name)
     began = time.perf_counter()
     yield
     into[name] = time.perf_counter() - began

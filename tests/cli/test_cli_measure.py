@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -14,8 +13,9 @@ import pytest
 from distnlc import analysis
 from distnlc.analysis.nlc import expectation
 from distnlc.analysis.nlc.expectation import find_part
+from distnlc.analysis.sensitivity import neighbours as neighbours_of
 from distnlc.analysis.statistics.prediction import fit
-from distnlc.measuring.command import OTHERS
+from distnlc.measuring.tested import JACOBIAN, TRANSITIONS
 from distnlc.measuring.user import make_network, read_points
 from distnlc.metrics.groups import GROUPS
 from distnlc.metrics.initial_sensitivity import initial_transitions
@@ -75,6 +75,16 @@ def measured(*words: object) -> dict:
     return found
 
 
+def values(found: dict) -> dict[str, float]:
+    """Metric -> value of those that have one."""
+    return {row["name"]: row["value"] for row in found["rows"] if row["value"] is not None}
+
+
+def row_of(found: dict, name: str) -> dict:
+    (row,) = (row for row in found["rows"] if row["name"] == name)
+    return dict(row)
+
+
 def write_network(file: Path, row: pd.Series) -> None:
     """A module whose `net` makes the network of a row of the table `architectures`."""
     drawn = {field.name: row[field.name] for field in fields(Architecture)}
@@ -86,24 +96,27 @@ WALKS = {"init_linear_region", "init_relative_diameter", "init_local_lipschitz"}
 
 
 def test_an_architecture_of_the_example_study_is_measured_as_the_study_has_it(home: Path) -> None:
-    """But for the walks, which take seconds: their number is what a reference's spec says."""
-    shutil.copytree(analysis.EXAMPLE, home / "example")
-    spec = (home / "example" / "study.yaml").read_text()
-    (home / "example" / "study.yaml").write_text(re.sub(r"walk_batches: \d+", "walk_batches: 0", spec))
-    rows = find_part(home / "example", dataset="waveform-noise").rows
+    part = find_part(analysis.EXAMPLE, dataset="waveform-noise")
+    rows = part.rows
     row = rows.sort_values(["depth", "index"]).iloc[0]
     write_network(home / "of_the_example.py", row)
-    found = measured("of_the_example:net", "--data=waveform-noise", "--reference=example", "--seed", row["seed"])
-    metrics = {name: value for name, value in found["metrics"].items() if name not in WALKS}
+    found = measured("of_the_example:net", "--data=waveform-noise", "--seed", row["seed"])
+    metrics = {name: value for name, value in values(found).items() if name in rows and name not in WALKS}
+    assert len(metrics) >= 11
     assert metrics == pytest.approx({name: row[name] for name in metrics}, rel=1e-6)
     assert (found["parameters"], found["outputs"], found["dtype"]) == (row["parameters"], 3, "float64")
 
     lower, equal = (rows["init_nlc"] < row["init_nlc"]).mean(), (rows["init_nlc"] == row["init_nlc"]).mean()
-    assert found["reference"]["percentiles"]["init_nlc"] == pytest.approx(100 * (lower + equal / 2), abs=0.9)
-    columns = ["init_nlc", "init_bias"]
-    expected = fit(rows[columns], rows["test_error"], log_x=True).at(row[columns].to_numpy(dtype=float)[None])
-    prediction = [found["prediction"][name] for name in ("error", "low", "high")]
-    assert prediction == pytest.approx([float(numbers[0]) for numbers in expected], rel=1e-6)
+    nlc = row_of(found, "init_nlc")
+    assert nlc["percentile"] == pytest.approx(100 * (lower + equal / 2), abs=0.9)
+    assert (nlc["median"], nlc["count"]) == (rows["init_nlc"].median(), len(rows))
+    alone = fit(rows["init_nlc"], rows["test_error"], log_x=True).at([row["init_nlc"]])
+    assert nlc["alone"] == pytest.approx(float(alone[0][0]), rel=1e-6)
+    prediction = found["prediction"]
+    assert prediction["n"] == len(rows)
+    assert {each["name"] for each in prediction["alone"]} <= metrics.keys()
+    assert prediction["low"] <= prediction["error"] <= prediction["high"]
+    assert abs(prediction["error"] - row["test_error"]) < 0.1, "it was learned from this network, too"
 
 
 @pytest.mark.slow
@@ -115,17 +128,17 @@ def test_metrics_of_a_reference_s_groups_are_compared_with_and_are_those_that_th
     write_network(home / "of_the_study.py", row)
     words = "of_the_study:net", "--data=waveform-noise", "--reference=grouped", "--seed", row["seed"]
     found = measured(*words)
-    shown = {name: value for group in OTHERS for name, value in found[group].items() if value is not None}
     measurements = tables.measurements
     own = measurements[measurements["unit_id"] == row["unit_id"]].set_index("name")["value"].dropna()
+    shown = {name: value for name, value in values(found).items() if name in own}
     assert shown == pytest.approx(own.drop("ntk_condition_number", errors="ignore").to_dict(), rel=1e-6)
     for name in ("chi", "gradient_scale", "init_transitions", "scaling_imbalance", "snip"):
         value = shown[name]
         others = measurements.loc[measurements["name"] == name, "value"]
         place = 100 * ((others < value * (1 - 1e-6)).mean() + np.isclose(others, value).mean() / 2)
-        assert found["reference"]["percentiles"][name] == pytest.approx(place, abs=100 / len(others) / 2 + 0.1)
+        assert row_of(found, name)["percentile"] == pytest.approx(place, abs=100 / len(others) / 2 + 0.1)
     said = distnlc("measure", *words).out
-    assert re.search(r"^ *normalized sensitivity +[\d.]+ +\d+ +[\d.]+ *$", said, re.MULTILINE)
+    assert re.search(r"^normalized sensitivity +[\d.]+ +[\d.]+ +[\d.]+ +- +[\d.]+$", said, re.MULTILINE)
 
 
 def test_the_user_s_own_package_may_be_called_analysis(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,9 +160,9 @@ def test_the_reference_fixes_points_batch_size_and_effort(finished: Path) -> Non
     """200 points, batches of 50, no walks; and of three architectures nothing can be learned."""
     found = measured("own_networks:mlp", "--data", "waveform-noise", "--reference", finished)
     assert (found["points"], found["batch_size"]) == (200, 50)
-    assert {name for name, value in found["metrics"].items() if value is None} == WALKS
+    assert {row["name"] for row in found["rows"] if row["value"] is None} == WALKS
     assert found["prediction"] is None
-    assert "no error is predicted: NLC or bias is not finite, or too few" in found["notes"][-1]
+    assert "no error is predicted: too few architectures of the reference were trained" in found["notes"][-1]
 
 
 def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
@@ -158,27 +171,23 @@ def test_people_are_shown_a_table_the_prediction_and_what_was_done_otherwise(
     monkeypatch.setattr(expectation, "FEWEST", 3)
     answer = distnlc("measure", "own_networks:mlp", "--data", "waveform-noise", "--reference", finished, "--ntk")
     assert (answer.code, answer.err) == (0, "")
-    assert "own_networks:mlp: 923 parameters, 40 inputs, 3 outputs" in answer.out
-    assert "on 200 points of waveform-noise" in answer.out
-    (line,) = (line for line in answer.out.splitlines() if line.strip().startswith("initial NLC "))
-    assert len(line.split()) == 2 + 3, "its name, value, percentile, median"
-    for proxy in ("SNIP", "SynFlow", "Jacobian covariance", "NTK condition number", "weight layers"):
-        (line,) = (line for line in answer.out.splitlines() if line.strip().startswith(f"{proxy} "))
-        assert len(line.split()) == len(proxy.split()) + 4, "its name, value, percentile, median, seconds"
+    assert "own_networks:mlp on waveform-noise: 923 parameters, 40 inputs, 3 outputs; on 200 points" in answer.out
+    lines = answer.out.splitlines()
+    for label in ("initial NLC", "initial output bias", "Jacobian norm"):
+        (line,) = (line for line in lines if line.startswith(f"{label} "))
+        assert len(line.split()) == len(label.split()) + 5, "its value, place, median, what it expects, seconds"
+    for label in ("SNIP", "Jacobian covariance", "NTK condition number", "gradient scale at the input"):
+        assert re.search(rf"^{label}( +-?[\d.e+-]+){{5}}$", answer.out, re.MULTILINE), label
     assert "predicted test error: " in answer.out
-    sensitivity = "normalized sensitivity", "effective rank of the signal", "effective rank of the noise"
-    gradient = "gradient scale at the input", "growth of the gradient scale"
-    spread = "spread before the activation", "sign diversity before the activation"
-    for shown in (*sensitivity, *gradient, *spread):
-        assert re.search(rf"^ *{shown} +[\d.]+ +– +– *$", answer.out, re.MULTILINE)
-    assert "(90% interval 0.000 to 1.000), by NLC and bias" in answer.out  # three architectures tell nothing
+    assert "(90% interval 0.000 to 1.000), by ridge regression on " in answer.out  # three architectures tell nothing
+    assert "disagree" in answer.out
     assert "note: measured in float64, converted from float32" in answer.out
     assert "note: measured without its dropout" in answer.out
 
 
 def test_class_probabilities_are_measured_at_initialization_and_as_they_are_on_the_test_part(finished: Path) -> None:
     words = "own_networks:images", "--data", "images.npz", "--reference", finished
-    found = measured(*words, "--sensitivity", "--seed", 1)["class_sensitivity"]
+    found = values(measured(*words, "--sensitivity", "--seed", 1))
     network = make_network("own_networks:images", seed=1).double()
     points = read_points(Path("images.npz"))
     assert points.labels is not None
@@ -190,21 +199,36 @@ def test_class_probabilities_are_measured_at_initialization_and_as_they_are_on_t
     initial = initial_transitions(network, points.inputs, points.labels, batch_size=50, seed=1)
     assert found["init_transitions"] == pytest.approx(initial)
     assert found["init_probability_jacobian"] > 0
-    plain = measured(*words, "--seed", 1)["class_sensitivity"]
-    assert list(plain) == ["init_probability_jacobian", "init_transitions"]
-    answer = distnlc("measure", *words, "--sensitivity")
-    for label in ("initial probability Jacobian", "initial transitions", "transitions", "probability Jacobian"):
-        assert re.search(rf"^ *{label} +[\d.e-]+ +– +– *$", answer.out, re.MULTILINE)
+    assert found.keys() - values(measured(*words, "--seed", 1)).keys() == {*JACOBIAN, *TRANSITIONS}
+
+
+def test_on_a_dataset_of_the_example_trained_networks_stand_beside(
+    monkeypatch: pytest.MonkeyPatch, finished: Path
+) -> None:
+    """The user's file stands for MNIST's, which nobody has here."""
+    words = "own_networks:images", "--data", "images.npz", "--reference", finished, "--sensitivity"
+    assert measured(*words)["neighbours"] == []
+    everything = neighbours_of.fitted_networks
+    monkeypatch.setattr(neighbours_of, "fitted_networks", lambda _: everything("mnist"))
+    found = measured(*words)
+    others = everything("mnist")["probability_jacobian"]
+    row = row_of(found, "probability_jacobian")
+    assert (row["median"], row["count"]) == (pytest.approx(others.median()), len(others))
+    assert row["percentile"] == pytest.approx(100 * (others < row["value"]).mean())
+    assert row_of(found, "probability_jacobian_points")["percentile"] is None
+    assert [set(each) >= {"test_accuracy", "gap", "width"} for each in found["neighbours"]] == [True] * 5
+    assert "the norm of a Jacobian goes with the inputs' scale" in found["notes"][-1]
+    said = distnlc("measure", *words).out
+    assert "trained networks of the sensitivity example that are about as sensitive:\nactivation  width  depth" in said
 
 
 def test_what_a_network_lacks_to_have_these_is_said(finished: Path) -> None:
     """Batch norm in training mode is no function of one point; rows of waveform-noise are no images."""
     found = measured("own_networks:mlp", "--data=waveform-noise", "--reference", finished, "--sensitivity")
-    assert "probability_jacobian" not in found["class_sensitivity"]
-    assert found["class_sensitivity"]["init_transitions"] > 0
-    notes = [note for note in found["notes"] if "no value: " in note]
-    assert "the Jacobian of one point is not defined" in notes[0]
-    assert notes[1].startswith("transitions: no value: ")
+    assert values(found)["init_transitions"] > 0
+    assert "the Jacobian of one point is not defined" in row_of(found, "probability_jacobian")["reason"]
+    assert row_of(found, "transitions")["reason"].startswith("is not defined: ")
+    assert found["neighbours"] == []
 
 
 def test_of_other_inputs_no_error_is_predicted_unless_a_part_is_named(
@@ -214,7 +238,7 @@ def test_of_other_inputs_no_error_is_predicted_unless_a_part_is_named(
     words = "own_networks:images", "--data", "images.npz", "--reference", finished
     alone, named = measured(*words), measured(*words, "--part", "tiny")
     assert (alone["points"], alone["input_shape"], alone["outputs"]) == (120, [1, 8, 8], 10)
-    assert alone["metrics"] == named["metrics"]
+    assert values(alone) == values(named)
     assert alone["prediction"] is None
     assert "the reference is about waveform-noise, not about images.npz" in alone["notes"][-1]
     assert named["prediction"]["of"] == "test_error"
@@ -224,20 +248,21 @@ def test_without_labels_the_gradients_are_left_out_and_the_seed_fixes_the_weight
     words = "own_networks:mlp", "--data", "inputs.npy", "--reference", finished, "--seed"
     first, again, other = (measured(*words, seed) for seed in (1, 1, 2))
     for each in (first, again, other):
-        assert all(seconds >= 0 for seconds in each.pop("zero_cost_seconds").values())
+        assert all(row.pop("seconds", 0) is None or row["name"] for row in each["rows"])
     assert first == again
-    assert first["metrics"]["init_bias"] != other["metrics"]["init_bias"]
-    assert first["metrics"]["init_gradient_length"] is first["metrics"]["init_gradient_component"] is None
-    assert "without labels there are no gradients of the loss and no initial transitions" in first["notes"]
-    assert first["sensitivity"]["chi"] > 0
-    assert first["sensitivity"]["rank_signal"] >= 1
-    assert first["sensitivity"]["rank_noise"] >= 1
+    assert values(first)["init_bias"] != values(other)["init_bias"]
+    for name in ("init_gradient_length", "init_gradient_component", "init_transitions", "snip"):
+        assert row_of(first, name)["reason"] == "is not defined: it needs labels"
+    assert values(first)["chi"] > 0
 
 
 def test_what_overflows_is_a_word_in_json_and_predicts_nothing(finished: Path) -> None:
     found = measured("own_networks:huge", "--data", "inputs.npy", "--reference", finished, "--part", "tiny")
-    assert (found["metrics"]["init_jacobian_norm"], found["metrics"]["init_nlc"]) == ("inf", "nan")
-    assert found["reference"]["percentiles"]["init_nlc"] is found["prediction"] is None
+    assert values(found)["init_jacobian_norm"] == "inf"
+    nlc = row_of(found, "init_nlc")
+    assert (nlc["value"], nlc["percentile"]) == (None, None)
+    assert "overflow" in nlc["reason"]
+    assert found["prediction"] is None
 
 
 @pytest.mark.parametrize(
@@ -250,7 +275,7 @@ def test_what_overflows_is_a_word_in_json_and_predicts_nothing(finished: Path) -
         ("broken_networks:net", "waveform-noise", "cannot be imported: ModuleNotFoundError: No module named"),
         ("own_networks:number", "waveform-noise", "own_networks:number: returned int; expected"),
         ("own_networks:divides", "waveform-noise", "ZeroDivisionError: division by zero (own_networks.py, line 18)"),
-        ("own_networks:wide", "waveform-noise", "does not take a batch of 50 points of shape (40,), float32: Runtime"),
+        ("own_networks:wide", "waveform-noise", "does not take a batch of 24 points of shape (40,), float32: Runtime"),
         ("own_networks:constant", "inputs.npy", "constant with inputs.npy: the network gives the same outputs"),
         ("own_networks:mlp", "iris", "--data iris: expected waveform-noise, waveform-uci, mnist, "),
         ("own_networks:mlp", "mnist", "mnist: its files are needed and no folder is named."),
@@ -300,8 +325,8 @@ def test_metrics_of_the_user_s_own_are_measured_too(tmp_path: Path) -> None:
     with modules_in(tmp_path, {"my_metrics": METRICS}):
         answer = distnlc(*words)
         assert answer.code == 0, answer.err
-        assert re.search(r"^ *slope of the weights +\S+ +– +– *$", answer.out, re.MULTILINE)
-        assert "note: nothing: no value, it is not defined there (it gave None)" in answer.out
+        assert re.search(r"^slope of the weights +\S+ +- +- +- +\S+$", answer.out, re.MULTILINE)
+        assert "no value, it is not defined there (it gave None): nothing" in answer.out
         found = json.loads(distnlc(*words, "--json").out)
-    assert found["own_metrics"]["my-slope"] > 0
-    assert found["own_metrics"]["my-none"] is None
+    assert row_of(found, "my-slope")["group"] == row_of(found, "my-none")["group"] == "own"
+    assert values(found)["my-slope"] > 0

@@ -42,7 +42,7 @@ WALKED = {"init_local_lipschitz", "init_linear_region", "init_relative_diameter"
 
 
 def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels: Tensor) -> None:
-    found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5)
+    found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW, seed=5, walks=True).values
     scale = torch.cat([network()(batch) for batch in inputs.split(20)]).square().mean().sqrt().item()
 
     def loss(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -69,73 +69,112 @@ def test_the_numbers_are_those_of_the_metrics_one_by_one(inputs: Tensor, labels:
 
 
 def test_the_normalized_sensitivity_is_that_of_one_random_batch_at_the_output(inputs: Tensor) -> None:
-    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5).sensitivity
+    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5).values
     rows = torch.randperm(60, generator=torch.Generator().manual_seed(derive_seed("metrics", 5, "sensitivity")))[:20]
     expected = output_sensitivity(network(), inputs[rows], noise_seed=derive_seed("metrics", 5, "noise"))
-    assert found == expected
+    assert [found[name] for name in ("chi", "rank_signal", "rank_noise")] == [
+        *(expected.chi, expected.rank_signal, expected.rank_noise)
+    ]
     assert 0 < expected.chi < 10
 
 
 def test_the_gradient_s_numbers_are_those_of_one_random_batch_and_random_labels(inputs: Tensor) -> None:
-    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5).gradients
+    found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5).values
     random = torch.Generator().manual_seed(derive_seed("metrics", 5, "gradient scale"))
     batch = inputs[torch.randperm(60, generator=random)[:20]]
     rows = distnlc.gradient_scale(network(), batch, torch.randn(20, 3, generator=random, dtype=torch.float64) / 3**0.5)
     (spread,) = distnlc.preactivation_spread(network(), batch)
     expected = rows[0].gsc, distnlc.gradient_growth(rows).rate, spread.std, spread.sign_diversity
-    assert found == pytest.approx(expected)
-    alone = measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW, seed=5).gradients
-    assert alone is not None
-    assert (alone.gradient_scale, alone.gradient_growth) == (pytest.approx(expected[0]), None)
+    names = "gradient_scale", "gradient_growth", "preactivation_spread", "sign_diversity"
+    assert [found[name] for name in names] == pytest.approx(list(expected))
+    alone = measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW, seed=5)
+    assert (alone["gradient_scale"].value, alone["gradient_growth"].value) == (pytest.approx(expected[0]), None)
 
 
 def test_the_imbalance_is_that_of_a_few_datapoints(inputs: Tensor) -> None:
     found = measure_network(network(), inputs, batch_size=20, spec=FEW, seed=5)
     expected = distnlc.scaling(network(), inputs, samples=16, draws=2, seed=5)
-    assert found.scaling_imbalance == expected.log_imbalance
-    assert measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW).scaling_imbalance is None
+    assert found["scaling_imbalance"].value == expected.log_imbalance
+    without = measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW)["scaling_imbalance"]
+    assert without.value is None
+    assert without.reason is not None
 
 
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:
     single = network(dtype=torch.float32)
     found = measure_network(single, inputs.float(), labels, batch_size=20, spec=FEW)
     exact = measure_network(copy.deepcopy(single).double(), inputs.float().double(), labels, batch_size=20, spec=FEW)
-    assert found.metrics == exact.metrics
-    assert found.notes == ["measured in float64, converted from float32"]
-    assert exact.notes == []
+    assert found.values == exact.values
+    assert found.notes == ("measured in float64, converted from float32",)
+    assert exact.notes == ()
 
 
 def test_what_cannot_compute_in_float64_is_measured_in_float32(inputs: Tensor) -> None:
     weights = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-    found = measure_network(lambda batch: torch.tanh(batch @ weights), inputs, batch_size=20, spec=FEW)
-    exact = measure_network(lambda batch: torch.tanh(batch @ weights.double()), inputs, batch_size=20, spec=FEW)
-    assert found.metrics["init_nlc"] == pytest.approx(exact.metrics["init_nlc"], rel=1e-4)
-    assert found.metrics["init_relative_diameter"] == pytest.approx(exact.metrics["init_relative_diameter"], rel=0.3)
+    how = {"batch_size": 20, "spec": FEW, "walks": True}
+    found = measure_network(lambda batch: torch.tanh(batch @ weights), inputs, **how)
+    exact = measure_network(lambda batch: torch.tanh(batch @ weights.double()), inputs, **how)
+    assert found.values["init_nlc"] == pytest.approx(exact.values["init_nlc"], rel=1e-4)
+    assert found.values["init_relative_diameter"] == pytest.approx(exact.values["init_relative_diameter"], rel=0.3)
     assert found.notes[0].startswith("measured in float32, where rounding hides small changes; in float64")
 
 
-def test_a_metric_that_has_no_value_is_left_out_with_the_reason(inputs: Tensor) -> None:
-    found = measure_network(lambda batch: torch.sin(3 * batch[:, :3]) + 1e14, inputs, batch_size=20, spec=FEW)
-    assert not found.metrics.keys() & {"init_linear_region", "init_relative_diameter", "init_cosine_correlation"}
-    reasons = [note.partition(": ")[::2] for note in found.notes if note.startswith("no ")]
-    assert [what for what, _ in reasons] == [
-        "no normalized sensitivity",
-        "no spread before the activation",
-        "no linear region",
-        "no relative diameter",
-        "no correlation preservation",
-    ]
-    assert "rounding hides the network's changes, or the network has a kink" in reasons[2][1]
-    assert found.sensitivity is None
+def test_a_metric_that_has_no_value_says_why(inputs: Tensor) -> None:
+    found = measure_network(
+        lambda batch: torch.sin(3 * batch[:, :3]) + 1e14, inputs, batch_size=20, spec=FEW, walks=True
+    )
+    reasons = {row.name: row.reason for row in found.rows if row.value is None}
+    assert "from rounding at no datapoint, or the network has a kink" in str(reasons["init_linear_region"])
+    assert reasons["init_relative_diameter"] == reasons["init_linear_region"]
+    assert "differ in direction by rounding alone" in str(reasons["init_cosine_correlation"])
+    assert "the outputs vary by rounding alone" in str(reasons["chi"])
+    assert "no activation function" in str(reasons["preactivation_spread"])
+    assert reasons["snip"] == "is not defined: it needs labels"
+    assert all(row.reason is None for row in found.rows if row.value is not None)
+    assert "it is not defined: it needs labels: gradient component size, gradient length, " in str(found)
+
+
+def test_walks_and_the_ntk_are_measured_where_they_are_asked_for(inputs: Tensor, labels: Tensor) -> None:
+    plain = measure_network(network(), inputs, labels, batch_size=20, spec=FEW)
+    asked = measure_network(network(), inputs, labels, batch_size=20, spec=FEW, walks=True, ntk=True)
+    assert asked.values.keys() - plain.values.keys() == WALKED | {"ntk_condition_number"}
+    assert {plain[name].reason for name in WALKED} == {"takes many passes and was not asked for (walks)"}
+    assert {name: asked.values[name] for name in plain.values} == plain.values
+    assert all(row.seconds is not None and row.seconds > 0 for row in asked.rows if row.name != "init_loss_scale")
+
+
+def test_a_result_is_rows_by_name_and_prints_itself(inputs: Tensor, labels: Tensor) -> None:
+    found = distnlc.measure(network(), inputs, labels, batch_size=20, spec=FEW)
+    assert found["init_nlc"].value == found.values["init_nlc"]
+    with pytest.raises(KeyError, match="no metric 'nlc'; there are: init_nlc, init_bias"):
+        found["nlc"]
+    rows = found.table()
+    assert [row["name"] for row in rows] == [row.name for row in found.rows]
+    assert all(len([row for row in rows if row["name"] == name]) == 1 for name in found.values)
+    lines = str(found).splitlines()
+    for row in found.rows:
+        assert sum(line.startswith(f"{row.label} ") for line in lines) == (row.value is not None), row.label
+    assert max(len(line) for line in lines[: lines.index("size:")]) <= 80
+
+
+def test_what_begins_is_told_with_the_share_that_is_done(inputs: Tensor, labels: Tensor) -> None:
+    told: list[tuple[str, float]] = []
+    measure_network(
+        *(network(), inputs, labels), batch_size=20, spec=FEW, progress=lambda name, done: told.append((name, done))
+    )
+    names, shares = zip(*told, strict=True)
+    assert {"jacobian", "moments", "snip", "sizes", "metrics of your own"} <= set(names)
+    assert list(shares) == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, pytest.approx(1))
 
 
 def test_dropout_is_switched_off_and_batch_norm_is_not(inputs: Tensor) -> None:
     dropped = measure_network(network(dropout=0.5), inputs, batch_size=20, spec=FEW)
     without = measure_network(network(), inputs, batch_size=20, spec=FEW)
     running = measure_network(network().eval(), inputs, batch_size=20, spec=FEW)
-    assert dropped.metrics == without.metrics
+    assert dropped.values == without.values
     assert set(dropped.notes) - set(without.notes) == {"measured without its dropout"}
-    assert running.metrics["init_nlc"] != pytest.approx(without.metrics["init_nlc"], rel=1e-3)
+    assert running.values["init_nlc"] != pytest.approx(without.values["init_nlc"], rel=1e-3)
 
 
 def test_the_network_is_left_as_it_was(inputs: Tensor) -> None:
@@ -162,13 +201,13 @@ class OnceOnly(torch.autograd.Function):
 
 
 def test_without_second_derivatives_the_rest_is_measured(inputs: Tensor) -> None:
-    found = measure_network(lambda batch: OnceOnly.apply(batch)[:, :3], inputs, batch_size=20, spec=FEW)
-    whole = measure_network(lambda batch: batch.square()[:, :3], inputs, batch_size=20, spec=FEW)
-    assert whole.metrics.keys() - found.metrics.keys() == WALKED
-    assert found.metrics["init_nlc"] == pytest.approx(whole.metrics["init_nlc"])
-    assert "differentiate twice: RuntimeError: " in found.notes[-1]
-    assert found.sensitivity is None
-    assert found.notes[-3].startswith("no normalized sensitivity: the network cannot be differentiated twice: ")
+    how = {"batch_size": 20, "spec": FEW, "walks": True}
+    found = measure_network(lambda batch: OnceOnly.apply(batch)[:, :3], inputs, **how)
+    whole = measure_network(lambda batch: batch.square()[:, :3], inputs, **how)
+    assert whole.values.keys() - found.values.keys() >= WALKED
+    assert found.values["init_nlc"] == pytest.approx(whole.values["init_nlc"])
+    assert {found[name].reason.partition(":")[0] for name in WALKED} == {"differentiates twice"}  # type: ignore[union-attr]
+    assert "the network cannot be differentiated twice: " in str(found["chi"].reason)
 
 
 @pytest.mark.parametrize(
@@ -245,4 +284,4 @@ class Once(torch.autograd.Function):
 def test_memory_that_has_run_out_is_no_reason_to_measure_otherwise(inputs: Tensor, where: str) -> None:
     """In float32, without the metrics that differentiate twice, or not at all for a wrong reason."""
     with pytest.raises(torch.OutOfMemoryError):
-        distnlc.measure(Fails(where), inputs, batch_size=20, spec=FEW)
+        measure_network(Fails(where), inputs, batch_size=20, spec=FEW, walks=True)

@@ -7,7 +7,7 @@ said, with what would allow it.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from distnlc.analysis.drawing.missing import MissingRecordsError, explained
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.report import provenance
 from distnlc.analysis.report.explorer import explorer
-from distnlc.analysis.report.model import Figure, PartAnswers, Report, TableOf
+from distnlc.analysis.report.model import Answers, Figure, PartAnswers, Report, TableOf
 from distnlc.analysis.tables import Tables
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -77,10 +77,16 @@ class ShownTable:
     figures: Sequence[ShownFigure]
 
 
-def write_page(folder: str | Path, tables: Tables, report: Report, out: str | Path | None = None) -> str:
+def write_page(
+    folder: str | Path,
+    tables: Tables,
+    report: Report,
+    out: str | Path | None = None,
+    answers: Answers | None = None,
+) -> str:
     """Writes DIR/report of a study folder, or s3:// address, or the folder `out`, and gives the place of its page.
 
-    Raises store.StoreError if it cannot be written.
+    answers: those of the report, if they are there already. Raises store.StoreError if it cannot be written.
     """
     missing = list[Missing]()
     figures, shown = list[ShownFigure](), list[ShownTable]()
@@ -97,15 +103,21 @@ def write_page(folder: str | Path, tables: Tables, report: Report, out: str | Pa
             missing.append(Missing(entry.title, explained(error, entry.presets)))
     files = {f"{one.figure.name}.png": one.png for one in figures}
     files |= {f"{one.figure.name}.svg": one.svg for one in figures}
-    files["index.html"] = _page(folder, tables, report, figures, shown, missing).encode()
+    answers = report.answers(tables) if answers is None else answers
+    files["index.html"] = _page(folder, tables, report, answers, figures, shown, missing).encode()
     place, within = (store.place_of(folder), "report/") if out is None else (store.place_of(out), "")
+    return write_files(place, {within + name: data for name, data in files.items()})
+
+
+def write_files(place: store.Place, files: Mapping[str, bytes]) -> str:
+    """Writes them and gives the address of the last, the page. Raises store.StoreError."""
     try:
         for name, data in files.items():
-            place.write(within + name, data)
+            place.write(name, data)
     except OSError as error:
-        where = place.where(within + name)
+        where = place.where(name)
         raise store.StoreError(f"{where}: cannot be written: {error.strerror or error}; {ELSEWHERE}") from None
-    return place.where(f"{within}index.html")
+    return place.where(name)
 
 
 def _show(figure: Figure, drawn: Drawing) -> ShownFigure:
@@ -137,23 +149,16 @@ def _page(
     folder: str | Path,
     tables: Tables,
     report: Report,
+    answers: Answers,
     figures: Sequence[ShownFigure],
     shown: Sequence[ShownTable],
     missing: Sequence[Missing],
 ) -> str:
-    answers = report.answers(tables)
     fields: dict[str, Any] = store.read_spec_fields(folder)
     sessions = store.read_sessions(folder)
     points = explorer(tables, report.points) if report.points else None
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         name=str(fields.get("name", "study")),
         about=str(fields.get("summary", "")),
         answers=answers,
@@ -168,10 +173,23 @@ def _page(
         columns=provenance.columns(tables),
         spec=store.place_of(folder).read("study.yaml").decode(),
         html=_html,
-        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "explorer.js").read_text(encoding="utf-8"),
         plotly=get_plotlyjs() if points else "",
     )
+
+
+def rendered(template: str, **content: Any) -> str:
+    """A page in the frame of all reports."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, **content)
 
 
 def _further(part: PartAnswers, shown: Sequence[ShownTable]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The form of the tables that `measure` and `bench` print."""
+"""The form of the tables that `bench` prints."""
 
 from collections.abc import Sequence
 

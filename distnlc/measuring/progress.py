@@ -1,0 +1,27 @@
+"""The line that says what is being measured, and how long that will take: from the share of the work that is done."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from distnlc.sinks.console import terminal
+
+SURE = 0.02
+"""share of the work, below which nothing is said about the rest"""
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str, float], None]]:
+    """What `measure_network` tells; the line is gone at the end, and only a terminal shows it."""
+    began = time.monotonic()
+    with terminal.status("measuring") as status:
+        yield lambda name, done: status.update(line(name, done, time.monotonic() - began))
+
+
+def line(name: str, done: float, seconds: float) -> str:
+    """What is being measured, and after so many seconds and that share of the work the time left."""
+    if done < SURE:
+        return f"measuring: {name}"
+    left = timedelta(seconds=round(seconds * (1 - done) / done))
+    return f"measuring: {name}, {done:.0%} done, about {left} left"
