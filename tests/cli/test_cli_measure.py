@@ -25,11 +25,11 @@ from distnlc.networks.architecture import Architecture
 from tests.helpers.plugged import modules_in
 from tests.helpers.typed import distnlc
 
+pytestmark = pytest.mark.slow  # beside a study that is run first
+
 NETWORKS = """
 import torch
 from torch import nn
-
-pytestmark = pytest.mark.slow  # beside a study that is run first
 
 def mlp():
     return nn.Sequential(nn.Linear(40, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Dropout(0.5), nn.Linear(20, 3))
