@@ -144,9 +144,9 @@ _SUBJECTS: dict[tuple[str, Sequence[str]], Callable[[Tables], Said]] = {
     ("Gamma and the Hessian", ("Figure 1", "Biases")): _gamma,
     ("Blocks of the Hessian", ("Figure 2",)): _blocks,
     ("Trainings on sets of LibSVM's page", ("Table 2",)): _sets,
-    ("AlexNet on CIFAR-10", ("Figure 3",)): _alexnet,
+    ("AlexNet on CIFAR10", ("Figure 3",)): _alexnet,
     ("Residual networks at initialization", ("Residual networks",)): _residual,
-    ("Residual networks trained on CIFAR-10", ()): _trained_residual,
+    ("Residual networks trained on CIFAR10", ()): _trained_residual,
 }
 """title, and the beginnings of the criteria that belong to it -> what is said"""
 

@@ -1,4 +1,4 @@
-"""Figure 3: training losses of AlexNet on CIFAR-10 over epochs, and the geometric initialization against each other.
+"""Figure 3: training losses of AlexNet on CIFAR10 over epochs, and the geometric initialization against each other.
 
 In: the trainings of the experiment `alexnet`, each initialization at its best rate: the lowest median over seeds of the
 loss that its curve ends with. Losses of an epoch are means over its minibatches. The full pass at the end, the other
@@ -176,7 +176,7 @@ def draw(tables: Tables) -> Drawing:
         for init, exponent, edge in zip(found.values, found.outcome.exponents, found.outcome.at_edge, strict=True)
     )
     headings = [
-        ("Training loss of AlexNet on CIFAR-10", [f"best rates: {rates}"]),
+        ("Training loss of AlexNet on CIFAR10", [f"best rates: {rates}"]),
         (
             f"{OURS.capitalize()} less each other, of the same seeds",
             ["below 0 the geometric one is lower; dots: significant"],

@@ -1,4 +1,4 @@
-"""Bottleneck networks trained on CIFAR-10 in place of ImageNet: with scaled blocks and without.
+"""Bottleneck networks trained on CIFAR10 in place of ImageNet: with scaled blocks and without.
 
 In: the trainings of the experiment `resnet`, one rate each. Seeds share weights and order between both schemes, so that
 differences are paired.
@@ -16,7 +16,7 @@ from distnlc.analysis.statistics.means import estimate
 from distnlc.analysis.statistics.paired import paired_difference
 from distnlc.analysis.tables import Tables
 
-TITLE = "Residual networks trained on CIFAR-10"
+TITLE = "Residual networks trained on CIFAR10"
 SCHEMES = {True: "scaled blocks", False: "unscaled blocks"}
 COLUMNS = {"train_loss": "training loss", "train_error": "training error"}
 

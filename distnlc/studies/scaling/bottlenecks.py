@@ -65,7 +65,7 @@ def _plan(shape: Shape, numerator: float) -> Plan:
 
 
 def _network(shape: Shape) -> nn.Sequential:
-    """With weights that are not initialized."""
+    """The network with weights that are not initialized."""
     variant, weighting, side, channels, inner, blocks = shape
     pairs = rescale_weights(blocks) if weighting == "rescale" else [(HALF, HALF)] * blocks
     modules: list[nn.Module] = [_conv(COLOURS, channels, 3, padding=1)]
@@ -119,5 +119,5 @@ def _unscaled(row: PlanRow) -> tuple[float, float]:
 
 
 def place_of(name: str) -> str:
-    """outside, main or shortcut, of a layer's path."""
+    """The place of a layer, from its path: outside, main or shortcut."""
     return next((word for word in ("main", "shortcut") if word in name.split(".")), "outside")

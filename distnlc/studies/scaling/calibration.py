@@ -1,5 +1,5 @@
-"""How long units take on this machine: a small set-up is measured and a network trained for a moment, and the others
-take as long for their cost (cost.py)."""
+"""The time that units take on this machine: a small set-up is measured and a network trained for a moment, and units
+are taken to be as much slower or faster than their cost (cost.py) says."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ def _training(device: str) -> Callable[[], None]:
 
 
 def _shortest(work: Callable[[], None]) -> float:
-    """Of three times: what is made once is made in the first."""
+    """The shortest of three times: what is made only once is made in the first."""
     found = []
     for _ in range(3):
         began = time.perf_counter()

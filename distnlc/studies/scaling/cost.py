@@ -1,4 +1,4 @@
-"""How much work a unit is: seconds of one free core, about, which calibration.py corrects."""
+"""The work of a unit in seconds of one free core, estimated; calibration.py corrects it on the machine at hand."""
 
 from collections.abc import Sequence
 from itertools import pairwise

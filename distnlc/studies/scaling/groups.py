@@ -12,9 +12,9 @@ Variant = Literal["equal", "widen-pool", "widen-subsample"]
 Scheme = Literal["scaled", "unscaled"]
 CIFAR10_TRAIN = 50_000
 LEAST_IMAGE = 13
-"""pixels along a side that the two convolutions of LeNet fit"""
+"""pixels along a side, the fewest that the two convolutions of LeNet fit into"""
 MOST_DIVISOR = 64
-"""of AlexNet, whose first layer has as many channels"""
+"""the largest of AlexNet, whose first layer has as many channels"""
 SETS = tuple(
     "aloi acoustic cifar10 combined connect-4 dna glass iris letter mnist news20 pendigits poker protein satimage "
     "segment seismic shuttle smallNORB SVHN svmguide2 svmguide4 usps vehicle vowel wine".split()
@@ -101,7 +101,7 @@ class LibSvm(SpecModel):
 
 
 class AlexNet(SpecModel):
-    """Figure 3: AlexNet on CIFAR-10, pooling folded into strides."""
+    """Figure 3: AlexNet on CIFAR10, pooling folded into strides."""
 
     divisor: Annotated[int, Field(ge=1, le=MOST_DIVISOR)] = 1
     """of the channels 64-192-384-256-256, rounded down"""
@@ -145,7 +145,7 @@ class ResidualNets(SpecModel):
 
 
 class ResNet(SpecModel):
-    """The paper's section 11 in miniature: a bottleneck network trained on CIFAR-10 in place of ImageNet."""
+    """The paper's section 11 in miniature: a bottleneck network trained on CIFAR10 in place of ImageNet."""
 
     seeds: PositiveInt = 5
     epochs: PositiveInt = 30

@@ -1,4 +1,4 @@
-"""The paper's section 11 at initialization: are all convolutions of a residual network at one pace?
+"""The paper's section 11 at initialization: do all convolutions of a residual network learn at one pace?
 
 In: a part, a task and a seed. Out: columns of the unit's row and rows of `layers`, of one network on inputs of
 independent N(0, 1) with the loss y^T R y of each datapoint (R1), float64. All weightings and scalings of a set-up have

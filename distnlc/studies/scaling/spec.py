@@ -1,4 +1,4 @@
-"""What a study of the scaling calculus measures and trains: every part is one experiment (additions, part b)."""
+"""The spec of a study of the scaling calculus: every part is one experiment (additions, part b)."""
 
 from typing import Annotated, Any, Literal
 
@@ -54,7 +54,7 @@ class Spec(StudySpec):
     data: Place = Place()
 
     def unit_identity(self) -> dict[str, Any]:
-        """What tells parts apart: the section of the part's own experiment, and what that takes from the others."""
+        """The fields that tell parts apart: the section of the part's own experiment, and the common fields it uses."""
         unused = {*COUNTS, "operations"} - {self.experiment}
         unused |= set() if self.experiment in COMPARED else {"inits"}
         unused |= set() if self.experiment in TRAINED else {"dtype"}
@@ -62,7 +62,7 @@ class Spec(StudySpec):
         return identity(self.model_copy(update=defaults(self, unused)))
 
     def fixed(self) -> dict[str, Any]:
-        """What a part's units share and what fixes their results: more seeds, sets or initializations rename none."""
+        """The fields that fix the results of a part's units: more seeds, sets or initializations rename no unit."""
         group = getattr(self, self.experiment)
         counts = defaults(group, COUNTS.get(self.experiment, ()))
         own = {self.experiment: group.model_copy(update=counts)} | defaults(self, ["inits"])

@@ -1,5 +1,5 @@
-"""What `distnlc bench scaling` measures: trainings on sets of LibSVM's page beside the plain torch loop, and the other
-work of a unit.
+"""The measurements of `distnlc bench scaling`: trainings on sets of LibSVM's page beside the plain torch loop, and the
+other work of a unit.
 
 A unit is all rates of one network from one initialization. The study trains one unit in each of as many processes of
 one thread as there are cores. The plain loop, with autograd and torch's own SGD, is the same trainings one rate after

@@ -1,4 +1,4 @@
-"""The networks that are trained (sections 7 and 11): MLPs on sets of LibSVM's page, AlexNet and ResNet on CIFAR-10.
+"""The networks that are trained (sections 7 and 11): MLPs on sets of LibSVM's page, AlexNet and ResNet on CIFAR10.
 
 In: sizes, an initialization, a seed. Out: a module, float64, with biases 0, and its plan. All initializations of a seed
 have the same standard normal weights times their standard deviation (A7). Chosen where the text is silent:
@@ -65,7 +65,7 @@ def mlp(part: Spec, d_in: int, classes: int, init: str, seed: int) -> Initial:
 
 
 def alexnet(divisor: int, numerator: float, init: str, seed: int) -> Initial:
-    """AlexNet for flat images of CIFAR-10. Raises ValueError for a divisor that leaves a layer without channels."""
+    """AlexNet for flat images of CIFAR10. Raises ValueError for a divisor that leaves a layer without channels."""
     channels = [IMAGE[0], *(each // divisor for each in CHANNELS)]
     if min(channels) < 1:
         raise ValueError(f"alexnet.divisor = {divisor} leaves a layer without channels: expected at most {CHANNELS[0]}")
@@ -93,7 +93,7 @@ def alexnet(divisor: int, numerator: float, init: str, seed: int) -> Initial:
 
 
 def resnet(part: Spec, scaled: bool, seed: int) -> Initial:
-    """Bottlenecks for flat images of CIFAR-10."""
+    """Bottlenecks for flat images of CIFAR10."""
     group = part.resnet
     shape = Shape("widen-subsample", "rescale", IMAGE[1], group.width, group.inner, group.blocks)
     network, plan = bottlenecks(shape, scaled=scaled, numerator=part.numerator, seed=seed)

@@ -1,8 +1,9 @@
-"""The points that networks are trained on: sets of LibSVM's page, images of CIFAR-10.
+"""The points that networks are trained on: sets of LibSVM's page, images of CIFAR10.
 
-In: a part. Out: what its data are, for the study's record, and the points on the device. Of a set with more points than
-`libsvm.points` so many are drawn, once for all seeds. CIFAR-10's features are normalized one by one over the drawn
-images, to mean 0 and variance 1: the calculus asks for centered inputs, and the paper does not say how it had them.
+In: a part. Out: what its data are, for the study's record, and the points on the device. From a set with more points
+than `libsvm.points` that many are drawn, once for all seeds. CIFAR10's features are normalized one by one over the
+drawn images, to mean 0 and variance 1: the calculus asks for centered inputs, and the paper does not say how it had
+them.
 """
 
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def prepare(part: Spec, name: str) -> dict[str, Any]:
 
 
 def images_spec(part: Spec) -> DataSpec:
-    """CIFAR-10 as an alexnet or resnet part takes it."""
+    """CIFAR10 as an alexnet or resnet part takes it."""
     points = getattr(part, part.experiment).points or CIFAR10_TRAIN
     return DataSpec(name="cifar10", preparation="features", train=points, validation=0, test=0, root=part.data.root)
 

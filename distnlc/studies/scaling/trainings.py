@@ -70,7 +70,7 @@ def libsvm_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> Fo
 
 
 def alexnet_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> Found:
-    """AlexNet on CIFAR-10 from one initialization."""
+    """AlexNet on CIFAR10 from one initialization."""
     group = part.alexnet
     initial = alexnet(group.divisor, part.numerator, task.init or "", derive_seed("weights", seed))
     points = image_points(part, work.device)
@@ -79,7 +79,7 @@ def alexnet_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> F
 
 
 def resnet_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> Found:
-    """A bottleneck network on CIFAR-10, at one rate, with scaled blocks or without."""
+    """A bottleneck network on CIFAR10, at one rate, with scaled blocks or without."""
     group, scaled = part.resnet, bool(task.block_scaled)
     initial = resnet(part, scaled, derive_seed("weights", seed))
     points = image_points(part, work.device)
@@ -89,7 +89,7 @@ def resnet_unit(part: Spec, task: Task, seed: int, unit: Unit, work: Work) -> Fo
 
 
 def epochs_spec(group: Any) -> EpochsSpec:
-    """What the shared trainer is told by a section of the spec."""
+    """The spec of the shared trainer, from a section of the study's."""
     return EpochsSpec(
         optimizer="momentum" if group.momentum else "sgd",
         momentum=group.momentum,
@@ -156,7 +156,7 @@ def trained(part: Spec, job: Job, where: str, seed: int, unit: Unit, work: Work)
 
 
 def factor_of(logits: Tensor, wanted: float, where: str) -> float:
-    """What makes the logits' standard deviation `wanted`."""
+    """The factor that makes the logits' standard deviation `wanted`."""
     deviation = float(logits.std(correction=0))
     if not 0 < deviation < math.inf:
         raise ValueError(f"the initial logits of {where}, do not vary: nothing to scale")
@@ -241,7 +241,8 @@ def run_row(number: int, exponent: int | None, outcome: EpochsOutcome) -> RunRow
 
 
 def best_columns(runs: Sequence[RunRow]) -> dict[str, Any]:
-    """Of runs by rising rates: how many there are, and the best of them, of equal ones the slowest."""
+    """The columns about a unit's runs, which come by rising rates: how many there are, and the best, the slowest of
+    equal ones."""
     finite = [run for run in runs if run.train_loss is not None]
     columns: dict[str, Any] = {"runs": len(runs), "diverged_runs": len(runs) - len(finite)}
     if not finite:

@@ -1,7 +1,7 @@
-"""The work of one unit: what the part's experiment is.
+"""The work of one unit, which the experiment of its part decides.
 
 In: the spec, a unit, the device. Out: its rows. What is measured is computed in float64 on a CPU; trainings, which are
-in trainings.py and data_parts.py, on the device. Every experiment is a function of a part, a task and a seed that
+in trainings.py and training_data.py, on the device. Every experiment is a function of a part, a task and a seed that
 returns the columns of its unit's row and the rows of other tables, but for their unit_id.
 """
 

@@ -21,7 +21,7 @@ WEIGHTINGS = ("half", "rescale")
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What one unit is about; None where a field does not apply."""
+    """The subject of one unit; None where a field does not apply."""
 
     number: int
     """of the set-up or the seed, from 0"""
@@ -35,7 +35,7 @@ class Task:
 
     @property
     def label(self) -> str:
-        """In a few words for people."""
+        """A few words for people."""
         scaled = {True: "scaled", False: "unscaled", None: None}[self.block_scaled]
         words = (self.operation, self.dataset, self.variant, self.init, self.weighting, scaled)
         return ", ".join([*(word for word in words if word), *([] if self.operation else [f"number {self.number}"])])

@@ -1,6 +1,6 @@
-"""What people see of a study of the scaling calculus while it runs: means over single networks so far.
+"""The numbers that are shown while a study of the scaling calculus runs: means over the networks so far.
 
-The report's numbers are others: it pools set-ups, and chooses rates over all seeds.
+The report's numbers differ: it pools set-ups, and chooses rates over all seeds.
 """
 
 import math
