@@ -1,8 +1,8 @@
 """Every call of an activation function, seen or replaced, whether it is a module, a function or a method of torch's, or
 belongs to a layered network (MLP).
 
-In: a copy of a network, which is changed, and what to do at each call. Out: a mode; while it lasts, that is done. One
-written by hand, such as `signal.clamp(min=0)`, or in a script, is not known as an activation function.
+In: a copy of a network, which is changed, and what to do at each call. Out: a mode; while it lasts, that is done.
+One written by hand, such as `signal.clamp(min=0)`, or in a script, is not known as an activation function.
 """
 
 from collections.abc import Callable
@@ -98,5 +98,5 @@ class _Replaced(Activation):
 
 
 def _of_hardtanh(_: Tensor, min_val: float = -1.0, max_val: float = 1.0, *__: bool, **___: Any) -> Thresholds:
-    """As `functional.hardtanh` takes them."""
+    """The thresholds, from the arguments of `functional.hardtanh`."""
     return float(min_val), float(max_val)

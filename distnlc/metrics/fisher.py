@@ -23,7 +23,7 @@ from distnlc.networks.shape_walk import LAYERS
 
 @undisturbed()
 def fisher(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: float = 1.0) -> float:
-    """Return it, in units of loss^2.
+    """Return the Fisher score, in units of loss^2.
 
     network: (points, d_in...) -> (points, classes), a torch module with weight layers. inputs: (points, d_in...),
     float32 or float64, one batch; labels: (points,) whole numbers. Nothing that is given changes. Raises ValueError for

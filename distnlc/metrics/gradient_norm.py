@@ -15,7 +15,7 @@ from distnlc.metrics.weight_gradients import BatchLoss, checked_number, weighted
 
 @undisturbed()
 def gradient_norm(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: float = 1.0) -> float:
-    """Return it, in units of loss / weight.
+    """Return the gradient norm, in units of loss / weight.
 
     network: (points, d_in...) -> (points, classes), a torch module. inputs: (points, d_in...), float32 or float64, one
     batch; labels: (points,) whole numbers. Nothing that is given changes. Raises ValueError for a network, inputs or

@@ -7,7 +7,7 @@ What costs little beside a training was chosen:
     probability Jacobian   the points of one random batch, a pass back for each class
     transitions            eight ellipses of 1,024 points each, forward only
     imbalance of gamma     16 datapoints, one at a time, with two random losses each
-    zero-cost proxies      32 datapoints; GraSP and the NTK's condition number the first 16 of them
+    zero-cost proxies      32 datapoints, of which some proxies take the first 12 (zero_cost.py)
 Every number is of the network as the module computes it: layer_gradients.py, faster for some layered networks, is not
 used, since a batch takes milliseconds either way and two routes would differ in their last digits.
 """
@@ -40,7 +40,7 @@ SCALING_EFFORT = {"samples": 16, "draws": 2}
 
 @dataclass(frozen=True)
 class Given:
-    """What a metric is measured on."""
+    """The network and the data that a metric is measured on."""
 
     network: Network
     """(batch, d_in...) -> (batch, d_out), without dropout; a module, unless the user's callable is none"""

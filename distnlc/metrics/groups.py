@@ -16,7 +16,7 @@ FUNCTIONS = "distnlc.metrics.group_functions"
 
 @dataclass(frozen=True)
 class Measured:
-    """What one function measures of a network, all of it at once."""
+    """The metrics that one function measures of a network at once."""
 
     measure: Ref
     """takes a `group_functions.Given`, gives a value (or None) for each quantity, in their order; raises ValueError,

@@ -30,7 +30,7 @@ SMALL = 1e-5
 
 @undisturbed()
 def jacobian_covariance(network: Network, inputs: Tensor) -> float:
-    """Return it, a number without a unit.
+    """Return the Jacobian covariance, a number without a unit.
 
     network: (points, d_in...) -> (points, d_out), a module or another callable. inputs: (points, d_in...), float32 or
     float64, at least two, one batch. Nothing that is given changes. Raises ValueError for a network or inputs that

@@ -17,11 +17,11 @@ from distnlc.metrics.naswot import code_kernels, log_determinant
 
 @undisturbed()
 def layerwise_naswot(network: Network, inputs: Tensor) -> float:
-    """Return it, a number without a unit; arguments and errors are those of `naswot`."""
+    """Return the score, a number without a unit; arguments and errors are those of `naswot`."""
     return sum(naswot_layers(network, inputs))
 
 
 def naswot_layers(network: Network, inputs: Tensor) -> list[float]:
-    """Return the score of each activation function, in order of execution; likewise."""
+    """Return the score of each activation function, in order of execution; arguments and errors likewise."""
     kernels = enumerate(code_kernels(network, inputs), start=1)
     return [log_determinant(kernel, f"activation function {number}") for number, kernel in kernels]

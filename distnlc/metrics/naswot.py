@@ -26,7 +26,7 @@ TOGETHER = 2**16
 
 @undisturbed()
 def naswot(network: Network, inputs: Tensor) -> float:
-    """Return it, a number without a unit.
+    """Return the NASWOT score, a number without a unit.
 
     network: (points, d_in...) -> (points, d_out); activation functions are seen as activation_calls.py says. inputs:
     (points, d_in...), float32 or float64, at least two, one batch. Nothing that is given changes. Raises ValueError for

@@ -19,7 +19,7 @@ from distnlc.metrics.weight_gradients import check_differentiable, checked_numbe
 
 @undisturbed()
 def ntk_condition_number(network: Network, inputs: Tensor) -> float:
-    """Return it, a number without a unit.
+    """Return the condition number, a number without a unit.
 
     network: (points, d_in...) -> (points, d_out), a torch module that can be differentiated twice. inputs: (points,
     d_in...), float32 or float64, one batch. Nothing that is given changes. Raises ValueError for a network or inputs
@@ -37,7 +37,7 @@ def ntk_condition_number(network: Network, inputs: Tensor) -> float:
 
 
 def tangent_kernel(network: Network, inputs: Tensor) -> Tensor:
-    """Return Theta (points x d_out, points x d_out) float64, point after point; likewise.
+    """Return Theta (points x d_out, points x d_out) float64, point after point; arguments and errors likewise.
 
     One row at a time: J^T e by a backward pass, J (J^T e) by the derivative of another one. So memory holds the graph
     of a pass and two vectors of weights, never J.

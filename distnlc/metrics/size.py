@@ -1,4 +1,4 @@
-"""What every other metric has to beat: depth, width and number of parameters, of any torch module.
+"""Depth, width and number of parameters of any torch module: what every other metric has to beat.
 
     depth         the most weight layers (Linear, Conv1d to 3d, ConvTranspose1d to 3d) on one path from the inputs to
                   the outputs; each call counts. Of nn.Sequential(Linear, ReLU, Linear): 2
@@ -21,7 +21,7 @@ from distnlc.networks.shape_walk import LAYERS
 
 
 class Size(NamedTuple):
-    """Of one network."""
+    """The sizes of one network."""
 
     depth: int
     width: float | None
@@ -31,7 +31,7 @@ class Size(NamedTuple):
 
 @undisturbed()
 def size(network: Network, inputs: Tensor) -> Size:
-    """Return it.
+    """Return the sizes of a network.
 
     network: (points, d_in...) -> (points, d_out), a torch module with weight layers. inputs: (points, d_in...), of
     which the first two are propagated. Nothing that is given changes. Raises ValueError for a network that cannot be
@@ -63,7 +63,7 @@ def size(network: Network, inputs: Tensor) -> Size:
 
 
 def _longest(end: Node, counted: set[Node]) -> int:
-    """The most of the counted nodes on one way from this node down; without recursion, since networks are deep."""
+    """The largest number of counted nodes on one way down from this node; without recursion, as networks are deep."""
     length, ways = dict[Node, int](), [end]
     while ways:
         node = ways[-1]

@@ -17,7 +17,7 @@ from distnlc.metrics.weight_gradients import BatchLoss, checked_number, weighted
 
 @undisturbed()
 def snip(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: float = 1.0) -> float:
-    """Return it, in units of the loss.
+    """Return the SNIP score, in units of the loss.
 
     network: (points, d_in...) -> (points, classes), a torch module. inputs: (points, d_in...), float32 or float64, one
     batch; labels: (points,) whole numbers. Nothing that is given changes. Raises ValueError for a network, inputs or

@@ -36,7 +36,7 @@ NORMALIZATIONS = {
 
 @undisturbed()
 def synflow(network: Network, inputs: Tensor) -> float:
-    """Return it, a number without a unit.
+    """Return the SynFlow score, a number without a unit.
 
     network: (points, d_in...) -> (points, d_out), a torch module. inputs: (points, d_in...), of which only shape and
     device are used. Nothing that is given changes. Raises ValueError for a network that cannot be measured, and where

@@ -1,4 +1,4 @@
-"""The ground of the zero-cost proxies: a network's weights, and the gradient of its loss by them.
+"""The common part of the zero-cost proxies: a network's weights, and the gradient of its loss by them.
 
 In: a torch module, inputs (points, d_in...), labels (points,). Out: a copy that can be differentiated by its weights.
 Where the papers and the public implementations differ, these were chosen, for all proxies alike:

@@ -9,8 +9,8 @@ of the network's own initialization or data. Its mean over several draws is retu
     norm            the paper's Frobenius norm; public code adds absolute values
     s^2             the paper's batch variance; public code takes running variances after one step, a tenth of it
     f               what enters the last global pool that is a module, else what enters the last weight layer
-    skips           the paper removes them: so it is done in layered networks (MLP) and in `distnlc.Residual`, whose
-                    main branch is left. The code of other modules is not known, and their skips stay
+    skips           the paper removes them. So do we in layered networks (MLP) and in `distnlc.Residual`, of which the
+                    main branch is left; the code of other modules is not known, and their skips stay
     no batch norm   the sum is empty, as in the paper's log E||grad f||; the scale that other normalizations take away
                     is not restored
 Larger is taken for better. Needs neither inputs nor labels. Always float64.
@@ -42,7 +42,7 @@ STEP = 0.01
 @undisturbed()
 @torch.no_grad()
 def zen_score(network: Network, inputs: Tensor, *, points: int = 16, draws: int = 4, seed: int = 0) -> float:
-    """Return it, a number without a unit.
+    """Return the Zen score, a number without a unit.
 
     network: (points, d_in...) -> (points, d_out), a torch module with at least two weight layers. inputs: (points,
     d_in...), of which only shape and device are used. points: of each draw. draws: of weights and points. Nothing that
@@ -90,7 +90,7 @@ def _main(module: Residual, signal: Tensor) -> Tensor:
 
 
 class _Features:
-    """What enters the last global pool of a network, else its last weight layer."""
+    """The features: what enters the last global pool of a network, else its last weight layer."""
 
     def __init__(self, function: Measurable, module: nn.Module) -> None:
         self._function = function
@@ -136,7 +136,7 @@ class _Statistics(TorchFunctionMode):
             return functional.batch_norm(signal, mean, variance, eps=epsilon)
 
     def normalize(self, otherwise: Callable[[Tensor, str], Tensor], signal: Tensor, kind: str) -> Tensor:
-        """As `MLP.normalize`."""
+        """Takes the place of `MLP.normalize`, which is `otherwise`."""
         return self._normalized(signal, [0], EPSILON) if kind == "batch" else otherwise(signal, kind)
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -155,5 +155,5 @@ class _Statistics(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Tensor:
-        """As `functional.batch_norm` of gain 1 and bias 0."""
+        """Takes the arguments of `functional.batch_norm`; gain is 1, bias 0, and statistics are the batch's."""
         return self._normalized(input, [0, *range(2, input.ndim)], eps)

@@ -31,8 +31,8 @@ from distnlc.spec import MOST_SHOWN, derive_seed
 POINTS = 32
 """of the batch"""
 FEW = 12
-"""the first of them, for what differentiates twice, which takes three times as much memory, and for what compares
-points in pairs: in a layer with fewer neurons than there are points the matrix of pairs is singular"""
+"""the first points of the batch, for what differentiates twice, which takes three times as much memory, and for what
+compares points in pairs: in a layer with fewer neurons than there are points the matrix of pairs is singular"""
 OF_FEW = {"grasp", "ntk_condition_number", "jacobian_covariance", "naswot", "layerwise_naswot"}
 OF_LABELS: Mapping[str, Callable[..., float]] = {
     "gradient_norm": gradient_norm,
@@ -71,12 +71,12 @@ def zero_cost(
     ntk: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Proxy]:
-    """Return all of them by name, in the catalog's order.
+    """Return all zero-cost proxies of a network by name, in the catalog's order.
 
     inputs: (points, d_in...), float32 or float64, of which a random batch is taken. labels: (points,) whole numbers;
-    None: those that need them are missing. loss_scale: c, by which the loss divides the outputs. ntk: whether the NTK's
-    condition number is measured too, which takes hours for a large network. progress: is told each name before it is
-    measured. Raises only what says nothing about the network, such as that memory has run out.
+    None: the proxies that need them are missing. loss_scale: c, by which the loss divides the outputs. ntk: whether the
+    NTK's condition number is measured too, which takes hours for a large network. progress: is told each name before it
+    is measured. Raises only what says nothing about the network, such as that memory has run out.
     """
     found = {}
     for name in (*OF_LABELS, *OF_INPUTS):
@@ -90,7 +90,7 @@ def zero_cost(
 def proxy(
     name: str, network: Network, inputs: Tensor, labels: Tensor | None, *, loss_scale: float = 1.0, seed: int = 0
 ) -> float:
-    """Return one of them. Arguments are as above; raises ValueError where it has no value."""
+    """Return one proxy. Arguments as of `zero_cost`; raises ValueError where it has no value."""
     random = torch.Generator().manual_seed(derive_seed("metrics", seed, "zero cost"))
     (rows,) = random_batches(inputs, POINTS, 1, random)
     if name in OF_FEW:
