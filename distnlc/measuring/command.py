@@ -1,7 +1,7 @@
 """The command `distnlc measure`: the user's own network, measured as the architectures of a reference study were.
 
 The spec of the reference, an NLC study, fixes the points of the dataset, the batch size and the effort of each metric.
-What it finds is the `Measured` of measured.py, with `--sensitivity` with rows of tested.py; here it is printed.
+The result is the `Measured` of measured.py, with `--sensitivity` also the rows of tested.py; here it is printed.
 """
 
 import json

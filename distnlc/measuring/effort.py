@@ -1,4 +1,4 @@
-"""How much is measured of a large network, so that it takes minutes on two cores and less than 4 GiB.
+"""The effort of measuring: less for a large network, so that it takes minutes on two cores and less than 4 GiB.
 
 In: the network, its inputs, and what a study would do: all points, its batches. Out: the same, or less of it, with a
 note. One pass forward is counted, its floating-point operations and the bytes that it keeps for the way back,
@@ -20,7 +20,7 @@ from distnlc.metrics.zero_cost import POINTS
 OPERATIONS = 4e12
 """of all passes together: two cores do 2e10 to 4e10 a second in float64"""
 KEPT = 3 * 2**27
-"""bytes of one batch's way back; what differentiates twice keeps three times as much"""
+"""bytes that one batch may keep for the way back; what differentiates twice keeps three times as much"""
 FEWEST = 24
 """points of a batch, and batches' points in all"""
 BACK = 3
@@ -33,7 +33,7 @@ CUT = ("jacobian_seconds", "outputs_seconds", "gradients_seconds", "cosines_seco
 
 @dataclass(frozen=True)
 class Effort:
-    """What is measured."""
+    """How much of a network is measured."""
 
     points: int
     batch_size: int
@@ -48,7 +48,7 @@ class Effort:
 
 
 def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsSpec) -> Effort:
-    """As a study would, or as much as OPERATIONS and KEPT allow. inputs: (points, d_in...) in the network's type."""
+    """A study's effort, or what OPERATIONS and KEPT allow of it. inputs: (points, d_in...) in the network's type."""
     weights = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else 0
     whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES, WEIGHED / 2)
     if inputs.device.type != "cpu" or len(inputs) <= FEWEST:

@@ -263,7 +263,7 @@ def _checked_labels(labels: Tensor, points: int, d_out: int) -> Tensor:
 
 
 def _why_not_twice(function: Network, batch: Tensor) -> str | None:
-    """Why the Jacobian cannot be applied to a direction, if so: some operations can be differentiated once only."""
+    """Why the Jacobian cannot be applied to a direction, None if it can: some operations have one derivative only."""
     try:
         _, push_forward, _ = linearize(function, batch)
         push_forward(torch.ones_like(batch))

@@ -13,14 +13,14 @@ SURE = 0.02
 
 @contextmanager
 def shown_progress() -> Iterator[Callable[[str, float], None]]:
-    """What `measure_network` tells; the line is gone at the end, and only a terminal shows it."""
+    """Gives what `measure_network` tells its progress to; the line is gone at the end, and only a terminal shows it."""
     began = time.monotonic()
     with terminal.status("measuring") as status:
         yield lambda name, done: status.update(line(name, done, time.monotonic() - began))
 
 
 def line(name: str, done: float, seconds: float) -> str:
-    """What is being measured, and after so many seconds and that share of the work the time left."""
+    """The line: what is being measured and, from the seconds and the share of the work that are done, the time left."""
     if done < SURE:
         return f"measuring: {name}"
     left = timedelta(seconds=round(seconds * (1 - done) / done))

@@ -1,4 +1,4 @@
-"""What `distnlc.measure` gives: every initial metric of one network, its place, and the error to expect.
+"""The result of `distnlc.measure`: every initial metric of one network, its place, and the error to expect.
 
 Plain data that prints itself; the command shows and dumps the same.
 """
@@ -48,7 +48,7 @@ class Row:
     seconds: float | None = None
     """wall time of its measurement, with what is measured together with it"""
     percentile: float | None = None
-    """how many percent of the reference's networks have a lower value, equal ones counted half"""
+    """percentage of the reference's networks with a lower value, equal ones counted half"""
     median: float | None = None
     """of the reference's networks"""
     count: int = 0
@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What a network was compared with."""
+    """The part of a study that a network was compared with."""
 
     study: str
     part: str

@@ -1,4 +1,4 @@
-"""How sensitive a network is on the test part, trained or not, beside the networks of the sensitivity example.
+"""The sensitivity of a network, trained or not, on the test part, beside the networks of the sensitivity example.
 
 In: a network in its own mode, with inputs of a dataset's test part. Out: `Measured` with rows of the sensitivity
 study's two metrics, on as many points as in `sensitivity-small`; where the example has networks on that dataset, its
@@ -31,8 +31,8 @@ POINTS, TRAJECTORIES = 1000, 20
 def with_tested(
     found: Measured, network: Network, inputs: Tensor, image_shape: tuple[int, ...] | None, data: str
 ) -> Measured:
-    """inputs: (points, d_in...) of the test part, in the network's type. image_shape: how rows of numbers are read as
-    images; None: as they are. data: the dataset's name."""
+    """`found` with these rows. inputs: (points, d_in...) of the test part, in the network's type. image_shape: how rows
+    of numbers are read as images; None: as they are. data: the dataset's name."""
     from distnlc.analysis.nlc.expectation import place_among
     from distnlc.analysis.sensitivity.neighbours import CAVEAT, fitted_networks, neighbours
 

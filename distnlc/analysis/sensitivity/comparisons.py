@@ -152,8 +152,8 @@ def _higher_accuracy(of_factor: Pairs) -> Criterion:
 
 
 def caveat(found: Pairs) -> str:
-    """Where both sides' trainings ended, which a pair is to be read with; empty without pairs and where all networks
-    have the paper's size."""
+    """A sentence on where the trainings of both sides ended, without which pairs would be misread; empty without pairs
+    and where all networks have the paper's size."""
     rows = found.frame
     if rows.empty or found.paper_size:
         return ""

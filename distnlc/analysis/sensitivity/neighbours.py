@@ -1,4 +1,4 @@
-"""A trained network of anybody's among those of the shipped example: how sensitive are they, how good were they?
+"""The networks of the shipped sensitivity example that are about as sensitive as the user's own, and how well they did.
 
 In: a dataset's name, and the network's probability Jacobian. Out: the fitted networks with true labels on that dataset,
 and the ones among them that are about as sensitive.
@@ -43,7 +43,7 @@ def fitted_networks(dataset: str) -> pd.DataFrame:
 
 
 def neighbours(networks: pd.DataFrame, norm: float) -> tuple[Neighbour, ...]:
-    """Those whose probability Jacobian is nearest, the least sensitive first."""
+    """The networks whose probability Jacobian is nearest to `norm`, the least sensitive first."""
     known = networks.dropna(subset=["probability_jacobian", "transitions"])
     order = (known["probability_jacobian"] - norm).abs().argsort(kind="stable")
     found = known.iloc[order[:NEAREST]].sort_values("probability_jacobian")

@@ -1,6 +1,6 @@
 """What is asked of a study of sensitivity, each number once: at small sizes, and at the paper's.
 
-The ones at the paper's size are its claims. The small ones began as what a prototype measured (section D of the
+The limits at the paper's size are its claims. The small ones began as what a prototype measured (section D of the
 additions to the spec), loosened by judgement, and were settled once, on the first full run of `sensitivity-small` that
 ships as the example, before other data or networks were looked at:
 
@@ -41,7 +41,7 @@ class Threshold:
 
     @property
     def basis(self) -> str:
-        """What the small one rests on."""
+        """The two findings that the small limit rests on."""
         return f"{self.run}; prototype: {self.prototype}"
 
 
