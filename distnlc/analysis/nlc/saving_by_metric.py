@@ -33,7 +33,7 @@ from distnlc.records import MEASUREMENTS
 RESAMPLED = 300
 """of the architectures, for every metric"""
 TOLD = 0.75
-"""share of the training saved that the table is of"""
+"""share of the training saved at which the table shows losses"""
 RANDOM = "left out at random"
 STRIP, LABELS, HEAD, FOOT = 2.3, 3.0, 0.5, 1.1
 """widths and heights in inches"""
@@ -41,7 +41,7 @@ STRIP, LABELS, HEAD, FOOT = 2.3, 3.0, 0.5, 1.1
 
 @dataclass(frozen=True)
 class Curve:
-    """What one metric loses in one part."""
+    """The error that saving by one metric loses in one part."""
 
     n: int
     lost: Floats
@@ -155,7 +155,7 @@ def _draw_strips(axes: Axes, strip: Floats, names: list[str], norm: Normalize) -
 
 
 def _wrapped(title: str) -> str:
-    """On two lines where it is long."""
+    """A title, on two lines where it is long."""
     return title if len(title) < 30 else title.replace(", ", ",\n", 1)
 
 

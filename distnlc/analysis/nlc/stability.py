@@ -33,7 +33,7 @@ def side_by_side(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
 
 
 def agreement(rankings: Mapping[str, Ranking]) -> list[str]:
-    """How alike the orders are, and which metrics go with the error the same way everywhere."""
+    """Sentences on how alike the orders are, and which metrics go with the error the same way everywhere."""
     found = {title: _by_name(ranking) for title, ranking in rankings.items()}
     shared = set.intersection(*map(set, found.values()))
     steady = [

@@ -17,7 +17,7 @@ from distnlc.analysis.report.study import report_of
 from distnlc.analysis.tables import Tables, load
 
 SENTENCES = 4
-"""of a study that has one part, and says nothing above it"""
+"""shown of a study that has one part, and no sentence on all parts"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def places(folders: Sequence[str]) -> list[str]:
 
 
 def paragraph(tables: Tables, answers: Answers) -> str:
-    """What all parts say together; where nothing does, the first sentences of the one part, or of each."""
+    """The sentences on all parts together; where there are none, the first ones of the only part, or of each."""
     if tables.first.empty:
         return "No unit of this study has finished yet, so there is nothing to report."
     if answers.overview:

@@ -51,7 +51,7 @@ def answers(tables: Tables) -> Answers:
 
 
 class Said(NamedTuple):
-    """What is said of one subject."""
+    """The sentences about one subject."""
 
     about: str
     """how many of what there is"""
@@ -152,5 +152,5 @@ _SUBJECTS: dict[tuple[str, Sequence[str]], Callable[[Tables], Said]] = {
 
 
 def _failing(found: list[Criterion], places: Sequence[str]) -> list[str]:
-    """What is asked for there and does not hold."""
+    """The criteria asked for there that do not hold, in sentences."""
     return [one.sentence for one in failing(found) if one.place.startswith(tuple(places))]

@@ -1,4 +1,4 @@
-"""Biases: their factor beside their Hessian blocks, and weights beside biases with and without the input factor.
+"""Biases: their gamma beside their Hessian blocks, and weights beside biases with and without the input factor.
 
 In: the layers of the experiment `ratio`, sums over set-ups. The networks have no input factor; what it does is exact by
 homogeneity, biases being 0: a factor f on the inputs multiplies the Hessian blocks of weights by f^4 and leaves those
@@ -82,7 +82,7 @@ def biases_of(tables: Tables, part: Part) -> Biases | None:
 
 
 def criteria(tables: Tables) -> list[Criterion]:
-    """Factors near the Hessian's blocks; balance in layers of the typical kernel, which are the convolutions."""
+    """Gammas near the Hessian's blocks; balance in layers of the typical kernel, which are the convolutions."""
     part = largest(tables, "ratio")
     found = None if part is None else biases_of(tables, part)
     if part is None or found is None:
@@ -163,7 +163,7 @@ def _numbers(found: Biases) -> pd.DataFrame:
 
 
 def answers(found: Biases) -> list[str]:
-    """What the input factor does in the first layer."""
+    """A sentence on what the input factor does in the first layer."""
     first, balanced = found.balance[0], found.balanced[0]
     return [
         f"In the first layer weights have {text.bracketed(first, 3)} times the Hessian block of biases, with inputs of "

@@ -62,7 +62,7 @@ class Hessian:
         return float(geometric_mean(self.map[np.triu_indices(len(self.map), 1)]))
 
     def gauss_newton_share(self, diagonal: bool) -> float:
-        """Of the squares of all blocks on the diagonal, or off it."""
+        """The Gauss-Newton part's mean share of the squares of the blocks on the diagonal, or off it."""
         places = np.diag_indices(len(self.map)) if diagonal else np.triu_indices(len(self.map), 1)
         every, own = (each.mean(axis=0)[places] for each in (self.squares, self.gauss_newton))
         return float(np.mean(own / every))
@@ -175,7 +175,7 @@ def draw(tables: Tables) -> Drawing:
 
 
 def answer(found: list[Hessian]) -> str:
-    """How flat the diagonal is under each initialization, and which is the flattest."""
+    """A sentence on how flat the diagonal is under each initialization, and which is the flattest."""
     listed = ", ".join(f"{one.init} {_imbalance(one)} (by shapes alone {text.number(one.planned)})" for one in found)
     flattest = min(found, key=lambda one: one.imbalance.value)
     return f"Largest by smallest diagonal block of the Hessian: {listed}; flattest is {flattest.init}."

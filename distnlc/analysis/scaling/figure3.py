@@ -229,7 +229,7 @@ def _numbers(found: Curves) -> pd.DataFrame:
 
 
 def remarks(tables: Tables, found: Curves) -> list[str]:
-    """What the figure shows at this size and what not; what is left out."""
+    """Sentences on what the figure shows at this size and what not, and what is left out."""
     said = list[str]()
     if not found.paper_size:
         said.append(

@@ -24,7 +24,7 @@ from distnlc.analysis.tables import Tables
 
 @dataclass(frozen=True)
 class Reading:
-    """What "training loss" is, and which rates may be chosen."""
+    """One meaning of "training loss", and the rates that may be chosen."""
 
     name: str
     column: str
@@ -60,7 +60,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one reading makes of one set."""
+    """The best rates and losses of one set, by one reading."""
 
     losses: Losses
     reading: Reading
@@ -143,7 +143,7 @@ class Average:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one reading makes of all sets."""
+    """The outcomes of all sets by one reading, and their averages."""
 
     reading: Reading
     outcomes: Sequence[Outcome]

@@ -44,6 +44,6 @@ TOP1 = "76.18 % (standard error 0.04) over 5 seeds, against 76.13 % (0.03) of Re
 
 
 def mark(operation: str) -> tuple[str, str]:
-    """What the paper says of an operation and its note; a dash for one that it does not have."""
+    """The paper's mark of an operation and its note; a dash for an operation that it does not have."""
     fitting = [known for known in MARKS if operation == known or operation.startswith((f"{known} ", f"{known},"))]
     return MARKS[max(fitting, key=len)] if fitting else ("–", "")

@@ -73,14 +73,14 @@ def needed(tables: Tables, experiment: str) -> Part:
 
 
 def others(tables: Tables, shown: Part, experiment: str) -> list[str]:
-    """In a sentence: what the part leaves out, and which other parts of the experiment a figure does not show."""
+    """Sentences on what the part leaves out, and on which other parts of the experiment a figure does not show."""
     names = [part.name for part in parts(tables, experiment) if part.name != shown.name]
     unseen = f"Shown is part {shown.name}; not shown: {', '.join(names)}." if names else ""
     return [said for said in (shown.left_out, unseen) if said]
 
 
 def unlike(part: Part, known: Mapping[str, Any]) -> list[str]:
-    """What of a part is set otherwise than where limits were worked out: `points 2000 instead of 5000`."""
+    """The settings of a part that differ from those that limits were worked out at: `points 2000 instead of 5000`."""
     return [
         f"{name} {_plain(part.setting[name])} instead of {_plain(value)}"
         for name, value in known.items()
@@ -98,7 +98,7 @@ def inits_of(rows: pd.DataFrame) -> list[str]:
 
 
 def _own(tables: Tables, part: str) -> Mapping[str, Any]:
-    """What a part's spec changes."""
+    """The fields of the spec that a part changes."""
     return (tables.spec.get("parts") or {}).get(part) or {}
 
 

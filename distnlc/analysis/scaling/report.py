@@ -29,7 +29,7 @@ TRAINED = ("libsvm", "alexnet")
 
 
 def points(tables: Tables) -> list[PointsPart]:
-    """Every trained network, at the best rate of its own."""
+    """Every trained network, at its own best rate."""
     return [
         PointsPart(part.name, part.units, judged_by="best_loss")
         for experiment in TRAINED

@@ -102,7 +102,7 @@ class Nets:
 
     @property
     def planned(self) -> float:
-        """What the branches learn at by design where blocks are unscaled: the geometric mean of their shares, times f.
+        """The pace of the branches by design where blocks are unscaled: the geometric mean of their shares, times f.
 
         f is that of the whole image, which only networks of equal width keep.
         """
@@ -278,7 +278,7 @@ def _both(nets: Nets) -> str:
 
 
 def lead(found: Sequence[Nets]) -> list[str]:
-    """What scaling of blocks does to RescaleNet's weights, in short."""
+    """Sentences in short on what scaling of blocks does to RescaleNet's weights."""
     values = {one.scaled: one.imbalance.value for one in found if (one.variant, one.weighting) == ("equal", "rescale")}
     if len(values) < len(SCALED):
         return []
@@ -289,7 +289,7 @@ def lead(found: Sequence[Nets]) -> list[str]:
 
 
 def answers(found: Sequence[Nets]) -> list[str]:
-    """What scaling of blocks changes, and why a shortcut that averages stays uneven."""
+    """Sentences on what scaling of blocks changes, and why a network whose shortcuts average stays uneven."""
     by_name = {(one.variant, one.weighting, one.scaled): one for one in found}
     said = []
     for (variant, weighting, scaled), one in by_name.items():

@@ -142,7 +142,7 @@ def _cells(one: Operation) -> dict[str, str]:
 
 
 def remarks(found: dict[str, Operation]) -> list[str]:
-    """What the rows say against the paper's marks and notes."""
+    """Sentences on what the rows say against the paper's marks and notes."""
     said = []
     pools = [one for name, one in found.items() if name.startswith("average pool") and "ReLU" in name and not one.keeps]
     if pools:

@@ -45,7 +45,7 @@ def criteria(tables: Tables) -> list[Criterion]:
 
 
 def _name(part: Part, every: Sequence[object]) -> str:
-    """Behind `Table 2`, where there are several parts."""
+    """The words behind `Table 2`, which name the part where there are several."""
     return f" ({part.name})" if len(every) > 1 else ""
 
 
@@ -209,7 +209,7 @@ def verdicts(ranked: Sequence[Ranking]) -> list[str]:
 
 
 def answer(ranked: Sequence[Ranking]) -> list[str]:
-    """What the rates and the sets leave open, in the numbers of these rows."""
+    """Sentences on what the rates and the sets leave open, in the numbers of these rows."""
     by_reading = {one.reading: one for one in ranked}
     end, cut = by_reading.get(END), by_reading.get(CUT)
     said = list[str]()
@@ -282,7 +282,7 @@ def _trouble(end: Ranking) -> list[str]:
 
 
 def size(part: Part, ranked: Ranking) -> list[str]:
-    """How small the sets are, which list it is, and what is left out."""
+    """Sentences on how small the sets are, which list it is, and what is left out."""
     steps, inputs = ([getattr(one.losses, name) for one in ranked.outcomes] for name in ("steps", "d_in"))
     said = []
     if not _paper_size(ranked):

@@ -24,7 +24,7 @@ BLOCK = 100
 
 @dataclass(frozen=True)
 class Found:
-    """How often a test calls chance significant."""
+    """The count of repetitions in which a test calls chance significant."""
 
     test: str
     promised: float
@@ -34,7 +34,7 @@ class Found:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the share, by Wilson."""
+        """Wilson's interval of the share."""
         found = stats.binomtest(self.count, self.repetitions).proportion_ci(LEVEL, method="wilson")
         return float(found.low), float(found.high)
 

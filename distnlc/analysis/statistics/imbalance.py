@@ -1,7 +1,7 @@
-"""How far several positive quantities of the same units are apart, with bootstrap intervals over the units.
+"""Ratios between several positive quantities of the same units, with bootstrap intervals over the units.
 
-Means over units belong to expectations, and few units carry them where tails are heavy; geometric means over units are
-those of a typical one.
+Means over units estimate expectations, but few units carry them where tails are heavy; geometric means over units
+describe a typical one.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from distnlc.analysis.statistics.resampling import interval, resamples
 
 
 def geometric_mean(values: Floats) -> Floats:
-    """Over the last axis, of positive values."""
+    """The geometric mean of positive values, over the last axis."""
     return np.asarray(np.exp(np.log(values).mean(axis=-1)))
 
 
@@ -35,7 +35,7 @@ def largest_over_smallest(values: Floats) -> Estimate:
 def ratio_of_geometric_means(values: Floats, tops: list[int], bottoms: list[int]) -> Estimate:
     """Geometric mean of some quantities' means over units by that of others', of positive values (S, L).
 
-    tops, bottoms: places among the L. Such is how much faster some layers learn than others.
+    tops, bottoms: places among the L. One such ratio is how much faster some layers learn than others.
     """
     means = values.mean(axis=0)
     value = float(geometric_mean(means[tops]) / geometric_mean(means[bottoms]))
@@ -46,7 +46,7 @@ def ratio_of_geometric_means(values: Floats, tops: list[int], bottoms: list[int]
 
 
 def typical_ratio_of_geometric_means(values: Floats, tops: list[int], bottoms: list[int]) -> Estimate:
-    """The same of a typical unit: of each unit's own values, and the geometric mean over units."""
+    """The same of a typical unit: the ratio of each unit's own values, and its geometric mean over units."""
     logs = np.log(geometric_mean(values[:, tops]) / geometric_mean(values[:, bottoms]))
     value = float(np.exp(logs.mean()))
     if len(values) < 2:

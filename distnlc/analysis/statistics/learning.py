@@ -6,7 +6,7 @@ gets correlations alone: of the columns with each other and with y. Columns and 
 standard deviations:
 
     ridge   all columns, sizes of slopes penalized; the penalty is chosen by generalized cross-validation (Golub, Heath
-            and Wahba 1979), of the rows that it learns from alone
+            and Wahba 1979) on the rows that it learns from alone
     pair    the two columns that explain most, of the pairs allowed: all pairs have as many slopes, so that the least
             squares that are left decide
 
@@ -90,7 +90,7 @@ class Learned:
 
 
 def learn(columns: Floats, y: Floats, weights: Counts, learner: Learner) -> Learned:
-    """All predictions. weights: (resamples, n) how often each row was drawn."""
+    """All predictions of a learner. weights: (resamples, n) how often each row was drawn."""
     standard, own_rows = _standard(columns, columns), next(folds(y.size))
     shuffled, drawn = y[permutations(y.size)], weights[:RELEARNED].astype(np.float64)
     permuted, resampled = np.empty(shuffled.shape), np.empty(drawn.shape)
@@ -105,7 +105,7 @@ def learn(columns: Floats, y: Floats, weights: Counts, learner: Learner) -> Lear
 
 
 def joined_by(learner: Learner) -> Join:
-    """What it learns from columns (n, p) and y (n,), as a score of other columns (m, p)."""
+    """The learner as a `Join`: it learns from columns (n, p) and y (n,), and scores other columns (m, p)."""
 
     def joined(columns: Floats, y: Floats) -> Curve:
         fitted = _fit(_standard(columns, columns), y[None], learner)
@@ -123,7 +123,7 @@ def _standard(values: Floats, among: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Moments:
-    """Of k sets of rows: how many different rows (k,), means and covariances; of one set for all where k is 1."""
+    """The numbers of different rows (k,), means and covariances of k sets of rows; with k = 1, one set for all."""
 
     rows: Floats
     mean: Floats
@@ -147,7 +147,7 @@ class _Fitted:
 
 
 def _fit(columns: Floats, ys: Floats, learner: Learner) -> _Fitted:
-    """Learned from columns (n, p) and each of ys (k, n)."""
+    """The fits to columns (n, p) and each of ys (k, n)."""
     n, mean, mean_y = len(columns), columns.mean(axis=0), ys.mean(axis=1)
     centred, ys = columns - mean, ys - mean_y[:, None]
     return _solved(

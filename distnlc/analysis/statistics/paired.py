@@ -17,7 +17,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Difference:
-    """one - other of `n` pairs."""
+    """The mean of one - other over `n` pairs, and its test."""
 
     mean: Estimate
     n: int
@@ -36,7 +36,7 @@ def paired_difference(one: ArrayLike, other: ArrayLike) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values of one family of tests, each corrected so that one below a level is significant among all of them.
+    """P-values of one family of tests, each corrected so that it is significant among all of them if below a level.
 
     nan, a test that could not be done, stays nan and does not count.
     """

@@ -4,8 +4,8 @@ In: rows with the metrics' columns and an error. Out: `Shared`: the rows that ha
 metrics that they can be compared in. A row that lacks a metric is left out for all of them, so that all are compared
 on the same rows, and is counted under that metric's name; the metrics that fewest rows lack come first, as long as
 MEASURED of the rows have all of them. The others stand apart: each is compared on the rows that it has. A value of 0
-or infinity is a measurement, of less or more than could be told: it counts as the smallest or largest finite value of
-its metric. A value that is missing is never taken for such an end.
+or infinity is a measurement, of something too small or too large to be told: it counts as the smallest or largest
+finite value of its metric. A missing value is never taken for such an end.
 """
 
 from collections.abc import Mapping, Sequence
