@@ -39,7 +39,7 @@ class Points(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one point, such as (channels, height, width)."""
+        """The shape of one point, such as (channels, height, width)."""
 
     def rows(self, index: Tensor) -> Tensor:
         """Inputs (points, d_in) of these points (CPU int64), in the dtype and on the device of training."""

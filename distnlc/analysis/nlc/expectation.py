@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Alone:
-    """What one metric alone expects."""
+    """The error that one metric alone expects."""
 
     name: str
     label: str
@@ -188,7 +188,7 @@ def expected_error(part: Part, values: Sequence[Value]) -> Expected | None:
 
 
 def _scaled(metric: Value) -> float:
-    """As it is compared; without a logarithm it lies below all."""
+    """The value as it is compared; one without a logarithm lies below all."""
     if not metric.log:
         return metric.value
     return math.log(metric.value) if metric.value > 0 else -math.inf

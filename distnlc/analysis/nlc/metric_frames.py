@@ -29,7 +29,7 @@ THIRDS = ("1st", "2nd", "3rd")
 
 
 def answers(ranking: Ranking) -> pd.DataFrame:
-    """How strongly each metric goes with the error, how well it predicts it, and what it takes."""
+    """A frame of how strongly each metric goes with the error, how well it predicts it, and what it costs."""
     return _frame({row.metric.name: _answer(row) for row in ranking.rows})
 
 
@@ -125,7 +125,7 @@ def _frame(rows: "dict[str, dict[str, str]] | dict[tuple[str, str], dict[str, st
 
 
 def _properties(ranking: Ranking) -> dict[str, ArrayLike]:
-    """What sorts the architectures; the depth in thirds."""
+    """The properties by which architectures are sorted; depth in thirds."""
     used = ranking.used
     depth = used["depth"].to_numpy(dtype=np.float64)
     third = np.searchsorted(np.quantile(depth, [1 / 3, 2 / 3]), depth)

@@ -94,7 +94,7 @@ def _predicted(part: Part, ranking: Ranking) -> str:
 
 
 def _models(part: Part, ranking: Ranking) -> list[str]:
-    """How well the models predict that choose by the errors themselves."""
+    """Sentences on how well the models that choose by the errors themselves predict."""
     together, pair = ranking.model(ALL), ranking.model(PAIR)
     said = []
     if together is not None:
@@ -132,7 +132,7 @@ def _tail(prediction: Prediction) -> str:
 
 
 def _related(part: Part, ranking: Ranking) -> str:
-    """How many different metrics go with the error at all, those that stand apart too."""
+    """A sentence on how many different metrics go with the error at all, those that stand apart too."""
     different = [row for row in (*ranking.single, *ranking.apart) if row.metric.name not in ranking.repeated]
     told = [row for row in different if row.spearman.q < 1 - LEVEL]
     against = [row.metric.name for row in told if row.spearman.value * row.metric.expected < 0]
@@ -146,7 +146,7 @@ def _related(part: Part, ranking: Ranking) -> str:
 
 
 def _missing(part: Part, measurements: pd.DataFrame | None) -> list[str]:
-    """What metrics of the user's own could not measure: architectures that lack one are left out for all metrics."""
+    """Sentences on what metrics of the groups and the user's own could not measure."""
     if measurements is None:
         return []
     rows = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(part.rows["unit_id"])]

@@ -93,7 +93,7 @@ def frame(found: Iterable[Criterion]) -> pd.DataFrame:
 
 
 def tally(found: Sequence[Criterion]) -> list[str]:
-    """How many asked for hold, and which negatives there are, in sentences."""
+    """Sentences on how many of the criteria asked for hold, and which negatives there are."""
     asked, others = [one for one in found if one.asked], [one for one in found if not one.asked]
     said = []
     if asked:

@@ -80,7 +80,7 @@ def columns(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _missing(tables: Tables) -> list[str]:
-    """What metrics of the user's own could not measure."""
+    """Sentences on what metrics of the groups and the user's own could not measure."""
     rows = tables.frames.get(MEASUREMENTS)
     return [] if rows is None or set(rows) != set(columns_of(MeasurementRow)) else missing_values(rows.itertuples())
 

@@ -246,7 +246,7 @@ def _control(values: "pd.Series[float]", log: bool) -> Floats:
 
 @dataclass(frozen=True)
 class _Costs:
-    """What measuring takes: seconds (n, columns), beside those of training (n,)."""
+    """The cost of measuring: seconds (n, columns), beside those of training (n,)."""
 
     columns: list[str]
     seconds: Floats
