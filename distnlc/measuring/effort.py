@@ -22,7 +22,7 @@ OPERATIONS = 4e12
 KEPT = 3 * 2**27
 """bytes that one batch may keep for the way back; what differentiates twice keeps three times as much"""
 FEWEST = 24
-"""points of a batch, and batches' points in all"""
+"""points of the smallest batch, and of all batches together"""
 BACK = 3
 """passes forward that one there and back takes"""
 WEIGHED = 900
