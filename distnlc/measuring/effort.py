@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from distnlc.metrics.initial_sensitivity import BATCH, ELLIPSES, SAMPLES
 from distnlc.metrics.measurable import Network
 from distnlc.metrics.spec import MetricsSpec
-from distnlc.metrics.zero_cost import POINTS
+from distnlc.metrics.zero_cost import FEW, POINTS
 
 OPERATIONS = 4e12
 """of all passes together: two cores do 2e10 to 4e10 a second in float64"""
@@ -77,6 +77,8 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
     }
     less = ", ".join(said for said, is_less in cut.items() if is_less)
     note = f"measured on less, since the network is large: {less}" if less else None
+    if note and size < whole.batch_size:
+        note += "; with batch norm, whose statistics are of a batch, another function than in larger ones"
     return Effort(points, size, batches, ellipses, of_weights, min(BATCH, max(FEWEST, fitting) // 3), note)
 
 
@@ -84,12 +86,12 @@ def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
     """Forward passes of single points that each measurement is worth, by the name under which it begins."""
     proxies = {
         **dict.fromkeys(("gradient_norm", "snip", "fisher", "synflow"), POINTS * BACK + 3 * effort.of_weights),
-        "grasp": POINTS * BACK + 8 * effort.of_weights,
-        "jacobian_covariance": POINTS * outputs,
-        "naswot": POINTS,
-        "layerwise_naswot": POINTS,
+        "grasp": FEW * BACK + 8 * effort.of_weights,
+        "jacobian_covariance": FEW * outputs,
+        "naswot": FEW,
+        "layerwise_naswot": FEW,
         "zen_score": 2 * POINTS + 12 * effort.of_weights,
-        "ntk_condition_number": 2 * POINTS * outputs * BACK,
+        "ntk_condition_number": 2 * FEW * outputs * BACK,
     }
     return {
         "jacobian_seconds": effort.nlc_batches * effort.batch_size * BACK,
