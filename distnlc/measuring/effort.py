@@ -110,7 +110,7 @@ def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
 def _operations(network: Network, pair: Tensor) -> float:
     """Floating-point operations of one point's pass forward. (The counter takes two seconds to be imported.)"""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(pair)
+        network(pair.clone())
     return counter.get_total_flops() / len(pair)
 
 
@@ -128,5 +128,5 @@ def _kept(network: Network, pair: Tensor) -> float:
 
     points = pair.detach().clone().requires_grad_()
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(points)
+        network(points.clone())  # a network may change its input in place
     return sum(count for place, count in kept.items() if place not in own) / len(pair)

@@ -29,7 +29,7 @@ def nlc(network: Any, inputs: Tensor) -> float:
 
 
 def measure(network: Any, inputs: Tensor) -> float:
-    return distnlc.measure(network, inputs, torch.arange(60) % 3, batch_size=20, spec=FEW)["init_nlc"]
+    return distnlc.measure(network, inputs, torch.arange(60) % 3, batch_size=20, spec=FEW)["init_nlc"].value
 
 
 @pytest.fixture(params=[nlc, measure], ids=["nlc", "measure"])
