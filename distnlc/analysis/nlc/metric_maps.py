@@ -146,8 +146,12 @@ def _spearman(x: "pd.Series[float]", y: "pd.Series[float]") -> float:
 
 
 PARTS = report.Figure(
-    "metrics_by_part", "Does the ranking of metrics hold elsewhere?", draw_parts, ("paper-small",), beside="best_metric"
+    "metrics_by_part",
+    "Does the ranking of metrics hold elsewhere?",
+    draw_parts,
+    ("paper-small", "paper"),
+    beside="best_metric",
 )
 REDUNDANCY = report.Figure(
-    "redundancy", "Which metrics say the same?", draw_redundancy, ("waveform-small",), beside="best_metric"
+    "redundancy", "Which metrics say the same?", draw_redundancy, ("waveform-small", "paper"), beside="best_metric"
 )

@@ -185,4 +185,4 @@ def _remark(title: str, found: dict[str, Curve]) -> str:
     )
 
 
-FIGURE = report.Figure("saving_by_metric", "What each metric saves", draw, ("waveform-small", "paper-small"))
+FIGURE = report.Figure("saving_by_metric", "What each metric saves", draw, ("waveform-small", "paper"))
