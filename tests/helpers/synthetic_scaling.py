@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from distnlc.analysis.scaling import thresholds
-from distnlc.analysis.scaling.residual import covered
+from distnlc.analysis.scaling.residual_nets import covered
 from distnlc.analysis.tables import Tables
 from distnlc.records import columns_of
 from distnlc.studies.scaling.records import BlockRow, EpochRow, LayerRow, RunRow, UnitRow

@@ -19,6 +19,7 @@ from distnlc.analysis.scaling import (
     thresholds,
 )
 from distnlc.analysis.scaling.parts import largest, parts
+from distnlc.analysis.scaling.residual_nets import nets_of
 from distnlc.analysis.tables import Tables
 from distnlc.records import FAILED, OK
 
@@ -130,7 +131,7 @@ def _residual(tables: Tables) -> Said:
     part = largest(tables, "residual")
     if part is None:
         return NOTHING
-    found = residual.nets_of(tables, part)
+    found = nets_of(tables, part)
     return Said(f"{len(part.units):,} networks", residual.lead(found), residual.answers(found))
 
 

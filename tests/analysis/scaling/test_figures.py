@@ -9,9 +9,10 @@ from scipy import stats
 
 from distnlc.analysis.drawing.figure import encoded
 from distnlc.analysis.drawing.table import Table
-from distnlc.analysis.scaling import biases, figure1, figure2, figure3, paper, residual, table1
+from distnlc.analysis.scaling import biases, figure1, figure2, figure3, paper, table1
 from distnlc.analysis.scaling.parts import largest, parts
 from distnlc.analysis.scaling.report import REPORT, points
+from distnlc.analysis.scaling.residual_nets import covered, nets_of
 from distnlc.analysis.tables import Tables
 from distnlc.studies.scaling.jacobians import measure
 from distnlc.studies.scaling.lenet import lenet_setup
@@ -88,7 +89,7 @@ def test_biases_are_compared_layer_by_layer(tables: Tables) -> None:
 def test_branches_are_relative_to_stem_and_last_layer(tables: Tables) -> None:
     part = largest(tables, "residual")
     assert part is not None
-    every = {one.name: one for one in residual.nets_of(tables, part)}
+    every = {one.name: one for one in nets_of(tables, part)}
     assert len(every) == 12
     one = every["widening, average pool, RescaleNet's, scaled"]
     means = one.ratios.mean(axis=0)
@@ -109,7 +110,7 @@ def test_one_network_in_a_hundred_does_not_carry_the_branches(tables: Tables) ->
     """Gradients have heavy tails: whose loss is a thousand times another's has a million times its ratios."""
     part = largest(tables, "residual")
     assert part is not None
-    one = next(one for one in residual.nets_of(tables, part) if one.name == "equal width, 1/2 each, unscaled")
+    one = next(one for one in nets_of(tables, part) if one.name == "equal width, 1/2 each, unscaled")
     heavy = one.ratios.copy()
     heavy[0] *= 1e6
     heavy[0, one.places("main")] *= 2
@@ -123,12 +124,12 @@ def test_one_network_in_a_hundred_does_not_carry_the_branches(tables: Tables) ->
 
 def test_unscaled_branches_are_expected_at_their_share_and_coverage() -> None:
     """Additions A4 and A9: 0.42 for weights of 1/2 and images of 8 x 8."""
-    assert residual.covered(8) == pytest.approx(0.84, abs=0.001)
+    assert covered(8) == pytest.approx(0.84, abs=0.001)
     study = Invented()
     study.residual(True, setups=3)
     part = largest(study.tables, "residual")
     assert part is not None
-    half = next(one for one in residual.nets_of(study.tables, part) if one.weighting == "half" and not one.scaled)
+    half = next(one for one in nets_of(study.tables, part) if one.weighting == "half" and not one.scaled)
     assert half.planned == pytest.approx(0.42, abs=0.001)
 
 
