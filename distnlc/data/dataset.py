@@ -134,7 +134,7 @@ def prepare(spec: DataSpec, seed: int) -> Path:
 
 
 def _digests(source: Source, spec: DataSpec) -> dict[str, str]:
-    """Of the source's files, by name."""
+    """Digests of the source's files, by name."""
     if source.files is None:
         return {}
     return digests([Path(path) for path in _called(source.files, spec, "files")])

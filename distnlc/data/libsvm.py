@@ -133,7 +133,7 @@ class _Lines:
         self._file, self._path = file, path
 
     def read(self) -> bytes:
-        """By which scikit-learn knows a file; it reads line by line."""
+        """Nothing: scikit-learn takes what has this method for a file, and reads it line by line."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[bytes]:

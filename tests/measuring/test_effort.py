@@ -1,4 +1,4 @@
-"""Of a large network less is measured, as much as a bound on operations and bytes allows, and a note says what."""
+"""Less is measured of a large network, as much as a bound on operations and bytes allows, and a note says what."""
 
 import pytest
 import torch

@@ -50,7 +50,7 @@ class Condition:
         return {"between": low <= value <= high, "below": value < high, "above": value > low}[self.where]
 
     def why_not(self, value: float | None) -> str:
-        """Of a value that is not in the range."""
+        """The words for a value that is not in the range."""
         found = "was not measured" if value is None else "is not a number" if math.isnan(value) else f"is {value:.4g}"
         return f"{self.name} {found}, not {self.where} {' and '.join(f'{end:g}' for end in self.ends)}"
 
