@@ -83,7 +83,7 @@ def browser() -> Iterator[Any]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = write_study(tmp_path_factory.mktemp("seen") / "study", [*ROWS, *OTHERS, UNTRAINED, failed_row(91)])
     short = replace(REPORT, figures=REPORT.figures[1:2], tables=REPORT.tables[:1])  # a browser shows all alike
-    return Path(write_page(folder, load(folder), short)).resolve().as_uri()
+    return Path(write_page(folder, load(folder), short).place).resolve().as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,14 @@ class Table:
     """plain sentences, such as where it differs from the paper, and a plausible cause"""
     part_remarks: dict[str, list[str]] = field(default_factory=dict)
     """part's title -> sentences about that part alone, which stand with its answers too"""
+    overview: list[str] = field(default_factory=list)
+    """sentences about all parts together, which stand at the head of the report too"""
 
     @property
     def all_remarks(self) -> list[str]:
-        """The remarks on the parts, each after its part's title, then the others."""
+        """Those on all parts together, those on each part after its title, then the others."""
         of_parts = [f"{title}: {remark}" for title, remarks in self.part_remarks.items() for remark in remarks]
-        return of_parts + self.remarks
+        return [*self.overview, *of_parts, *self.remarks]
 
 
 def beside(

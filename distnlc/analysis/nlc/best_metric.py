@@ -79,10 +79,12 @@ def tabulate(tables: Tables) -> Table:
     if len(without) == len(remarks):  # else the parts that have repetitions answer the question
         for title, reason in without.items():
             remarks[title].append(f"{reason}; {given_by(['paper-small'])}.")
+    overview = list[str]()
     if len(rankings) > 1:
+        overview = stability.answer(rankings)
         sections.append(("All parts side by side: Spearman, and the place", stability.side_by_side(rankings)))
         missing = [*stability.agreement(rankings), *missing]
-    return Table(CAPTION, sections, missing, remarks)
+    return Table(CAPTION, sections, missing, remarks, overview)
 
 
 TABLE = TableOf("best_metric", "Which initial metric predicts best?", tabulate, ("waveform-small", "paper"))

@@ -30,7 +30,8 @@ class Shown:
     about: str
     kind: str
     facts: Sequence[tuple[str, str]]
-    paragraph: str
+    lead: Sequence[str]
+    """paragraphs: its answers"""
 
 
 def write_index(folders: Sequence[str], out: str | Path) -> str:
@@ -54,11 +55,10 @@ def places(folders: Sequence[str]) -> list[str]:
 
 
 def paragraph(tables: Tables, answers: Answers) -> str:
-    """The sentences on all parts together; where there are none, the first ones of the only part, or of each."""
+    """What a study says that has nothing to say on all parts together: the first sentences of the only part, or of
+    each."""
     if tables.first.empty:
         return "No unit of this study has finished yet, so there is nothing to report."
-    if answers.overview:
-        return " ".join(answers.overview)
     if len(answers.parts) == 1:
         return " ".join(answers.parts[0].sentences[:SENTENCES])
     if answers.parts:
@@ -70,7 +70,7 @@ def _write(folder: str, tables: Tables, place: str, out: str | Path) -> Shown:
     """One study's report, written beside the page."""
     report = report_of(tables.kind)
     answers = report.answers(tables)
-    write_page(folder, tables, report, f"{str(out).rstrip('/')}/{place}", answers)
+    written = write_page(folder, tables, report, f"{str(out).rstrip('/')}/{place}", answers)
     fields: dict[str, Any] = store.read_spec_fields(folder)
     return Shown(
         place=place,
@@ -78,5 +78,5 @@ def _write(folder: str, tables: Tables, place: str, out: str | Path) -> Shown:
         about=str(fields.get("summary", "")),
         kind=tables.kind,
         facts=answers.facts,
-        paragraph=paragraph(tables, answers),
+        lead=written.lead or [paragraph(tables, answers)],
     )

@@ -77,14 +77,24 @@ class ShownTable:
     figures: Sequence[ShownFigure]
 
 
+@dataclass(frozen=True)
+class Written:
+    """A report that is written."""
+
+    place: str
+    """of its page"""
+    lead: Sequence[str]
+    """paragraphs on all parts together: those of the answers, and of the tables"""
+
+
 def write_page(
     folder: str | Path,
     tables: Tables,
     report: Report,
     out: str | Path | None = None,
     answers: Answers | None = None,
-) -> str:
-    """Writes DIR/report of a study folder, or s3:// address, or the folder `out`, and gives the place of its page.
+) -> Written:
+    """Writes DIR/report of a study folder, or s3:// address, or the folder `out`.
 
     answers: those of the report, if they are there already. Raises store.StoreError if it cannot be written.
     """
@@ -104,9 +114,11 @@ def write_page(
     files = {f"{one.figure.name}.png": one.png for one in figures}
     files |= {f"{one.figure.name}.svg": one.svg for one in figures}
     answers = report.answers(tables) if answers is None else answers
-    files["index.html"] = _page(folder, tables, report, answers, figures, shown, missing).encode()
+    said = (answers.overview, *(one.table.overview for one in shown)) if len(tables.first) else ()
+    lead = [" ".join(sentences) for sentences in said if sentences]
+    files["index.html"] = _page(folder, tables, report, answers, lead, figures, shown, missing).encode()
     place, within = (store.place_of(folder), "report/") if out is None else (store.place_of(out), "")
-    return write_files(place, {within + name: data for name, data in files.items()})
+    return Written(write_files(place, {within + name: data for name, data in files.items()}), lead)
 
 
 def write_files(place: store.Place, files: Mapping[str, bytes]) -> str:
@@ -150,6 +162,7 @@ def _page(
     tables: Tables,
     report: Report,
     answers: Answers,
+    lead: Sequence[str],
     figures: Sequence[ShownFigure],
     shown: Sequence[ShownTable],
     missing: Sequence[Missing],
@@ -162,6 +175,7 @@ def _page(
         name=str(fields.get("name", "study")),
         about=str(fields.get("summary", "")),
         answers=answers,
+        lead=lead,
         parts=[(part, _further(part, shown)) for part in answers.parts],
         empty=tables.first.empty,
         explorer=points,

@@ -57,7 +57,7 @@ def write_report(folder: str | Path, tables: Tables | None = None, out: str | Pa
     Gives the page's place. `tables`: of that folder, if they are read already. Raises store.StoreError.
     """
     tables = tables or load(folder)
-    return write_page(folder, tables, report_of(tables.kind), out)
+    return write_page(folder, tables, report_of(tables.kind), out).place
 
 
 def figure_names(folder: str) -> list[str]:

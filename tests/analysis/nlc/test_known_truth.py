@@ -123,6 +123,14 @@ def test_parts_stand_side_by_side(tables: Tables) -> None:
     steady = next(each for each in table.remarks if "go with the error in one direction" in each)
     assert "the cause" in steady
     assert "the chance" not in steady
+    strongest, beside_nlc, predicted = table.overview
+    names = [name for name in frame.index if "–" not in set(frame.loc[name])]
+    assert f"Of the {len(names)} that all {len(table.part_remarks)} parts compare" in strongest
+    assert strongest.index("the cause") < strongest.index(names[1]) < strongest.index(names[2])
+    assert f"In 0 of the {2 * (len(names) - 1)} comparisons" in beside_nlc
+    assert "the cause in 2 of 2 parts" in beside_nlc
+    assert "the chance" not in beside_nlc
+    assert f"closer in 2 of {len(table.part_remarks)} parts" in predicted
 
 
 @pytest.mark.slow

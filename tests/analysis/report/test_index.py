@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.report import index
 from distnlc.analysis.report.index import paragraph, places, write_index
-from distnlc.analysis.report.model import Answers, PartAnswers, Report
+from distnlc.analysis.report.model import Answers, PartAnswers, Report, TableOf
 from distnlc.analysis.tables import Tables
 from distnlc.store import StoreError
 from tests.analysis.report.test_page import Page
@@ -46,6 +47,21 @@ def test_the_page_leads_to_each_report_and_says_its_answers(tmp_path: Path) -> N
     assert style in report.path.read_text("utf-8"), "one frame"
 
 
+def test_what_a_table_says_of_all_parts_stands_on_the_page_and_at_the_head_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Table("", [], overview=["Told by a table."])
+    with_table = Report(lambda _: Answers(parts=[ONE]), tables=[TableOf("told", "Told", lambda _: told)])
+    monkeypatch.setattr(index, "report_of", lambda _: with_table)
+    page = Page(write_index([study(tmp_path / name) for name in ("mine", "yours")], tmp_path / "all"))
+    assert page.text.count("Told by a table.") == 2
+    assert "First. Second." not in page.text
+    report = Page(str(tmp_path / "all" / "mine" / "index.html"))
+    head, _, rest = report.text.partition("First. Second.")
+    assert "Told by a table." in head
+    assert "Told by a table." in rest, "where the table stands, too"
+
+
 @pytest.mark.usefixtures("shown")
 def test_nothing_is_written_where_one_is_no_study(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="gone: not a study folder"):
@@ -56,13 +72,12 @@ def test_nothing_is_written_where_one_is_no_study(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (Answers(overview=["All.", "Together."], parts=[ONE]), "All. Together."),
         (Answers(parts=[ONE]), "First. Second."),
         (Answers(parts=[ONE, OTHER]), "one: First. other: Third."),
         (Answers(work=["3 units"]), "3 units."),
     ],
 )
-def test_the_paragraph_is_what_all_parts_say_or_what_each_says_first(answers: Answers, said: str) -> None:
+def test_a_study_with_nothing_on_all_parts_together_says_what_each_says_first(answers: Answers, said: str) -> None:
     tables = Tables("mine", {"units": pd.DataFrame({"unit_id": ["a"]})})
     assert paragraph(tables, answers) == said
     nothing = Tables("mine", {"units": pd.DataFrame({"unit_id": []})})

@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 
 def page_of(folder: Path, shown: Report = SHORT, tables: Tables | None = None) -> Page:
-    return Page(write_page(folder, tables or load(folder), shown))
+    return Page(write_page(folder, tables or load(folder), shown).place)
 
 
 @pytest.fixture(scope="module")
