@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from distnlc.analysis.nlc.report import REPORT
+from distnlc.analysis.report import index
 from distnlc.analysis.report.page import write_page
 from distnlc.analysis.statistics.correlations import correlate
 from distnlc.analysis.tables import load
@@ -179,3 +180,20 @@ def test_nothing_of_the_page_is_wider_than_a_phone(opened: Opened) -> None:
     contents.click()
     opened.page.get_by_role("link", name="How it was run").click()
     opened.page.wait_for_function("document.getElementById('account').getBoundingClientRect().top < 844")
+
+
+def test_the_page_of_several_studies_leads_to_each_report_and_fits_a_phone(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports without figures: what a title leads to is what counts here."""
+    monkeypatch.setattr(index, "report_of", lambda _: replace(REPORT, figures=[], tables=[], points=None))
+    folders = [str(write_study(tmp_path / name, ROWS[:6])) for name in ("mine", "yours")]
+    page, complaints = browser.new_page(viewport={"width": 390, "height": 844}), list[str]()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(Path(index.write_index(folders, tmp_path / "all")).resolve().as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#yours").get_by_role("link").click()
+    playwright.expect(page.locator("#answers")).to_contain_text("6 of 6 architectures finished")
+    assert page.url.endswith("/all/yours/index.html")
+    assert complaints == []
+    page.close()
