@@ -32,6 +32,8 @@ TAILS = ((1 - LEVEL) / 2, 1 - (1 - LEVEL) / 2)
 """quantiles that are the ends of an interval"""
 BLOCK = 2_000_000
 """numbers in the largest intermediate array"""
+COLUMNS = 256
+"""rows that Kendall's tau compares at once with those before them"""
 
 
 def resamples(n: int, seed: int = SEED) -> Counts:
@@ -115,12 +117,19 @@ def spearman(weights: Counts, xs: Floats, y: Floats) -> Triple:
 
 
 def kendall(weights: Counts, xs: Floats, y: Floats) -> Triple:
-    """Triples of tau-b. Copies of one row tie with each other in x and in y."""
+    """Triples of tau-b. Copies of one row tie with each other in x and in y.
+
+    Two rows are compared once, in the order that they have: X * Y is symmetric, so that what lies before a block of
+    columns counts twice.
+    """
     c = np.zeros((len(xs), len(weights)))
-    for columns in _column_blocks(y.size):
+    for start in range(0, y.size, COLUMNS):
+        columns = slice(start, start + COLUMNS)
+        pairs, counts = weights[:, : columns.stop].copy(), weights[:, columns]
+        pairs[:, :start] *= 2
         signs_y = _signs(y, columns)
         for row, x in enumerate(xs):
-            c[row] += _dots(weights @ (signs_y * _signs(x, columns)), weights[:, columns])
+            c[row] += _dots(pairs @ (signs_y * _signs(x, columns)), counts)
     return c, np.array([_untied_pairs(weights, x) for x in xs]), _untied_pairs(weights, y)[None]
 
 
@@ -150,14 +159,9 @@ def _standard(values: Floats) -> tuple[Floats, float]:
     return centred / spread, spread
 
 
-def _column_blocks(n: int) -> list[slice]:
-    step = max(1, BLOCK // n)
-    return [slice(start, start + step) for start in range(0, n, step)]
-
-
 def _signs(x: Floats, columns: slice) -> NDArray[np.float32]:
-    """(n, columns) whether the column's row is above (1), below (-1) or level with each row."""
-    return np.sign(x[columns] - x[:, None]).astype(np.float32)
+    """(rows, columns) whether the column's row is above (1), below (-1) or level with each row up to the last of them."""
+    return np.sign(x[columns] - x[: columns.stop, None]).astype(np.float32)
 
 
 def _centred_ranks(weights: Counts, x: Floats) -> Counts:
