@@ -10,6 +10,7 @@
 #include "forward.h"
 #include "backward.h"
 #include "optimizers.h"
+#include "subnormals.h"
 
 /* One update per minibatch of the datapoints (d_in) that `order` (points) names, out of inputs (.., d_in) and labels,
    in place in the run. The mean of the minibatches' losses. Each minibatch is gathered when it is its turn, and stays in
@@ -20,6 +21,7 @@ double train(const Network *net, Run *run, const REAL *inputs, const int64_t *la
     double loss_sum = 0;
     int64_t d_in = net->layers[0].d_in;
     int what = net->optimizer == SGD ? STEP : net->optimizer == MOMENTUM ? VELOCITY : GRADIENT;
+    unsigned before = flush_subnormals();
     lay_out(net, &b);
     for (int64_t first = 0; first < points; first += net->batch) {
         for (int64_t i = 0; i < net->batch; i++) {
@@ -31,16 +33,19 @@ double train(const Network *net, Run *run, const REAL *inputs, const int64_t *la
         backward(net, &b, run, b.inputs, what);
         if (what != STEP) optimize(net, run);
     }
+    keep_subnormals(before);
     return loss_sum / (points / net->batch);
 }
 
 /* The loss of one minibatch (batch, d_in), and its gradient in run->gradients. */
 double gradient(const Network *net, const Run *run, const REAL *inputs, const int64_t *labels) {
     Buffers b;
+    unsigned before = flush_subnormals();
     lay_out(net, &b);
     forward(net, &b, run, inputs, 1);
     double loss = loss_and_delta(net, &b, run, labels);
     backward(net, &b, run, inputs, GRADIENT);
+    keep_subnormals(before);
     return loss;
 }
 
