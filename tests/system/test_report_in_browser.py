@@ -146,17 +146,17 @@ def test_filters_reduce_the_points_and_renew_the_correlation(opened: Opened) -> 
 
 def test_a_click_draws_the_sweep_and_the_chosen_runs_curves(opened: Opened) -> None:
     page = opened.page
-    for index in (7, 10):
-        page.mouse.click(*opened.at(index))
+    for place in (7, 10):
+        page.mouse.click(*opened.at(place))
         playwright.expect(page.locator("#explorer-marks-say")).to_have_text(
-            f"Architecture {index}, waveform-noise (SGD): 4 runs, 3 ok, 0 pruned, 1 diverged."
+            f"Architecture {place}, waveform-noise (SGD): 4 runs, 3 ok, 0 pruned, 1 diverged."
         )
-        playwright.expect(page.locator("#explorer-lines-say")).to_contain_text(f"Its chosen run, number {index % 2}")
+        playwright.expect(page.locator("#explorer-lines-say")).to_contain_text(f"Its chosen run, number {place % 2}")
         assert opened.points("marks") == 4
         assert page.locator("#explorer-marks .points path").count() == 4 + 1  # and the ring
         loss, error, rate = page.evaluate("document.getElementById('explorer-lines').data.map((t) => t.y)")
         assert (loss, error) == ([1.1], [0.2])
-        assert all(math.isclose(each, 1e-3 * 3 ** (index % 2)) for each in rate)
+        assert all(math.isclose(each, 1e-3 * 3 ** (place % 2)) for each in rate)
     page.get_by_text("All that was drawn and measured").click()
     playwright.expect(page.locator("#explorer-about")).to_contain_text("arch0010")
 

@@ -165,3 +165,16 @@ def test_starts_for_another_number_of_runs_or_of_other_forms_are_refused() -> No
         two.expanded(3)
     with pytest.raises(ValueError, match="must have the same form"):
         starts_of([network(), network("tanh")], loss_scales=[1, 1], seeds=[1, 2])
+
+
+def test_gradients_below_the_smallest_normal_number_are_zeros_to_native_training_and_to_nothing_else() -> None:
+    """What comes back to the first layer is about 1e-310: it moves no weight, and takes Intel's processors long."""
+    inputs, labels = data()
+    layered = Layered(D_IN, uniform_layers([8, 8, D_OUT], activation=plain_activation("tanh")))
+    module, first = MLP(layered, gaussian(layered, [1.0, 1e-310, 1e-310], seed=0)), 8 * (D_IN + 1)
+    start, spec = start_of(module), StepSpec(batch_size=BATCH)
+    native, plain = (kind(start, spec).gradients(inputs[:BATCH], labels[:BATCH])[1][0] for kind in KINDS[:2])
+    assert 0 < plain[:first].abs().max() < 1e-300
+    assert not native[:first].any()
+    torch.testing.assert_close(native[first:], plain[first:], rtol=1e-12, atol=0)
+    assert torch.tensor(1e-310, dtype=torch.float64) / 3 > 0, "only while it trains"

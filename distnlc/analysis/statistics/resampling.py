@@ -160,7 +160,7 @@ def _standard(values: Floats) -> tuple[Floats, float]:
 
 
 def _signs(x: Floats, columns: slice) -> NDArray[np.float32]:
-    """(rows, columns) whether the column's row is above (1), below (-1) or level with each row up to the last of them."""
+    """(rows, columns) whether the column's row is above (1), below (-1) or level with each row until it."""
     return np.sign(x[columns] - x[: columns.stop, None]).astype(np.float32)
 
 
