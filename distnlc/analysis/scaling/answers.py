@@ -7,6 +7,7 @@ from distnlc.analysis.drawing import format as text
 from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.report.criteria import Criterion, failing, negatives, tally
 from distnlc.analysis.scaling import (
+    acceptance,
     biases,
     figure1,
     figure2,
@@ -17,7 +18,6 @@ from distnlc.analysis.scaling import (
     table2,
     thresholds,
 )
-from distnlc.analysis.scaling.acceptance import ACCEPTANCE
 from distnlc.analysis.scaling.parts import largest, parts
 from distnlc.analysis.scaling.residual_nets import nets_of
 from distnlc.analysis.tables import Tables
@@ -26,7 +26,7 @@ from distnlc.records import FAILED, OK
 
 def answers(tables: Tables) -> Answers:
     """Which operations keep s, whether gamma is the Hessian's pace, what balance does to trainings; then negatives."""
-    units, found = tables.units, ACCEPTANCE.criteria(tables)
+    units, found = tables.units, acceptance.criteria(tables)
     failed, taken = int((units["status"] == FAILED).sum()), text.duration(float(units["seconds"].sum()))
     every = [(subject, says(tables)) for subject, says in _SUBJECTS.items()]
     said_parts = [

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from distnlc.analysis.drawing.scatter import Group
 from distnlc.analysis.report import Points, PointsPart, Report, TableOf
 from distnlc.analysis.scaling import (
+    acceptance,
     biases,
     figure1,
     figure2,
@@ -18,7 +19,6 @@ from distnlc.analysis.scaling import (
     table1,
     table2,
 )
-from distnlc.analysis.scaling.acceptance import ACCEPTANCE
 from distnlc.analysis.scaling.answers import answers
 from distnlc.analysis.scaling.parts import INITS, PRESETS, TRAINING_PRESETS, parts
 from distnlc.analysis.tables import Tables
@@ -67,7 +67,7 @@ REPORT = Report(
         biases.FIGURE,
     ),
     tables=(
-        TableOf("acceptance", ACCEPTANCE.title, ACCEPTANCE.tabulate, PRESETS),
+        TableOf("acceptance", acceptance.TITLE, acceptance.tabulate, PRESETS),
         TableOf("table1", table1.TITLE, table1.tabulate, PRESETS),
         TableOf("table2", table2.TITLE, table2.tabulate, TRAINING_PRESETS),
         TableOf("networks", networks.TITLE, networks.tabulate, PRESETS),

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from distnlc.analysis.drawing import format as text
 from distnlc.analysis.report import Answers, PartAnswers
 from distnlc.analysis.report.criteria import Criterion, failing, negatives, tally
-from distnlc.analysis.sensitivity import figure2, figure3
-from distnlc.analysis.sensitivity.acceptance import ACCEPTANCE
+from distnlc.analysis.sensitivity import acceptance, figure2, figure3
 from distnlc.analysis.sensitivity.bounds import agreement
 from distnlc.analysis.sensitivity.cells import is_fitted, left_out
 from distnlc.analysis.sensitivity.comparisons import LARGER, ROWS, Comparison, caveat, comparisons, every_pairs
@@ -25,7 +24,7 @@ def answers(tables: Tables) -> Answers:
     networks = tables.networks
     failed, fitted = int((networks["status"] == FAILED).sum()), int(is_fitted(networks).sum())
     taken = text.duration(float(networks["seconds"].sum()))
-    every, found = every_pairs(tables), ACCEPTANCE.criteria(tables)
+    every, found = every_pairs(tables), acceptance.criteria(tables)
     complete = sum(len(one.frame) for one in every)
     groups = [
         ("Pairs that differ in one setting", f"{complete} pairs", ("4",), _pairs(every)),

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 
 from distnlc.analysis.report import Points, PointsPart, Report, TableOf
 from distnlc.analysis.sensitivity import (
+    acceptance,
     bounds,
     drawings,
     figure1,
@@ -16,7 +17,6 @@ from distnlc.analysis.sensitivity import (
     fits,
     gap_figures,
 )
-from distnlc.analysis.sensitivity.acceptance import ACCEPTANCE
 from distnlc.analysis.sensitivity.answers import answers
 from distnlc.analysis.sensitivity.axes import ACTIVATIONS
 from distnlc.analysis.sensitivity.cells import PRESETS, finished, is_fitted
@@ -73,7 +73,7 @@ REPORT = Report(
         bounds.FIGURE,
     ),
     tables=(
-        TableOf("acceptance", ACCEPTANCE.title, ACCEPTANCE.tabulate, PRESETS),
+        TableOf("acceptance", acceptance.TITLE, acceptance.tabulate, PRESETS),
         TableOf("fits", fits.TITLE, fits.tabulate, PRESETS),
     ),
     points=POINTS,

@@ -6,8 +6,7 @@ import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.report.criteria import Criterion
-from distnlc.analysis.scaling import paper
-from distnlc.analysis.scaling.acceptance import ACCEPTANCE
+from distnlc.analysis.scaling import acceptance, paper
 from distnlc.analysis.scaling.report import REPORT
 from distnlc.analysis.tables import Tables
 from tests.helpers.synthetic_scaling import ALEXNET, SETS, Invented, scaling_tables
@@ -20,12 +19,12 @@ def holding() -> Tables:
 
 @pytest.fixture(scope="module")
 def found(holding: Tables) -> list[Criterion]:
-    return ACCEPTANCE.criteria(holding)
+    return acceptance.criteria(holding)
 
 
 @pytest.fixture(scope="module")
 def failed() -> list[Criterion]:
-    return ACCEPTANCE.criteria(scaling_tables(claims=False))
+    return acceptance.criteria(scaling_tables(claims=False))
 
 
 def test_everything_asked_for_holds_where_the_prototype_s_findings_hold(found: list[Criterion]) -> None:
@@ -50,7 +49,7 @@ def test_what_is_asked_at_another_size_stays_open() -> None:
     study.residual(True, setups=12)
     study.libsvm({name: SETS[name] for name in ("iris", "wine")}, seeds=3)
     study.alexnet(points=2000)
-    found = ACCEPTANCE.criteria(study.tables)
+    found = acceptance.criteria(study.tables)
     assert {one.holds for one in found if one.asked} == {None}
     why = {one.place: one.why_open for one in found if one.asked}
     assert why["Table 1, operations"] == "20 draws, at least 40 decide"
@@ -68,7 +67,7 @@ def test_other_rates_or_networks_stay_open() -> None:
     study.residual(True, blocks=3)
     study.ratio(True)
     study.parts["ratio"]["ratio"]["image"] = 28
-    why = {one.place.split(",")[0]: one.why_open for one in ACCEPTANCE.criteria(study.tables) if one.asked}
+    why = {one.place.split(",")[0]: one.why_open for one in acceptance.criteria(study.tables) if one.asked}
     assert why["Table 2"] == "rates [-6, 1] instead of [-6, 5]"
     assert why["Figure 3"] == "rates [-3, -1] instead of [-5, 1]"
     assert why["Residual networks"] == "blocks 3 instead of 6"
@@ -78,7 +77,7 @@ def test_other_rates_or_networks_stay_open() -> None:
 def test_few_points_of_many_set_ups_stay_open_too() -> None:
     study = Invented()
     study.ratio(True, samples=64)
-    why = {one.why_open for one in ACCEPTANCE.criteria(study.tables)}
+    why = {one.why_open for one in acceptance.criteria(study.tables)}
     assert why == {"64 points of each set-up, at least 256 decide"}
 
 
@@ -96,7 +95,7 @@ def test_at_the_paper_s_size_its_order_is_asked_for_by_the_literal_reading() -> 
     study = Invented()
     ours = (0.5, 0.7, 0.6, 0.9)
     study.libsvm({f"set{place:02d}": (ours, *SETS["vowel"][1:]) for place in range(paper.SETS)}, points=None)
-    found = ACCEPTANCE.criteria(study.tables)
+    found = acceptance.criteria(study.tables)
     asked = {one.claim: one.verdict for one in found if one.asked and "full pass" in one.where}
     assert asked["geometric has the lowest average normalized loss"] == "holds"
     assert asked["arithmetic is most often the worst"] == "holds"
@@ -108,7 +107,7 @@ def test_at_full_width_the_paper_s_claims_on_alexnet_are_asked_for() -> None:
     apart = {init: (loss - 0.2 * (init == "geometric"), best) for init, (loss, best) in ALEXNET.items()}
     study = Invented()
     study.alexnet(apart, divisor=1)
-    found = [one for one in ACCEPTANCE.criteria(study.tables) if one.place == "Figure 3"]
+    found = [one for one in acceptance.criteria(study.tables) if one.place == "Figure 3"]
     assert all(one.asked for one in found)
     assert {one.claim: one.verdict for one in found} == {
         "significantly below arithmetic after the last epoch": "holds",
@@ -154,7 +153,7 @@ def test_few_sets_judge_no_order() -> None:
     study.libsvm({name: SETS[name] for name in ("iris", "wine")})
     said = [line for line in REPORT.answers(study.tables).overview if "the paper's order" in line]
     assert all("is not judged by the" in line for line in said)
-    found = [one for one in ACCEPTANCE.criteria(study.tables) if not one.asked]
+    found = [one for one in acceptance.criteria(study.tables) if not one.asked]
     assert {one.why_open for one in found} == {"2 sets, at least 5 decide"}
 
 

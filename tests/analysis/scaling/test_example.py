@@ -4,7 +4,7 @@ import pytest
 
 from distnlc.analysis import EXAMPLES
 from distnlc.analysis.report.criteria import FAILS, OPEN, Criterion
-from distnlc.analysis.scaling.acceptance import ACCEPTANCE
+from distnlc.analysis.scaling import acceptance
 from distnlc.analysis.scaling.report import REPORT
 from distnlc.analysis.tables import Tables, load
 from distnlc.studies import from_fields, resolve
@@ -20,7 +20,7 @@ def example() -> Tables:
 
 @pytest.fixture(scope="module")
 def found(example: Tables) -> list[Criterion]:
-    return ACCEPTANCE.criteria(example)
+    return acceptance.criteria(example)
 
 
 def test_it_has_every_unit_of_its_preset(example: Tables) -> None:
