@@ -1,10 +1,6 @@
-"""All criteria of a study, figure by figure, and the table of them.
+"""All criteria of a study, figure by figure, and the table of them."""
 
-In: what is judged, and what the table says below. Out: the criteria of everything that the study has rows for.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
@@ -21,23 +17,13 @@ class Judged(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Acceptance:
-    """What is asked of the figures and tables of a kind."""
+def criteria_of(judged: Iterable[Judged], tables: Tables) -> list[Criterion]:
+    """Those of everything that the study has rows for."""
+    return [one for each in judged for one in each.criteria(tables)]
 
-    title: str
-    judged: Sequence[Judged]
-    caption: str
-    nothing: str
-    """what a study lacks that has nothing to judge"""
 
-    def criteria(self, tables: Tables) -> list[Criterion]:
-        """Those of everything that the study has rows for."""
-        return [one for each in self.judged for one in each.criteria(tables)]
-
-    def tabulate(self, tables: Tables) -> Table:
-        """Raises MissingRecordsError if there is nothing to judge."""
-        found = self.criteria(tables)
-        if not found:
-            raise MissingRecordsError(self.nothing)
-        return Table(self.caption, sections(found), tally(found))
+def table_of(found: Sequence[Criterion], caption: str, nothing: str) -> Table:
+    """The table of all. Raises MissingRecordsError, which says `nothing`, if there is nothing to judge."""
+    if not found:
+        raise MissingRecordsError(nothing)
+    return Table(caption, sections(found), tally(found))
