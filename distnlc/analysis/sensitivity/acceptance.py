@@ -10,8 +10,8 @@ from distnlc.analysis.tables import Tables
 TITLE = "What is asked of the figures"
 CAPTION = (
     f"{OPEN.capitalize()} is given for fewer than {FEWEST_PAIRS} pairs, planes or networks with ellipses, and for "
-    f"fewer than {FEWEST_ROWS} rows of the other figures. At small sizes the limits were settled on the first full run of "
-    "sensitivity-small (last column); from 50,000 training images on they are the paper's claims."
+    f"fewer than {FEWEST_ROWS} rows of the other figures. At small sizes the limits were settled on the first full "
+    "run of sensitivity-small (last column); from 50,000 training images on they are the paper's claims."
 )
 
 
