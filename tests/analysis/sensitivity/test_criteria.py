@@ -13,7 +13,8 @@ from distnlc.analysis.sensitivity import acceptance
 from distnlc.analysis.sensitivity.comparisons import caveat, every_pairs
 from distnlc.analysis.sensitivity.report import REPORT
 from distnlc.analysis.tables import Tables
-from tests.helpers.synthetic_sensitivity import network, sensitivity_tables, tables_of
+from tests.helpers.sensitivity_rows import network, tables_of
+from tests.helpers.synthetic_sensitivity import sensitivity_tables
 
 BY_CHANCE = {
     "random ellipses flat",  # they are
