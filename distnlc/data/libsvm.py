@@ -34,6 +34,8 @@ MOST_BYTES = 2**33
 MOST_LINE_BYTES = 2**24
 MOST_FEATURES = 100_000
 MOST_DENSE_BYTES = 2**30
+MOST_LABEL = 2**53
+"""beyond it float64 has not all whole numbers, so that two labels could be read as one"""
 LINES_AT_ONCE = 1_000
 """tried together in search of the first bad line"""
 
@@ -151,9 +153,13 @@ def _parsed(lines: Any) -> tuple[Any, np.ndarray]:
     """Raises ValueError or OverflowError for lines that are no points of a dataset."""
     from sklearn.datasets import load_svmlight_file
 
-    matrix, labels = load_svmlight_file(lines, zero_based=False)
+    matrix, labels, queries = load_svmlight_file(lines, zero_based=False, query_id=True)
+    if len(queries):
+        raise _Bad("qid: points that are ranked within queries have no classes")
     if not np.isfinite(labels).all() or (labels != np.round(labels)).any():
         raise _Bad("a label is no whole number")
+    if (np.abs(labels) > MOST_LABEL).any():
+        raise _Bad(f"a label is beyond {MOST_LABEL:,}")
     if matrix.shape[1] > MOST_FEATURES:
         raise _Bad(f"an index is larger than {MOST_FEATURES:,}")
     if not np.isfinite(matrix.data).all():

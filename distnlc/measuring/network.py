@@ -50,6 +50,7 @@ COLUMNS = {
 }
 """name -> quantity of the metrics that need only a function, in the order of the table `architectures`"""
 WALKED = ("init_linear_region", "init_relative_diameter", "init_local_lipschitz")
+NOT_ASKED = "takes many passes and was not asked for (walks)"
 LABELLED = ("init_gradient_component", "init_gradient_length")
 _REGION = (
     "is told from rounding at no datapoint, or the network has a kink there, as where the pixels of a flat background "
@@ -82,19 +83,10 @@ def measure_network(
     progress: is told what begins, and which share of the work is done. Raises ValueError for a network, inputs or
     labels that cannot be measured.
     """
-    spec, notes, reasons = spec or MetricsSpec(), list[str](), dict[str, str]()
-    size = checked_batch_size(inputs, batch_size)
-    few = min(size, FEWEST)
+    spec, size = spec or MetricsSpec(), checked_batch_size(inputs, batch_size)
     if len(inputs) < 2 or not bool(inputs.isfinite().all()):
         raise ValueError(f"inputs must be at least 2 points of finite numbers, found {shown(inputs)}")
-    try:
-        given, function = _in_type(network, inputs[:few].double())
-        inputs = inputs.double()
-    except _TypeRefusedError as reason:
-        given, function = _in_type(network, inputs[:few].float())
-        inputs = inputs.float()
-        notes.append(f"measured in float32, where rounding hides small changes; in float64 {reason}")
-    notes += _differences(network, inputs.dtype)
+    given, function, inputs, notes = _converted(network, inputs, min(size, FEWEST))
     effort = effort_for(given, inputs, size, spec)
     outputs = _outputs(function, inputs[: effort.batch_size])
     if labels is not None:
@@ -104,21 +96,17 @@ def measure_network(
     if effort.points < len(inputs):
         rows = torch.randperm(len(inputs), generator=_random(seed))[: effort.points].to(inputs.device)
         inputs, labels = inputs[rows], None if labels is None else labels[rows]
-    spec = spec.model_copy(update={"nlc_batches": effort.nlc_batches} | ({} if walks else {"walk_batches": 0}))
-    if not walks:
-        reasons |= dict.fromkeys(WALKED, "takes many passes and was not asked for (walks)")
-    elif why_not := _why_not_twice(function, inputs[: effort.batch_size]):
-        spec = spec.model_copy(update={"walk_batches": 0})
-        reasons |= dict.fromkeys(WALKED, f"differentiates twice: {why_not}")
+    why_no_walks = _why_no_walks(function, inputs[: effort.batch_size]) if walks else NOT_ASKED
+    reasons = dict.fromkeys(WALKED, why_no_walks) if why_no_walks else {}
+    spec = spec.model_copy(update={"nlc_batches": effort.nlc_batches} | ({"walk_batches": 0} if why_no_walks else {}))
     if labels is None:
         reasons |= dict.fromkeys(LABELLED, "is not defined: it needs labels")
     begun = _Begun(passes_of(effort, outputs=outputs), progress, ntk=ntk)
     measured = measure_function(
         *(function, inputs, labels, spec), loss_scale=None, batch_size=effort.batch_size, seed=seed, begun=begun
     )
-    groups = [group for group in GROUPS if group != "ntk" or ntk]
     of_groups = measure_groups(
-        groups,
+        [group for group in GROUPS if group != "ntk" or ntk],
         Given(
             *(given, inputs, labels, float(measured["init_loss_scale"]), effort.batch_size, seed),
             ellipses=effort.ellipses,
@@ -223,6 +211,20 @@ def _in_type(network: Network, batch: Tensor) -> tuple[Network, Measurable]:
     return network, function
 
 
+def _converted(network: Network, inputs: Tensor, few: int) -> tuple[Network, Measurable, Tensor, list[str]]:
+    """Network, the function that it is, and inputs in float64, or in float32 where the network takes no other; notes on
+    what that changes. Tried on the first `few` inputs. Raises ValueError if it computes in neither."""
+    notes = list[str]()
+    try:
+        given, function = _in_type(network, inputs[:few].double())
+        inputs = inputs.double()
+    except _TypeRefusedError as reason:
+        given, function = _in_type(network, inputs[:few].float())
+        inputs = inputs.float()
+        notes.append(f"measured in float32, where rounding hides small changes; in float64 {reason}")
+    return given, function, inputs, notes + _differences(network, inputs.dtype)
+
+
 def _differences(network: Network, dtype: torch.dtype) -> list[str]:
     """How the measured copy differs from the network."""
     if not isinstance(network, nn.Module):
@@ -262,7 +264,7 @@ def _checked_labels(labels: Tensor, points: int, d_out: int) -> Tensor:
     return labels.long()
 
 
-def _why_not_twice(function: Network, batch: Tensor) -> str | None:
+def _why_no_walks(function: Network, batch: Tensor) -> str | None:
     """Why the Jacobian cannot be applied to a direction, None if it can: some operations have one derivative only."""
     try:
         _, push_forward, _ = linearize(function, batch)
@@ -270,7 +272,7 @@ def _why_not_twice(function: Network, batch: Tensor) -> str | None:
     except RuntimeError as error:
         if of_device(error):
             raise
-        return brief(error)
+        return f"differentiates twice: {brief(error)}"
     return None
 
 

@@ -47,7 +47,8 @@ def scaling(
 
     from distnlc.measuring.user import make_network
     from distnlc.metrics.scaling import scaling as measured_scaling
-    from distnlc.networks.scaling import Init, scaling_plan
+    from distnlc.networks.scaling import scaling_plan
+    from distnlc.networks.scaling_rule import Init
     from distnlc.networks.shape_walk import UnknownForwardError
 
     sizes = _sizes(shape)

@@ -19,7 +19,7 @@ Missing where a row's entries are all alike: it has no correlation.
 import torch
 from torch import Tensor
 
-from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
+from distnlc.metrics.fixed_statistics import FixedStatistics
 from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
 from distnlc.metrics.prepared import checked_points, prepared
 from distnlc.metrics.weight_gradients import parts
@@ -38,7 +38,7 @@ def jacobian_covariance(network: Network, inputs: Tensor) -> float:
     """
     function, module, _ = prepared(network, checked_points(inputs))
     if module is not None:
-        hold_statistics(module)
+        FixedStatistics().take_layered(module)
     if len(inputs) < 2:
         raise ValueError("a correlation needs at least 2 inputs, found 1")
     rows = []

@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from distnlc.metrics.batches import gaussian, random_batches
 from distnlc.metrics.effective_rank import effective_rank
-from distnlc.metrics.fixed_statistics import FixedStatistics, hold_statistics
+from distnlc.metrics.fixed_statistics import FixedStatistics
 from distnlc.metrics.jacobian import linearize
 from distnlc.metrics.measurable import Network, UnmeasurableError, of_device, undisturbed
 from distnlc.metrics.passes import INPUT, NO_DERIVATIVE, OUTPUT, called, checked_finite, outputs_of, prepared, type_name
@@ -127,7 +127,7 @@ def _prepared(network: Network, inputs: Tensor) -> tuple[Tensor, Network, nn.Mod
     if not bool((inputs != inputs[0]).any()):
         raise ValueError(f"inputs must differ from one another, found the same datapoint {len(inputs)} times")
     if module is not None:
-        hold_statistics(module)
+        FixedStatistics().take_layered(module)
     return inputs, function, module
 
 

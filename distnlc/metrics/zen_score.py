@@ -17,16 +17,14 @@ Larger is taken for better. Needs neither inputs nor labels. Always float64.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
+from distnlc.metrics.batch_norms import BatchNorms
 from distnlc.metrics.batches import gaussian
 from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, undisturbed
 from distnlc.metrics.weight_gradients import checked_number, weighted
@@ -52,10 +50,10 @@ def zen_score(network: Network, inputs: Tensor, *, points: int = 16, draws: int 
         raise ValueError(f"expected at least 2 points and 1 draw, found {points} and {draws}")
     measured = weighted(network, torch.zeros_like(inputs[:1], dtype=torch.float64))
     statistics = _Statistics()
+    statistics.take_layered(measured.module)
     for module in measured.module.modules():
         if isinstance(module, MLP):
             module.layered = replace(module.layered, skips=())
-            module.normalize = partial(statistics.normalize, module.normalize)  # type: ignore[method-assign]
         elif isinstance(module, Residual):
             module.forward = partial(_main, module)  # type: ignore[method-assign]
     features = _Features(measured.function, measured.module)
@@ -122,38 +120,21 @@ def _is_global(module: nn.Module) -> bool:
     return isinstance(module, ADAPTIVE) and all(each == 1 for each in (sizes if isinstance(sizes, tuple) else (sizes,)))
 
 
-class _Statistics(TorchFunctionMode):
-    """While this lasts, every batch norm uses the batch's own statistics, and the log of its scale is kept."""
+class _Statistics(BatchNorms):
+    """Every batch norm uses the batch's own statistics, gain 1 and bias 0, and the log of its scale is kept."""
+
+    bare = True
 
     def __init__(self) -> None:
         super().__init__()
         self.logs: list[float] = []
 
-    def _normalized(self, signal: Tensor, dimensions: list[int], epsilon: float) -> Tensor:
+    def statistics(self, signal: Tensor, dimensions: list[int]) -> tuple[Tensor, Tensor]:
+        """The batch's own."""
         variance, mean = torch.var_mean(signal, dimensions, correction=0)
         self.logs.append(float(variance.mean().log()) / 2)
-        with torch._C.DisableTorchFunction():
-            return functional.batch_norm(signal, mean, variance, eps=epsilon)
+        return variance, mean
 
-    def normalize(self, otherwise: Callable[[Tensor, str], Tensor], signal: Tensor, kind: str) -> Tensor:
-        """Takes the place of `MLP.normalize`, which is `otherwise`."""
-        return self._normalized(signal, [0], EPSILON) if kind == "batch" else otherwise(signal, kind)
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function is not functional.batch_norm:
-            return function(*args, **(kwargs or {}))
-        return self._batch_norm(*args, **(kwargs or {}))
-
-    def _batch_norm(
-        self,
-        input: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:
-        """Takes the arguments of `functional.batch_norm`; gain is 1, bias 0, and statistics are the batch's."""
-        return self._normalized(input, [0, *range(2, input.ndim)], eps)
+    def normalized(self, signal: Tensor) -> Tensor:
+        """By torch's batch norm, which asks for the statistics in turn."""
+        return nn.functional.batch_norm(signal, None, None, training=True, eps=EPSILON)

@@ -18,7 +18,8 @@ from torch.nn.utils import parametrize
 
 from distnlc.networks.layer_shapes import LayerShape
 from distnlc.networks.residual import Multiplier, Residual
-from distnlc.networks.scaling import LAST_SLOPE, Plan, Rule, check_settings, scaling_plan
+from distnlc.networks.scaling import Plan, scaling_plan
+from distnlc.networks.scaling_rule import LAST_SLOPE, Rule, check_settings
 from distnlc.networks.shape_walk import LAYERS, RECTIFIERS, TRANSPOSED, slope_of, trained, why_uncovered
 
 Distribution = Literal["normal", "uniform", "orthogonal"]

@@ -10,7 +10,6 @@ the same in all. The one law is that of additions A1,
 
 with s = 1 at the output, N weights of variance v, F products in an output, and q the share of s at the layer (A9; A5 at
 pools). Multipliers keep E[x^2] = sqrt(n / n') E[x^2 before] in every layer (A8). Where the text is silent:
-    numerator       is that of ReLU; c = numerator / ((1 + a^2) k_typ), a being the slope that most layers have
     scalars         learnable ones get the fixed companion 1 / u, so that they change no second moment
     unequal branches   shares take E[R^2] = E[S^2] for granted; a note says where that is off by more than 1.5
     input_factor    balances weights and biases of the first layer whatever the kernels and multipliers; it is the
@@ -21,24 +20,22 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from torch import nn
 
 from distnlc.networks.branch_shares import read_network
-from distnlc.networks.layer_shapes import LayerShape, typical_kernel
+from distnlc.networks.layer_shapes import LayerShape
+from distnlc.networks.scaling_rule import Init, Rule, check_settings
 from distnlc.networks.shape_walk import Branches, Node, Operation, Scalar, Weights
 from distnlc.networks.text_table import aligned
 
-Init = Literal["geometric", "fan-in", "fan-out", "arithmetic", "default"]
 UNEQUAL = 1.5
 """factor from which on second moments count as different"""
 UNEVEN_BIASES = 3.0
 """likewise, of gammas of biases"""
 LEAST_OUTPUT, MOST_OUTPUT = 1e-3, 1e3
 """second moments of the outputs outside of which a network without multipliers needs one"""
-LAST_SLOPE = 0.0
-"""no activation follows the last layer, which makes up for a ReLU all the same: E[y^2] = 2 sqrt(n_0 / n_L) E[x^2]"""
 
 
 @dataclass(frozen=True)
@@ -141,50 +138,6 @@ def scaling_plan(
     notes.append(f"a fixed factor of {behind:.3g} behind the network makes the outputs' deviation {output_std:g}")
     notes.append(f"a fixed factor of {factor:.3g} on the inputs gives the first layer's biases the pace of its weights")
     return Plan(planner.rows, output, behind, ratio, factor, notes)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Variances of weights under an initialization."""
-
-    init: Init
-    c: float
-    slope: float
-
-    @classmethod
-    def of(cls, shapes: Sequence[LayerShape], *, init: Init, numerator: float, kernel: float | None) -> "Rule":
-        """The rule for these layers. Raises ValueError for no layers."""
-        k = typical_kernel(shapes) if kernel is None else kernel
-        typical_kernel(shapes)
-        slopes = [shape.slope for shape in shapes if shape.slope is not None] or [LAST_SLOPE]
-        slope = min(slopes, key=lambda each: (-slopes.count(each), each))
-        return cls(init, numerator / (1 + slope**2) / k, slope)
-
-    def variance(self, shape: LayerShape) -> float:
-        """E[W^2] of a layer."""
-        if self.init == "geometric":
-            return self.c * math.sqrt(shape.share / shape.N)
-        if self.init == "default":
-            return 1 / (3 * shape.torch_fans[0])
-        fan = {
-            "fan-in": shape.fan_in,
-            "fan-out": shape.fan_out,
-            "arithmetic": (shape.fan_in + shape.fan_out) / 2,
-        }[self.init]
-        return 2 / (1 + self.slope**2) / fan
-
-    def scalar(self, share: float) -> float:
-        """The value at which a learnable scalar keeps pace with geometric layers (A9)."""
-        return math.sqrt(self.c) * share**0.25
-
-
-def check_settings(*, init: str = "geometric", numerator: float, kernel: float | None) -> None:
-    """Raises ValueError for settings that no initialization has."""
-    if init not in get_args(Init):
-        raise ValueError(f"init must be one of {', '.join(get_args(Init))}, found {init!r}")
-    for name, value in (("numerator", numerator), ("kernel", 1.0 if kernel is None else kernel)):
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} must be a positive number, found {value}")
 
 
 @dataclass

@@ -1,9 +1,6 @@
 """A study's place in an object store: a manifest of several objects, and one writer without a lock.
 
-    manifest/00000006.0000.0003.00000041        some lines: generation 6, rewriting 0, segment 3, version 41
-    manifest/00000006.8f0a52c19d3e7b64.writer   the claim of generation 6's writer: who it is; renewed regularly
-
-Readers take the highest generation and rewriting, and of each of its segments the highest version. A commit puts the
+What the objects of manifest/ are, and which of them readers take, is told in bucket_listing.py. A commit puts the
 last segment again, one line longer, as its next version; nothing that counts is ever overwritten.
 
 A writer that opens a study first claims a generation higher than any, and then looks for other claims; one that
@@ -23,9 +20,9 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from distnlc.store.bucket import PARALLEL, Objects
+from distnlc.store.bucket_listing import Claim, Listing, Segment
 from distnlc.store.manifest import StoreError
 from distnlc.store.place import BAD, MANIFEST, this_writer
 
@@ -39,45 +36,9 @@ LOOK_AGAIN_S = 0.5
 """pause before another look at a claim that is higher than the own one and about to be withdrawn"""
 READ_ATTEMPTS = 100
 """attempts to read a manifest whose segments vanish meanwhile, since it is being rewritten"""
-SEGMENT = re.compile(rf"{MANIFEST}/(\d+)\.(\d+)\.(\d+)\.(\d+)")
-CLAIM = re.compile(rf"{MANIFEST}/(\d+)\.[0-9a-f]+\.writer")
 OWNER = re.compile(r"process (\d{1,9}) on ([\w.-]{1,255})")
 _ours: set[str] = set()
 """the claims of this process's writers"""
-
-
-class Segment(NamedTuple):
-    generation: int
-    rewriting: int
-    number: int
-    version: int
-
-    def name(self) -> str:
-        return MANIFEST + "/{:08d}.{:04d}.{:04d}.{:08d}".format(*self)
-
-
-class Claim(NamedTuple):
-    generation: int
-    name: str
-    time: datetime
-    """of the last renewal"""
-
-
-class Listing(NamedTuple):
-    """The objects in manifest/."""
-
-    segments: list[Segment]
-    claims: list[Claim]
-
-    def published(self) -> int:
-        """The highest generation of the manifest; 0 if there is none."""
-        return max((segment.generation for segment in self.segments), default=0)
-
-    def current(self) -> list[str]:
-        """The names of the segments that are the manifest, in order."""
-        newest = max((segment[:2] for segment in self.segments), default=None)
-        latest = {segment.number: segment for segment in sorted(self.segments) if segment[:2] == newest}
-        return [segment.name() for segment in latest.values()]
 
 
 class ObjectStore(Objects):
@@ -270,14 +231,7 @@ class ObjectStore(Objects):
                     self.write(self._claim, this_writer().encode())
 
     def _listing(self) -> Listing:
-        segments, claims = [], []
-        for info in self.infos(MANIFEST):
-            name = info.path.removeprefix(self.root + "/")
-            if found := SEGMENT.fullmatch(name):
-                segments.append(Segment(*map(int, found.groups())))
-            elif found := CLAIM.fullmatch(name):
-                claims.append(Claim(int(found[1]), name, info.mtime))
-        return Listing(segments, claims)
+        return Listing.of((each.path.removeprefix(self.root + "/"), each.mtime) for each in self.infos(MANIFEST))
 
     def _read_published(self) -> tuple[int, bytes]:
         """The highest generation, and its whole manifest. Raises FileNotFoundError if there is none."""

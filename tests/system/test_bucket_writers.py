@@ -12,6 +12,7 @@ import pytest
 
 from distnlc.store import Store, StoreError, place_of
 from distnlc.store import bucket_writer as object_store
+from distnlc.store.bucket_listing import SEGMENT
 from distnlc.store.bucket_writer import ObjectStore
 from tests.helpers import store_samples
 from tests.helpers.s3_server import S3Server, nothing
@@ -178,7 +179,7 @@ def test_a_publication_that_failed_and_comes_late_changes_nothing(
     write = ObjectStore.write
 
     def fail(place: ObjectStore, name: str, data: bytes) -> None:
-        if object_store.SEGMENT.fullmatch(name):
+        if SEGMENT.fullmatch(name):
             late.append((name, data))
             raise StoreError("no answer")
         write(place, name, data)
@@ -200,7 +201,7 @@ def test_a_line_that_failed_and_comes_late_names_no_deleted_file(address: str, m
         late: list[tuple[str, bytes]] = []
 
         def fail(name: str, data: bytes, write: Callable[[str, bytes], None] = store.place.write) -> None:
-            if object_store.SEGMENT.fullmatch(name):
+            if SEGMENT.fullmatch(name):
                 late.append((name, data))
                 raise StoreError("no answer")
             write(name, data)

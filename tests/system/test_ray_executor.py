@@ -3,11 +3,8 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +27,7 @@ from distnlc.studies.nlc.unit import run
 from distnlc.studies.nlc.units import units as nlc_units
 from distnlc.training.checkpoint import Checkpoints
 from tests.helpers.listening import descendants
+from tests.helpers.ray_studies import ROOT, study_at_work, until_gone
 from tests.helpers.servers import LONG_S, wait_for
 from tests.helpers.small_studies import SMALL, small_study
 from tests.helpers.toys import (
@@ -48,7 +46,6 @@ from tests.helpers.toys import (
 )
 
 pytestmark = pytest.mark.slow
-ROOT = str(Path(__file__).parents[2])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,17 +67,6 @@ def on_ray(work: UnitWork, todo: list[Unit], store: MemoryStore, **settings: Any
 
 def attempts(folder: Path, unit: str) -> int:
     return len(list(folder.glob(f"{unit}-*")))
-
-
-def runs(pid: str) -> bool:
-    try:
-        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def until_gone(pid: str) -> None:
-    wait_for(lambda: not runs(pid), f"end of process {pid}")
 
 
 def finish(executor: RayExecutor, count: int) -> list[Finished]:
@@ -292,44 +278,6 @@ def without_seconds(records: Records) -> str:
     (row,) = records["architectures"]
     times = {field.name: 0.0 for field in fields(row) if field.name.endswith("seconds")}
     return repr({**records, "architectures": [replace(row, **times)]})
-
-
-STUDY = """
-import sys
-from functools import partial
-from tests.helpers.toys import *
-from distnlc.engine import ray_fleet
-from distnlc.engine.driver import run_units
-from distnlc.engine.executor import EngineError
-from distnlc.engine.ray_executor import RayExecutor
-
-ray_fleet.SILENCE_S, ray_fleet.LOOK_S = 1.0, 0.3
-kind, folder = sys.argv[1:]
-work, store = partial(mishap, kind, False, Path(folder)), MemoryStore()
-try:
-    run_units(units([1] * 200), executor=RayExecutor(work, workers=2), store=store, kind=KIND, spec=SPEC)
-except EngineError as error:
-    print(error)
-"""
-
-
-@contextmanager
-def study_at_work(kind: str, folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """The study above in a process of its own, in a unit with this mishap."""
-    without = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    with subprocess.Popen(
-        [sys.executable, "-c", STUDY, kind, str(folder)],
-        env=without | {"PYTHONPATH": ROOT} | environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            wait_for(lambda: (folder / "u1-0").exists() or process.poll() is not None, "first unit")
-            assert process.poll() is None
-            yield process
-        finally:
-            process.kill()
 
 
 def test_a_driver_that_is_killed_leaves_no_worker_behind_in_the_cluster(cluster: Cluster, tmp_path: Path) -> None:

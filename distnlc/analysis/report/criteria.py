@@ -97,12 +97,7 @@ def tally(found: Sequence[Criterion]) -> list[str]:
     asked, others = [one for one in found if one.asked], [one for one in found if not one.asked]
     said = []
     if asked:
-        counts = {verdict: [one for one in asked if one.holds is holds] for verdict, holds in _SORTS}
-        said.append(
-            f"Of {len(asked)} criteria {len(counts[HOLDS])} hold, {len(counts[FAILS]) or 'none'} "
-            f"{'does' if len(counts[FAILS]) == 1 else 'do'} not{_named(counts[FAILS])}, "
-            f"{len(counts[OPEN]) or 'none'} stay{'s' if len(counts[OPEN]) == 1 else ''} open{_named(counts[OPEN])}."
-        )
+        said.append(_how_many_hold(asked))
     if others:
         shown, undecided = (sum(one.holds is holds for one in others) for holds in (True, None))
         said.append(
@@ -112,7 +107,18 @@ def tally(found: Sequence[Criterion]) -> list[str]:
     return said
 
 
-_SORTS = ((HOLDS, True), (FAILS, False), (OPEN, None))
+def _how_many_hold(asked: Sequence[Criterion]) -> str:
+    """`All 37 criteria hold.`, or `35 of 37 criteria hold, 1 does not (figure 4), 1 stays open (figure 6).`"""
+    holding, broken, left_open = ([one for one in asked if one.holds is holds] for holds in (True, False, None))
+    if len(holding) == len(asked) > 1:
+        return f"All {len(asked)} criteria hold."
+    noun, one_holds = "criteria" if len(asked) > 1 else "criterion", 1 in (len(holding), len(asked))
+    said = [f"{len(holding) or 'None'} of {len(asked)} {noun} hold{'s' * one_holds}"]
+    if broken:
+        said.append(f"{len(broken)} {'does' if len(broken) == 1 else 'do'} not{_named(broken)}")
+    if left_open:
+        said.append(f"{len(left_open)} stay{'s' * (len(left_open) == 1)} open{_named(left_open)}")
+    return ", ".join(said) + "."
 
 
 def _named(found: Sequence[Criterion]) -> str:

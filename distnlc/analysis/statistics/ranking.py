@@ -138,14 +138,7 @@ def rank(
     models, pair, again = _models(different, scaled, y, weights, costs) if combinations else ([], (), float("nan"))
     reference = predicted[single.index(against)]
     found = [_ranked(one, reference, weights, costs, shared) for one in (*predicted, *models)]
-    apart, unranked = list[Ranked](), dict(shared.unranked)
-    for metric in shared.apart:
-        having = shared.finished[shared.finished[metric.columns[0]].notna()]
-        try:
-            alone = rank(having, error, (against, metric), against=against, controls=controls, excluded={})
-            apart.append(alone.of(metric))
-        except (TooFewRowsError, KeyError):
-            unranked[metric.name] = f"measured in {len(having)} of {len(shared.finished)}, with nothing to compare"
+    apart, unranked = _apart(shared, error, against, controls)
     found, apart = _with_q(found, apart, firsts)
     names = [metric.name for metric in single]
     return Ranking(
@@ -213,6 +206,21 @@ def _ranked(
         off_by=_mean(off, weights),
         off_by_more=_mean(off - reference.prediction.off, weights),
     )
+
+
+def _apart(
+    shared: Shared, error: str, against: Metric, controls: Mapping[str, bool]
+) -> tuple[list[Ranked], dict[str, str]]:
+    """The metrics that many rows lack, each ranked with `against` on the rows that have it; why others are unranked."""
+    apart, unranked = list[Ranked](), dict(shared.unranked)
+    for metric in shared.apart:
+        having = shared.finished[shared.finished[metric.columns[0]].notna()]
+        try:
+            alone = rank(having, error, (against, metric), against=against, controls=controls, excluded={})
+            apart.append(alone.of(metric))
+        except (TooFewRowsError, KeyError):
+            unranked[metric.name] = f"measured in {len(having)} of {len(shared.finished)}, with nothing to compare"
+    return apart, unranked
 
 
 def _with_q(found: list[Ranked], apart: list[Ranked], firsts: Sequence[int]) -> tuple[list[Ranked], list[Ranked]]:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from distnlc.networks.scaling import Init, Plan, scaling_plan
+from distnlc.networks.scaling import Plan, scaling_plan
+from distnlc.networks.scaling_rule import Init
 from distnlc.networks.shape_walk import LAYERS
 from distnlc.spec import derive_seed
 

@@ -22,7 +22,8 @@ from distnlc.networks.layer_shapes import LayerShape
 from distnlc.networks.layered import Layered, uniform_layers
 from distnlc.networks.mlp import MLP
 from distnlc.networks.residual import Multiplier
-from distnlc.networks.scaling import Init, Plan, scaling_plan
+from distnlc.networks.scaling import Plan, scaling_plan
+from distnlc.networks.scaling_rule import Init
 from distnlc.studies.scaling.bottlenecks import Shape, bottlenecks
 from distnlc.studies.scaling.lenet import draw_weights
 from distnlc.studies.scaling.spec import Spec

@@ -1,5 +1,6 @@
 """What a study of sensitivity trains and measures: every part is one design of networks on one data set."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
@@ -7,7 +8,7 @@ from pydantic import model_validator
 from distnlc.data.catalog import built_in
 from distnlc.data.sources import dimensions, known_sizes
 from distnlc.data.spec import DataSpec
-from distnlc.spec import StudySpec, identity
+from distnlc.spec import SpecModel, StudySpec, identity
 from distnlc.studies.sensitivity.cells import Cell, can_be_drawn, chosen_cells, every_cell, with_twins
 from distnlc.studies.sensitivity.design import LBFGS, MOMENTUM, Factor, Measure, Networks, Training
 
@@ -68,20 +69,26 @@ class Spec(StudySpec):
         return with_twins(chosen_cells(self.networks, self.training, sizes, self.seed, name), self.networks.twins)
 
     def unit_identity(self) -> dict[str, Any]:
-        """What tells parts apart, whatever the number of their networks."""
-        counts = {name: Networks.model_fields[name].default for name in ("seeds", "draw")}
-        return identity(self.model_copy(update={"networks": self.networks.model_copy(update=counts)}))
+        """What tells parts apart: neither the number of their networks nor how much is measured of them. Parts that
+        are alike in the rest would train the same networks, and their pairs could not be told apart."""
+        networks, measure = _as_usual(self.networks, NUMBERS), _as_usual(self.measure, COUNTS)
+        return identity(self.model_copy(update={"networks": networks, "measure": measure}))
 
     def fixed(self) -> dict[str, Any]:
         """What a part's networks share and what fixes their results, but for how much is measured of them: more seeds,
         cells, points or trajectories rename no unit."""
-        lists = {name: Training.model_fields[name].get_default(call_default_factory=True) for name in IN_CELLS}
-        counts = {name: Measure.model_fields[name].default for name in COUNTS}
-        training, measure = self.training.model_copy(update=lists), self.measure.model_copy(update=counts)
-        left = self.model_copy(update={"networks": Networks(), "training": training, "measure": measure})
-        return identity(left)
+        training, measure = _as_usual(self.training, IN_CELLS), _as_usual(self.measure, COUNTS)
+        return identity(self.model_copy(update={"networks": Networks(), "training": training, "measure": measure}))
 
 
+def _as_usual(section: SpecModel, names: Iterable[str]) -> SpecModel:
+    """The section with the defaults of these fields."""
+    fields = type(section).model_fields
+    return section.model_copy(update={name: fields[name].get_default(call_default_factory=True) for name in names})
+
+
+NUMBERS = ("seeds", "draw")
+"""fields of `networks` that say how many there are"""
 IN_CELLS = ("optimizers", "batches", "labels", "augmentation")
 """fields of `training` that cells have"""
 COUNTS = ("jacobian_points", "trajectories", "points", "ellipses", "planes")

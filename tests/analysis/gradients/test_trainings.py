@@ -14,7 +14,8 @@ from distnlc.analysis.gradients.claims import HOLDS, OPEN, Finding, judged
 from distnlc.analysis.gradients.report import REPORT
 from distnlc.analysis.gradients.runs import Run, Runs, runs_of
 from distnlc.analysis.tables import Tables
-from tests.helpers.synthetic_gradients import all_trainings, checks, noise, study, training
+from tests.helpers.synthetic_gradients import checks, noise, study
+from tests.helpers.synthetic_trainings import all_trainings, training
 
 FIGURES = {figure.name: figure for figure in REPORT.figures}
 TRAINED = ("figure2", "figure4", "figure5", "figure6")

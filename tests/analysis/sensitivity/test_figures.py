@@ -20,7 +20,8 @@ from distnlc.analysis.sensitivity.report import REPORT, points
 from distnlc.analysis.statistics.means import Estimate
 from distnlc.analysis.tables import Tables
 from distnlc.metrics.per_point_bounds import per_point_bounds
-from tests.helpers.synthetic_sensitivity import BINS, GRID, boundary_map, packed, sensitivity_tables, tables_of
+from tests.helpers.sensitivity_rows import tables_of
+from tests.helpers.synthetic_sensitivity import BINS, GRID, boundary_map, packed, sensitivity_tables
 
 FIGURES = {figure.name: figure for figure in REPORT.figures}
 DRAWINGS = {"figureApp7", "figureApp10"}

@@ -12,7 +12,8 @@ from distnlc.analysis.sensitivity.cells import cells_of, clusters
 from distnlc.analysis.sensitivity.comparisons import comparisons
 from distnlc.analysis.sensitivity.pairs import pairs_of
 from distnlc.analysis.sensitivity.populations import populations
-from tests.helpers.synthetic_sensitivity import network, sensitivity_tables, tables_of
+from tests.helpers.sensitivity_rows import network, tables_of
+from tests.helpers.synthetic_sensitivity import sensitivity_tables
 
 FAILED: dict[str, Any] = {"status": "failed", "fitted": None, "stop": None, "gap": None, "jacobian_norm": None}
 DIVERGED: dict[str, Any] = {"fitted": False, "stop": "diverged", "gap": None, "jacobian_norm": None}

@@ -64,6 +64,7 @@ BATCHES = {"batches": [8]}
         ({"measure": {"ellipse_bins": 100}}, r"'measure.ellipse_bins': Input should be a multiple of 6, but got 100"),
         ({"measure": {"grid": 16}}, r"'measure.grid': Input should be greater than or equal to 32, but got 16"),
         ({"parts": {"a": {}, "b": {"networks": {"seeds": 3}}}}, r"the parts \['a', 'b'\] would do the same work"),
+        ({"parts": {"a": {}, "b": {"measure": {"points": 3}}}}, r"the parts \['a', 'b'\] would do the same work"),
         ({"parts": {"a": {"seed": 1}}}, r"part 'a' sets \['seed'\], which a part cannot"),
         ({"measure": {"elipses": 1}}, r"unknown field 'measure.elipses'; known here: ellipse_bins, .*"),
     ],
