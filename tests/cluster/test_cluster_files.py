@@ -91,7 +91,7 @@ def test_failed_units_are_no_reason_to_run_the_kubernetes_job_again(tmp_path: Pa
 
 
 def test_cloud_file_fits_the_schema_of_the_installed_ray() -> None:
-    from ray.autoscaler._private.util import prepare_config, validate_config  # seconds that no other test here needs
+    from ray.autoscaler._private.util import prepare_config, validate_config  # which brings all of Ray
 
     written = yaml.safe_load((CLUSTER / "aws.yaml").read_text())
     prepared = prepare_config(copy.deepcopy(written))
