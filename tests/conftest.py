@@ -1,6 +1,7 @@
 """Tests with real Ray, servers, a browser or kills are slow; `make check` leaves the slow ones out. Those of tests/gpu
 need a plugin of their own (`make gpu-tests`)."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -16,6 +17,10 @@ ON_PRETENDED_GPU = Path(__file__).with_name("gpu")
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     left_out = collection_path == ON_PRETENDED_GPU and not config.pluginmanager.hasplugin("tests.gpu.plugin")
     return True if left_out else None
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # modules and tests stay to the end: to look through them for garbage costs a quarter second each time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
-from ray.autoscaler._private.util import prepare_config, validate_config
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -92,6 +91,8 @@ def test_failed_units_are_no_reason_to_run_the_kubernetes_job_again(tmp_path: Pa
 
 
 def test_cloud_file_fits_the_schema_of_the_installed_ray() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config  # which brings all of Ray
+
     written = yaml.safe_load((CLUSTER / "aws.yaml").read_text())
     prepared = prepare_config(copy.deepcopy(written))
     validate_config(prepared)

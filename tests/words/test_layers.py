@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -68,15 +69,20 @@ def room_of(file: str) -> str:
     return file.removeprefix("distnlc/").removesuffix(".py").split("/")[0]
 
 
-def imports(file: str) -> Iterator[tuple[str, bool]]:
+@cache
+def imports(file: str) -> list[tuple[str, bool]]:
     """Every module that the file imports at any place, and whether that happens as soon as the file is imported.
 
     What only the type checker reads (`if TYPE_CHECKING:`) is left out.
     """
+    return list(_imports(file))
+
+
+def _imports(file: str) -> Iterator[tuple[str, bool]]:
     todo: list[tuple[ast.AST, bool]] = [(ast.parse((ROOT / file).read_text()), True)]
     while todo:
         node, at_once = todo.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, at_once) for alias in node.names)
@@ -85,8 +91,9 @@ def imports(file: str) -> Iterator[tuple[str, bool]]:
             for alias in node.names:  # `from distnlc.data import dataset` imports a module, `import name` its module
                 inner = f"{node.module}.{alias.name}"
                 yield (inner if is_module(inner) else node.module), at_once
-        later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        todo += [(child, at_once and not later) for child in ast.iter_child_nodes(node)]
+        later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        children = (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr))
+        todo += [(child, at_once and not later) for child in children]
 
 
 def is_module(name: str) -> bool:

@@ -17,12 +17,16 @@ OPEN = {"open", "fdopen"}
 BINARY = {"os.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.open", "Image.open"}
 """functions named `open` that give bytes, an archive, an image or a file's number"""
 PROCESSES = {"subprocess.run", "subprocess.Popen", "subprocess.check_output"}
+JUDGED = {name.rpartition(".")[2] for name in (*ENCODING_AT, *OPEN, *PROCESSES)}
+"""the last words of them all"""
 
 
 def takes_the_locale_s(call: ast.Call) -> bool:
     """Whether the call reads or writes text without naming an encoding."""
+    last = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if last not in JUDGED:
+        return False
     name, named = ast.unparse(call.func), {word.arg for word in call.keywords}
-    last = name.rpartition(".")[2]
     if "encoding" in named or name in BINARY:
         return False
     if last in ENCODING_AT:

@@ -112,9 +112,9 @@ def ordered(population: Population) -> Ordered:
     cells = frame["cluster"].to_numpy()
     gap, metrics = frame["gap"].to_numpy(dtype=float), _arrays(frame, METRICS)
     density = metrics[-1:] / frame["neurons"].to_numpy(dtype=float)
-    (per_neuron,) = rank_correlations(density, gap, cells)
+    *plain, per_neuron = rank_correlations(np.vstack([metrics, density]), gap, cells)
     size = np.log(frame["parameters"].to_numpy(dtype=float))
-    plain, given = rank_correlations(metrics, gap, cells), partial_rank_correlations(metrics, gap, size, cells)
+    given = partial_rank_correlations(metrics, gap, size, cells)
     return Ordered(
         plain=dict(zip(METRICS, plain, strict=True)),
         given_size=dict(zip(METRICS, given, strict=True)),

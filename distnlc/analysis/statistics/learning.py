@@ -46,14 +46,13 @@ def ridge(among: Floats, with_error: Floats, rows: Floats) -> Floats:
     sizes, axes = np.linalg.eigh(among)
     sizes = np.maximum(sizes, 0)
     along = np.einsum("kpq,kp->kq", np.broadcast_to(axes, (len(with_error), *axes.shape[1:])), with_error)
-    best, chosen = np.full(len(with_error), np.inf), np.zeros_like(along)
-    for penalty in PENALTIES:
-        slopes = along / (sizes + penalty)
-        left = 1 - 2 * (slopes * along).sum(axis=1) + (sizes * slopes**2).sum(axis=1)
-        free = 1 - (1 + (sizes / (sizes + penalty)).sum(axis=1)) / rows
-        score = np.where(free > 0, left / np.maximum(free, 1e-9) ** 2, np.inf)
-        chosen = np.where((score < best)[:, None], slopes, chosen)
-        best = np.minimum(score, best)
+    penalized = sizes[:, :, None] + PENALTIES  # (k or 1, p, penalties)
+    # what slopes a / (s + l) leave of 1 is 1 - 2 a a / (s + l) + s (a / (s + l))^2, summed over the axes
+    left = 1 - ((along**2)[:, None] @ ((penalized + PENALTIES) / penalized**2))[:, 0]
+    free = 1 - (1 + (sizes[:, :, None] / penalized).sum(axis=1)) / rows[:, None]
+    score = np.where(free > 0, left / np.maximum(free, 1e-9) ** 2, np.inf)
+    best = score.argmin(axis=1)[:, None]
+    chosen = along / (sizes + PENALTIES[best]) * np.isfinite(np.take_along_axis(score, best, axis=1))
     turned: Floats = np.einsum("kpq,kq->kp", np.broadcast_to(axes, (len(chosen), *axes.shape[1:])), chosen)
     return turned
 

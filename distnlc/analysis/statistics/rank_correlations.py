@@ -46,8 +46,8 @@ def rank_correlations(xs: Floats, y: Floats, cells: ArrayLike) -> list[RankCorre
     number, weights = _weights(y, cells)
     values, resampled = _spearman(np.ones((1, y.size), dtype=np.float32), xs, y)[:, 0], _spearman(weights, xs, y)
     return [
-        RankCorrelation(float(value), *resampling.interval(drawn), permutation_p(x, y), y.size, number, drawn)
-        for x, value, drawn in zip(xs, values, resampled, strict=True)
+        RankCorrelation(float(value), *resampling.interval(drawn), float(p), y.size, number, drawn)
+        for value, drawn, p in zip(values, resampled, permutation_p(xs, y), strict=True)
     ]
 
 
@@ -70,17 +70,17 @@ def difference(one: RankCorrelation, other: RankCorrelation) -> Estimate:
     return Estimate(one.value - other.value, *resampling.interval(one.resampled - other.resampled))
 
 
-def permutation_p(x: Floats, y: Floats) -> float:
-    """The share of permutations of y (n,) in which |Spearman| is at least as large, the given order counted as one."""
-    ranks_x, ranks_y = (stats.rankdata(each) - (each.size + 1) / 2 for each in (x, y))
-    if not ranks_x.any() or not ranks_y.any():
-        return float("nan")
-    generator, least = np.random.default_rng(SEED), abs(ranks_x @ ranks_y) * (1 - 1e-12)
-    found, step = 1, max(1, resampling.BLOCK // y.size)
+def permutation_p(xs: Floats, y: Floats) -> Floats:
+    """The share of permutations of y (n,) in which |Spearman| with each of xs (m, n) is at least as large, the given
+    order counted as one: (m,), nan for a metric or y that is the same in all rows."""
+    ranks_x, ranks_y = (stats.rankdata(each, axis=-1) - (y.size + 1) / 2 for each in (xs, y))
+    generator, least = np.random.default_rng(SEED), np.abs(ranks_x @ ranks_y) * (1 - 1e-12)
+    found, step = np.ones(len(xs)), max(1, resampling.BLOCK // y.size)
     for start in range(0, PERMUTATIONS, step):
         block = np.tile(ranks_y, (min(step, PERMUTATIONS - start), 1))
-        found += int(np.sum(np.abs(generator.permuted(block, axis=1) @ ranks_x) >= least))
-    return found / (PERMUTATIONS + 1)
+        found += (np.abs(generator.permuted(block, axis=1) @ ranks_x.T) >= least).sum(axis=0)
+    varies = ranks_x.any(axis=1) & ranks_y.any()
+    return np.where(varies, found / (PERMUTATIONS + 1), np.nan)
 
 
 def cell_resamples(cells: ArrayLike) -> tuple[int, Counts]:

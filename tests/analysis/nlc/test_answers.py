@@ -2,10 +2,17 @@
 
 from dataclasses import replace
 
-from distnlc.analysis.nlc.answers import answers, overview, sentences, summarize
+import pytest
+
+from distnlc.analysis.nlc.answers import PartSummary, answers, overview, sentences, summarize
 from distnlc.analysis.nlc.paper import Stated
 from distnlc.analysis.tables import Tables
 from tests.helpers.synthetic import architecture_row, failed_row, realistic_rows, tables_of
+
+
+@pytest.fixture(scope="module")
+def summarized(paper: Tables) -> list[PartSummary]:
+    return summarize(paper)
 
 
 def test_summary_counts() -> None:
@@ -59,22 +66,19 @@ def test_skipped_architectures_are_counted() -> None:
     assert part.correlation.left_out == {"not trained: skipped by train_if": 1}
 
 
-def test_the_answers_of_several_parts_are_of_the_test_error_alone(paper: Tables) -> None:
-    found = summarize(paper)
-    training = next(part for part in found if part.error == "training error")
+def test_the_answers_of_several_parts_are_of_the_test_error_alone(summarized: list[PartSummary]) -> None:
+    training = next(part for part in summarized if part.error == "training error")
     assert training.good_range is None
     assert not any("best 10%" in sentence for sentence in sentences(training))
-    first, second = overview(found)
+    first, second = overview(summarized)
     assert training.title not in first
-    assert all(part.title in first for part in found if part is not training)
+    assert all(part.title in first for part in summarized if part is not training)
     assert second.startswith("Of the 12 architectures")  # 4 parts of 25
     assert "of all 99, " in second
 
 
-def test_the_answers_say_how_the_learning_rate_was_searched(paper: Tables) -> None:
-    assert sentences(summarize(paper)[0])[1].startswith(
-        "Search: all 40 starting rates were tried for every architecture"
-    )
+def test_the_answers_say_how_the_learning_rate_was_searched(paper: Tables, summarized: list[PartSummary]) -> None:
+    assert sentences(summarized[0])[1].startswith("Search: all 40 starting rates were tried for every architecture")
     runs = paper.runs.assign(status=paper.runs["status"].mask(paper.runs["run"] < 30, "pruned"))
     found = summarize(replace(paper, frames=paper.frames | {"runs": runs}))
     assert sentences(found[0])[1] == (

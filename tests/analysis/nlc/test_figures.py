@@ -218,7 +218,7 @@ def test_figure_10_is_figure_2_in_two_halves(paper: Tables, drawn: Drawn) -> Non
         assert len(with_skips) == (of_part(paper, SGD[number])["skip_strength"] > 0).sum()
 
 
-@pytest.mark.parametrize("name", ["figure1", "figure7", "figure10"])
+@pytest.mark.parametrize("name", ["figure1", "figure7", pytest.param("figure10", marks=pytest.mark.slow)])
 def test_nothing_in_a_figure_overlaps_or_is_cut_off(drawn: Drawn, name: str) -> None:
     figure = drawn(name).figure
     figure.draw_without_rendering()

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from distnlc.analysis.nlc import best_metric
-from distnlc.analysis.nlc.metrics import EXPECTED, rank_metrics
+from distnlc.analysis.nlc.metrics import EXPECTED, compared, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.tables import Tables
 from distnlc.metrics.groups import GROUPS, measured_by
@@ -73,9 +73,9 @@ def test_architectures_that_lack_it_are_counted_with_the_first_reason() -> None:
 
 def test_one_with_the_label_of_another_metric_is_told_apart() -> None:
     tables = with_measurements(ROWS, label="initial NLC")
-    ranking = rank_metrics(parts_of(tables.architectures)[0], tables.measurements)
-    names = [row.metric.name for row in ranking.rows]
-    assert {"initial NLC", "initial NLC (mine)"} < set(names)
+    shared, metrics = compared(parts_of(tables.architectures)[0], tables.measurements)
+    names = {metric.name for metric in metrics if metric.columns[0] in shared.scaled}
+    assert {"initial NLC", "initial NLC (mine)"} < names
 
 
 def test_architectures_of_a_family_are_ranked_though_they_have_no_depth_and_width() -> None:
@@ -88,8 +88,7 @@ def test_architectures_of_a_family_are_ranked_though_they_have_no_depth_and_widt
     assert ranking.unranked["depth"] == "the same in all 30"
     for row in ranking.single:
         assert row.partial.value == pytest.approx(row.pearson.value)
-    table = best_metric.tabulate(tables)
-    assert table.sections[0][0].startswith("waveform-noise, mine (SGD): 30 of 30 architectures")
+    assert len(ranking.used) == 30
 
 
 def test_a_size_that_a_family_has_only_in_the_table_is_the_column_s_and_no_second_metric() -> None:
@@ -97,17 +96,18 @@ def test_a_size_that_a_family_has_only_in_the_table_is_the_column_s_and_no_secon
     tables = with_measurements(
         [replace(row, **neutral, skip_strength=0.0) for row in ROWS], name="depth", label="depth"
     )
-    ranking = rank_metrics(parts_of(tables.architectures)[0], tables.measurements)
-    (depth,) = [row for row in ranking.single if "depth" in row.metric.name]
+    shared, metrics = compared(parts_of(tables.architectures)[0], tables.measurements)
+    (depth,) = [metric for metric in metrics if "depth" in metric.name and metric.columns[0] in shared.scaled]
     initial = tables.measurements.query("stage == 'initial'")
-    assert depth.values == pytest.approx(initial["value"].to_numpy())
+    assert shared.scaled[depth.columns[0]].to_numpy() == pytest.approx(initial["value"].to_numpy())
 
 
 def test_what_its_proposers_expect_of_a_metric_of_a_group_is_known() -> None:
     tables = with_measurements(ROWS, name="snip", label="SNIP")
-    frame = best_metric.tabulate(tables).sections[0][1]
+    table = best_metric.tabulate(tables)
+    frame = table.sections[0][1]
     assert frame.loc["SNIP", "high error"] == "low, log"
-    assert any("SNIP against the expected direction" in each for each in best_metric.tabulate(tables).all_remarks)
+    assert any("SNIP against the expected direction" in each for each in table.all_remarks)
     assert set(EXPECTED) <= set(measured_by(GROUPS))
 
 

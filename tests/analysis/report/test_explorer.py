@@ -34,7 +34,7 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
     rows = {(row.part, row.index): row for part in parts for row in part.rows.itertuples()}
     titles = {part.name: place for place, part in enumerate(parts)}
     assert len(details) == len(columns["index"]) == len(rows)
-    for (part, index), row in list(rows.items())[::7]:
+    for (part, index), row in list(rows.items())[::20]:
         place = [*zip(found.data["part"], columns["index"], strict=True)].index((titles[part], index))
         for name in found.data["axes"]:
             assert columns[name][place] == rounded(getattr(row, name))

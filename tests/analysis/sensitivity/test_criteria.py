@@ -9,7 +9,7 @@ import pytest
 
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.report.criteria import Criterion, tally
-from distnlc.analysis.sensitivity import acceptance
+from distnlc.analysis.sensitivity import acceptance, bounds
 from distnlc.analysis.sensitivity.comparisons import caveat, every_pairs
 from distnlc.analysis.sensitivity.report import REPORT
 from distnlc.analysis.tables import Tables
@@ -42,6 +42,17 @@ def found(holding: Tables) -> list[Criterion]:
     return acceptance.criteria(holding)
 
 
+@pytest.fixture(scope="module")
+def found_failing(failing: Tables) -> list[Criterion]:
+    return acceptance.criteria(failing)
+
+
+@pytest.fixture(scope="module")
+def found_large(holding: Tables) -> list[Criterion]:
+    """At the paper's size."""
+    return acceptance.criteria(with_networks(holding, lambda rows: rows.assign(train_points=50_000)))
+
+
 def with_networks(tables: Tables, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Tables:
     return replace(tables, frames=tables.frames | {"networks": change(tables.networks)})
 
@@ -51,27 +62,26 @@ def test_everything_asked_for_holds_where_the_claims_hold(found: list[Criterion]
     assert {one.figure for one in found if one.asked} == {"2", "3", "4", "5", "6", "App. 8", "App. 11"}
 
 
-def test_what_is_asked_for_does_not_hold_where_sensitivity_says_nothing(failing: Tables) -> None:
+def test_what_is_asked_for_does_not_hold_where_sensitivity_says_nothing(found_failing: list[Criterion]) -> None:
     wrong = [
         one.sentence
-        for one in acceptance.criteria(failing)
+        for one in found_failing
         if one.asked and one.holds and "before training" not in one.claim
         if not any(one.claim.startswith(each) for each in BY_CHANCE)
     ]
     assert wrong == []
 
 
-def test_the_same_claims_are_judged_in_both(found: list[Criterion], failing: Tables) -> None:
-    assert [(one.where, one.claim) for one in found] == [(one.where, one.claim) for one in acceptance.criteria(failing)]
+def test_the_same_claims_are_judged_in_both(found: list[Criterion], found_failing: list[Criterion]) -> None:
+    assert [(one.where, one.claim) for one in found] == [(one.where, one.claim) for one in found_failing]
 
 
-def test_at_the_paper_s_size_its_claims_are_asked_for(holding: Tables, found: list[Criterion]) -> None:
-    large = acceptance.criteria(with_networks(holding, lambda rows: rows.assign(train_points=50_000)))
-    extra = [one for one in large if not one.asked]
+def test_at_the_paper_s_size_its_claims_are_asked_for(found: list[Criterion], found_large: list[Criterion]) -> None:
+    extra = [one for one in found_large if not one.asked]
     assert {one.claim.split(",")[0] for one in extra} <= {
         "more than half of the top tenth of Jacobian norms misclassified"  # on MNIST alone
     }
-    asked = {(one.where, one.claim) for one in large if one.asked}
+    asked = {(one.where, one.claim) for one in found_large if one.asked}
     assert ("3", "after training density near the points to that opposite at most 0.5") in asked
     assert ("4, augmentation", "higher test accuracy with augmentation in a share of at least 1") in asked
     assert not any(one.figure == "1" for one in found if one.asked)
@@ -86,7 +96,7 @@ def test_a_dip_that_would_not_do_at_the_paper_s_size_says_so(found: list[Criteri
 
 def test_a_share_that_would_not_do_at_the_paper_s_size_says_so(holding: Tables) -> None:
     def near_7(tables: Tables) -> Criterion:
-        (found,) = [one for one in acceptance.criteria(tables) if "of (7)" in one.claim]
+        (found,) = [one for one in bounds.criteria(tables) if "of (7)" in one.claim]
         return found
 
     assert near_7(holding).evidence.endswith("1.000.")
@@ -107,12 +117,11 @@ def test_a_tenth_is_not_called_mostly_misclassified_where_most_points_are(found:
     assert not on_cifar10.asked
 
 
-def test_losses_that_the_stop_sets_get_no_verdict(holding: Tables, found: list[Criterion]) -> None:
+def test_losses_that_the_stop_sets_get_no_verdict(found: list[Criterion], found_large: list[Criterion]) -> None:
     about_losses = [one for one in found if one.figure == "1" and "training loss" in one.claim]
     assert [one.holds for one in about_losses] == [None, None]
     assert about_losses[0].verdict == "no verdict: where a training stops once it is fitted, the stop sets its loss"
-    large = acceptance.criteria(with_networks(holding, lambda rows: rows.assign(train_points=50_000)))
-    assert None not in [one.holds for one in large if one.figure == "1"]
+    assert None not in [one.holds for one in found_large if one.figure == "1"]
 
 
 def test_pairs_say_where_their_trainings_ended(holding: Tables) -> None:
@@ -122,11 +131,12 @@ def test_pairs_say_where_their_trainings_ended(holding: Tables) -> None:
     lower = with_networks(
         holding, lambda rows: rows.assign(train_loss=(rows["optimizer"] == "lbfgs").map({True: 0.005, False: 0.02}))
     )
-    assert caveats(lower)["optimizer"] == (
+    said = caveats(lower)
+    assert said["optimizer"] == (
         "Training losses by L-BFGS are 0.25 times those by SGD with momentum (median); where they are not lower, the "
         "Jacobian norm is the larger one in 0 of 0 pairs."
     )
-    assert "of which" in caveats(lower)["augmentation"]
+    assert "of which" in said["augmentation"]
     large = with_networks(holding, lambda rows: rows.assign(train_points=50_000))
     assert set(caveats(large).values()) == {""}
 
@@ -170,8 +180,8 @@ def test_answers_are_sentences_with_negatives_listed(holding: Tables, failing: T
     assert any(line.startswith("Figure 4, labels, CIFAR10, Jacobian norm above the diagonal") for line in wrong)
 
 
-def test_a_tally_names_the_figures(failing: Tables) -> None:
-    first, second = tally(acceptance.criteria(failing))
+def test_a_tally_names_the_figures(found_failing: list[Criterion]) -> None:
+    first, second = tally(found_failing)
     assert first.endswith("do not (figures 2, 3, 4, 5, App. 8, 6, App. 11).")
     assert second.startswith("Of 13 further claims of the paper")
     assert second.endswith("; 2 have no verdict.")

@@ -12,6 +12,7 @@ from distnlc.analysis.sensitivity.cells import cells_of, clusters
 from distnlc.analysis.sensitivity.comparisons import comparisons
 from distnlc.analysis.sensitivity.pairs import pairs_of
 from distnlc.analysis.sensitivity.populations import populations
+from distnlc.analysis.tables import Tables
 from tests.helpers.sensitivity_rows import network, tables_of
 from tests.helpers.synthetic_sensitivity import sensitivity_tables
 
@@ -31,9 +32,14 @@ def two(pair: str, index: int, x: dict[str, Any], y: dict[str, Any]) -> list[dic
     ]
 
 
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return sensitivity_tables()
+
+
 @pytest.mark.parametrize("factor", ["labels", "augmentation", "activation", "optimizer"])
-def test_pairs_are_those_of_a_plain_loop(factor: str) -> None:
-    networks = sensitivity_tables().networks
+def test_pairs_are_those_of_a_plain_loop(factor: str, tables: Tables) -> None:
+    networks = tables.networks
     found = pairs_of(networks, factor).frame
     good = {"labels": "true", "augmentation": "shift-flip", "activation": "relu", "optimizer": "momentum"}[factor]
     count = 0
@@ -161,8 +167,7 @@ def test_twins_and_seeds_share_a_cluster_also_over_two_factors() -> None:
     assert found[4] != found[0]
 
 
-def test_populations_are_true_labels_of_parts_that_vary_networks() -> None:
-    tables = sensitivity_tables()
+def test_populations_are_true_labels_of_parts_that_vary_networks(tables: Tables) -> None:
     found = {one.name: one for one in populations(tables)}
     assert list(found) == ["CIFAR10", "MNIST"]
     rows = tables.networks

@@ -18,7 +18,7 @@ def study(n: int = 40) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
 
 def test_a_random_metric_is_related_to_the_error_no_more_often_than_stated() -> None:
     xs, controls, y = study()
-    for found in random_metrics(xs, controls, y, 200):
+    for found in random_metrics(xs, controls, y, 100):
         most = stats.binom.ppf(0.9995, found.repetitions, found.promised if "interval" not in found.test else 0.08)
         assert found.count <= most, found.sentence
         assert found.count > 0 or "ahead" in found.test  # the count can fail: it counts

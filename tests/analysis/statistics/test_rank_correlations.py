@@ -79,8 +79,10 @@ def test_the_permutation_s_p_is_the_share_of_all_orders() -> None:
     x, y = np.array([1.0, 2, 2, 4, 5, 6]), np.array([1.0, 3, 2, 5, 4, 4])
     least = abs(stats.spearmanr(x, y)[0]) - 1e-12
     exact = np.mean([abs(stats.spearmanr(x, order)[0]) >= least for order in itertools.permutations(y)])
-    assert ours.permutation_p(x, y) == pytest.approx(exact, abs=0.01)
-    assert math.isnan(ours.permutation_p(x, np.ones(6)))
+    found, constant = ours.permutation_p(np.array([x, np.ones(6)]), y)
+    assert found == pytest.approx(exact, abs=0.01)
+    assert math.isnan(constant)
+    assert np.isnan(ours.permutation_p(x[None], np.ones(6))).all()
 
 
 def test_a_difference_is_one_of_the_same_draws() -> None:

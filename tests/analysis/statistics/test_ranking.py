@@ -8,11 +8,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from distnlc.analysis.nlc.metrics import BIAS, COMBINATIONS, DEPTH, DIAMETER, NLC, rank_metrics
+from distnlc.analysis.nlc.metrics import (
+    BIAS,
+    COMBINATIONS,
+    CONTROLS,
+    DEPTH,
+    DIAMETER,
+    NLC,
+    all_metrics,
+    compared,
+    rank_metrics,
+)
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.coefficients import partial_correlation
 from distnlc.analysis.statistics.correlations import TooFewRowsError
-from distnlc.analysis.statistics.ranking import Ranking
+from distnlc.analysis.statistics.ranking import Ranking, rank
 from distnlc.analysis.statistics.refitting import permutation_p, prediction_matrix
 from distnlc.analysis.statistics.resampling import resamples
 from distnlc.records import SKIPPED
@@ -51,6 +61,13 @@ def drawn(count: int = 60, seed: int = 0) -> list[ArchitectureRow]:
 
 def part_of(rows: list[ArchitectureRow]) -> Part:
     return parts_of(pd.DataFrame(rows))[0]
+
+
+def metrics_alone(rows: list[ArchitectureRow]) -> Ranking:
+    """Their ranking without combinations and models, which take most of the time."""
+    part = part_of(rows)
+    frame, metrics = all_metrics(part, None)
+    return rank(frame, part.error, metrics, against=NLC, controls=CONTROLS, excluded=part.left_out(part.error))
 
 
 @pytest.fixture(scope="module")
@@ -168,16 +185,16 @@ def test_all_metrics_are_compared_on_the_same_rows_and_the_others_are_counted() 
 def test_a_metric_that_many_architectures_lack_stands_apart_and_takes_none_from_the_others() -> None:
     for count, together in ((12, True), (13, False)):
         rows = [replace(row, init_local_lipschitz=None) if row.index < count else row for row in drawn()]
-        found = rank_metrics(part_of(rows))
-        assert [row.metric.name for row in found.apart] == ([] if together else ["local Lipschitz estimate"])
+        found, _ = compared(part_of(rows))
+        assert [metric.name for metric in found.apart] == ([] if together else ["local Lipschitz estimate"])
         assert len(found.used) == (60 - count if together else 60)
 
 
 def test_a_metric_that_stands_apart_is_compared_with_the_nlc_on_the_rows_that_have_it() -> None:
     rows = [replace(row, init_local_lipschitz=None) if row.index % 2 else row for row in drawn()]
-    found = rank_metrics(part_of(rows))
+    found = metrics_alone(rows)
     (apart,) = found.apart
-    having = rank_metrics(part_of([row for row in rows if row.init_local_lipschitz is not None]))
+    having = metrics_alone([row for row in rows if row.init_local_lipschitz is not None])
     same = having.of(apart.metric)
     assert apart.values.size == 30
     for kind in ("pearson", "spearman", "kendall", "partial"):
@@ -198,7 +215,7 @@ def test_metrics_that_few_lack_each_but_many_together_keep_most_rows_shared() ->
         replace(row, **{columns[row.index // 9]: None}) if row.index < 27 else row  # 9 of 60 each
         for row in drawn()
     ]
-    found = rank_metrics(part_of(rows))
+    found = metrics_alone(rows)
     assert len(found.used) == 51
     assert len(found.apart) == 2
     assert {row.values.size for row in found.apart} == {51}
@@ -207,13 +224,13 @@ def test_metrics_that_few_lack_each_but_many_together_keep_most_rows_shared() ->
 def test_a_missing_diameter_is_never_taken_for_the_smallest() -> None:
     rows = drawn()
     rows[0] = replace(rows[0], init_relative_diameter=None)
-    found = rank_metrics(part_of(rows))
+    found = metrics_alone(rows)
     assert 0 not in found.used["index"].to_list()
     assert found.of(DIAMETER).at_ends == 0
     # Rows of an earlier version say 0 where rounding hid the diameter.
     earlier = [replace(row, init_lipschitz=1.0) for row in drawn()]
     earlier[0] = replace(earlier[0], init_relative_diameter=0.0)
-    again = rank_metrics(part_of(earlier))
+    again = metrics_alone(earlier)
     assert again.left_out == {"relative diameter missing": 1}
     assert again.of(DIAMETER).spearman == found.of(DIAMETER).spearman
 
@@ -232,7 +249,7 @@ def test_the_off_by_of_a_metric_is_resampled_with_that_of_the_nlc(ranking: Ranki
 def test_the_size_is_given_where_partial_correlations_are_taken() -> None:
     generator = np.random.default_rng(4)
     rows = [replace(row, parameters=int(generator.integers(9000, 11000))) for row in drawn()]
-    found = rank_metrics(part_of(rows))
+    found = metrics_alone(rows)
     used = found.used
     controls = np.array([used["depth"], np.log(used["width"]), np.log(used["parameters"])])
     expected = partial_correlation(np.log(used["init_nlc"]).to_numpy(), used["test_error"].to_numpy(), controls)
@@ -242,7 +259,7 @@ def test_the_size_is_given_where_partial_correlations_are_taken() -> None:
 
 def test_metrics_that_follow_each_other_are_one_test() -> None:
     rows = [replace(row, init_gradient_length=6.3 * (row.init_gradient_component or 0)) for row in drawn()]
-    found = rank_metrics(part_of(rows))
+    found = metrics_alone(rows)
     assert found.repeated == {"gradient length": "gradient component size"}
     different = [row for row in found.single if row.metric.name not in found.repeated]
     p = np.array([row.spearman.p for row in different])
@@ -268,38 +285,37 @@ def test_values_without_a_logarithm_count_as_the_ends_of_the_others() -> None:
     rows = drawn()
     rows[0] = replace(rows[0], init_relative_diameter=0.0)
     rows[1] = replace(rows[1], init_relative_diameter=float("inf"))
-    row = rank_metrics(part_of(rows)).of(DIAMETER)
+    row = metrics_alone(rows).of(DIAMETER)
     assert row.at_ends == 2
     assert row.values[0] == row.values.min() == row.values[2:].min()
     assert row.values[1] == row.values.max() == row.values[2:].max()
 
 
 def test_a_metric_that_does_not_vary_is_not_ranked() -> None:
-    found = rank_metrics(part_of([replace(row, init_local_lipschitz=0.0, depth=9) for row in drawn()]))
+    found = metrics_alone([replace(row, init_local_lipschitz=0.0, depth=9) for row in drawn()])
     assert found.unranked["local Lipschitz estimate"] == "the same in all 60"
     assert found.unranked["depth"] == "the same in all 60"
 
 
-def test_combinations_are_predictions_of_fits_without_the_row() -> None:
+def test_combinations_are_predictions_of_fits_without_the_row(ranking: Ranking) -> None:
     # Noise joined with noise fits the rows at hand; out of fold it must predict nothing.
     generator = np.random.default_rng(3)
     rows = [replace(row, test_error=float(generator.random())) for row in drawn(200)]
     noise = rank_metrics(part_of(rows))
     assert all(noise.of(metric).spearman.value < 0.15 for metric in COMBINATIONS)
     assert all(noise.of(metric).prediction.absolute_removed < 0.05 for metric in COMBINATIONS)
-    found = rank_metrics(part_of(drawn()))
-    assert found.of(COMBINATIONS[0]).pearson.value > found.of(NLC).pearson.value + 0.1
+    assert ranking.of(COMBINATIONS[0]).pearson.value > ranking.of(NLC).pearson.value + 0.1
 
 
-def test_cost_is_a_share_of_the_rest_of_the_unit() -> None:
+def test_cost_is_a_share_of_the_rest_of_the_unit(ranking: Ranking) -> None:
     costs = {
         f"{name}_seconds": 1.0 for name in ("jacobian", "outputs", "gradients", "cosines", "lipschitz", "diameter")
     }
-    found = rank_metrics(part_of([replace(row, **costs) for row in drawn()]))
+    found = metrics_alone([replace(row, **costs) for row in drawn()])
     assert found.of(NLC).cost == pytest.approx(2 / 94)
     assert found.of(BIAS).cost == pytest.approx(1 / 94)
     assert found.of(DEPTH).cost == 0
-    assert np.isnan(rank_metrics(part_of(drawn())).of(NLC).cost)
+    assert np.isnan(ranking.of(NLC).cost)
 
 
 def test_too_few_architectures_are_said() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from distnlc.analysis.nlc.metrics import BIAS, NLC, rank_metrics
+from distnlc.analysis.nlc.metrics import BIAS, NLC, compared, rank_metrics
 from distnlc.analysis.statistics.coefficients import partial_correlation
 from distnlc.analysis.statistics.shared_rows import Metric
 from distnlc.analysis.statistics.strata import strata
@@ -17,9 +17,9 @@ from tests.analysis.statistics.test_ranking import drawn, part_of
 
 def within(rows: list[ArchitectureRow], kind: str, metric: Metric = NLC) -> dict[str, tuple[int, float, float]]:
     """Stratum -> n, Spearman, Pearson."""
-    ranking = rank_metrics(part_of(rows))
-    xs = np.array([ranking.of(each).values for each in (BIAS, metric)])
-    found = strata(xs, ranking.used["test_error"].to_numpy(), {kind: ranking.used[kind]})[kind]
+    shared, _ = compared(part_of(rows))
+    xs = shared.scaled[[each.columns[0] for each in (BIAS, metric)]].to_numpy().T
+    found = strata(xs, shared.used["test_error"].to_numpy(), {kind: shared.used[kind]})[kind]
     return {one.name: (one.n, one.metrics[1].spearman[0], one.metrics[1].pearson[0]) for one in found}
 
 
