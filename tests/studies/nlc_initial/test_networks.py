@@ -77,7 +77,7 @@ def test_depth_49_comes_near_row_d(name: str, decaying: torch.Tensor) -> None:
     assert measured == pytest.approx(stated("D")[name], rel=0.15)
 
 
-@pytest.mark.parametrize("depth", [2, 5, 10, 15, 20, 25])
+@pytest.mark.parametrize("depth", [2, 10, 25])
 def test_batch_norm_relu_networks_come_near_table_2(depth: int, decaying: torch.Tensor) -> None:
     assert median_he_nlc(decaying, depth) == pytest.approx(STATED2[depth], rel=0.10)
 
