@@ -65,7 +65,7 @@ def stated(row: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_one_hidden_layer_contributes_the_nlc_of_its_activation(name: str, isotropic: torch.Tensor) -> None:
-    measured = median_study_nlc(isotropic, name, 2, 500, initializations=5)
+    measured = median_study_nlc(isotropic, name, 2, 500, initializations=3)
     assert measured == pytest.approx(activation_nlc(FUNCTIONS[name]), rel=0.03)
     assert measured == pytest.approx(stated("B")[name], rel=0.03 if name in STABLE else 0.05)
 
