@@ -6,7 +6,7 @@ not installed has the tables and columns that it says itself. Rows are sorted, s
 finished cannot show in any result.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -49,19 +49,21 @@ class Tables:
         return frames[name]
 
 
-def load(folder: str | Path) -> Tables:
-    """All rows committed so far, of a folder or s3:// address; the study may still run.
+def load(folder: str | Path, only: Collection[str] | None = None) -> Tables:
+    """All rows committed so far, of a folder or s3:// address, or those of some tables; the study may still run.
 
     Raises store.StoreError if it is no study, or not one of the kind that it says it is.
     """
     spec = store.read_spec_fields(folder)  # says best what is wrong with a folder that is no study
     name = str(spec.get("kind"))
-    held, rows = store.read_columns(folder), store.read_tables(folder)
+    held = store.read_columns(folder)
     row_types = row_types_of(name)
     if row_types and next(iter(row_types)) not in held:
         raise store.StoreError(f"{folder}: expected a study of kind {name}, but its tables are {', '.join(held)}")
-    frames = {}
+    frames, rows = {}, store.read_tables(folder, only)
     for number, table in enumerate(dict.fromkeys([*row_types, *held])):
+        if only is not None and table not in only:
+            continue
         row_type = row_types.get(table)
         if table not in held:  # the table is younger than the study
             frames[table] = store.arrow_schema(row_types[table]).empty_table().to_pandas()

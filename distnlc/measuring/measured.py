@@ -5,6 +5,7 @@ the reference is about the same dataset, or where a part of it is named.
 """
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,19 @@ def find_reference(study: str | Path | None, data: str | None, part: str | None)
     from distnlc.analysis import EXAMPLE
     from distnlc.analysis.nlc.expectation import find_part
 
-    folder = study or EXAMPLE
-    kind = read_spec_fields(folder).get("kind")
+    if study is None:
+        return _part_of_example(EXAMPLE, data, part)
+    kind = read_spec_fields(study).get("kind")
     if kind != KIND:
-        raise SpecError(f"--reference {folder}: expected a study of the kind {KIND}, found {kind!r}")
+        raise SpecError(f"--reference {study}: expected a study of the kind {KIND}, found {kind!r}")
+    return find_part(study, dataset=data, part=part)
+
+
+@cache
+def _part_of_example(folder: Path, data: str | None, part: str | None) -> "Part":
+    """Read once: unlike a user's study, it does not change, and to read it takes as long as to measure a network."""
+    from distnlc.analysis.nlc.expectation import find_part
+
     return find_part(folder, dataset=data, part=part)
 
 

@@ -24,12 +24,13 @@ from distnlc.store.place import Place, each
 def read_table(folder: str | Path, table: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The committed rows of one table, or some columns of them. Raises StoreError, also if one of its files is missing
     or torn: rows left out silently would pass for units that have not run."""
-    return _read_tables(place_of(folder), table, columns)[table]
+    return _read_tables(place_of(folder), [table], columns)[table]
 
 
-def read_tables(folder: str | Path) -> dict[str, pa.Table]:
-    """All tables at one moment: each holds the rows of the same units. Raises as `read_table` does."""
-    return _read_tables(place_of(folder))
+def read_tables(folder: str | Path, only: Collection[str] | None = None) -> dict[str, pa.Table]:
+    """All tables, or those of `only` that there are, at one moment: each holds the rows of the same units. Raises as
+    `read_table` does."""
+    return _read_tables(place_of(folder), only)
 
 
 def read_records(
@@ -71,12 +72,15 @@ def _records(
         yield unit, records
 
 
-def _read_tables(place: Place, only: str | None = None, columns: Sequence[str] | None = None) -> dict[str, pa.Table]:
+def _read_tables(
+    place: Place, only: Collection[str] | None = None, columns: Sequence[str] | None = None
+) -> dict[str, pa.Table]:
     while True:
         manifest = read_manifest(place)
-        if only is not None and only not in manifest.tables:
-            raise StoreError(f"{place}: no table {only!r}; tables: {', '.join(manifest.tables)}")
-        names, owned = manifest.tables if only is None else [only], manifest.owned()
+        names, owned = [name for name in manifest.tables if only is None or name in only], manifest.owned()
+        if only is not None and not names:
+            wanted = " or ".join(map(repr, only))
+            raise StoreError(f"{place}: no table {wanted}; tables: {', '.join(manifest.tables)}")
         try:
             return {table: read_rows(place, manifest, table, owned, columns) for table in names}
         except DamagedFile as error:

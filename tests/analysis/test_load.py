@@ -33,6 +33,14 @@ def test_nothing_is_dropped_and_gaps_are_missing_values(tmp_path: Path) -> None:
     assert frame["best_at_edge"].tolist() == [True, False, pd.NA]
 
 
+def test_some_tables_can_be_loaded_alone(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "study", [architecture_row()])
+    whole, some = analysis.load(folder), analysis.load(folder, ["epochs", "architectures"])
+    assert list(some.frames) == ["architectures", "epochs"]
+    for name, frame in some.frames.items():
+        pd.testing.assert_frame_equal(frame, whole[name])
+
+
 def test_rows_do_not_depend_on_the_order_of_commits(tmp_path: Path) -> None:
     rows = [architecture_row(index) for index in range(5)]
     forwards = analysis.load(write_study(tmp_path / "a", rows))

@@ -1,18 +1,23 @@
 """A true but tiny study, run once for all tests that only read it; the command as a user types it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from distnlc.analysis.report import study
 from distnlc.sinks import mirror
+from distnlc.training.native_library import NoLibrary, library
 from tests.helpers.typed import TINY, distnlc, no_mlflow
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepared data, shared by all tests."""
+    """Prepared data, shared by all tests. The native program is the machine's, not compiled again."""
+    with suppress(NoLibrary):
+        library(torch.float64)
     return tmp_path_factory.mktemp("cache")
 
 
@@ -24,6 +29,7 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tup
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DISTNLC_CACHE", str(cache))
         patch.setattr(mirror, "find_spec", no_mlflow)
+        draw_few(patch)
         answer = distnlc("run", home / "tiny.yaml", "--out", home / "study", "--executor", "serial")
     assert answer.code == 0, answer.err
     return home / "study", answer.out
@@ -46,13 +52,18 @@ def home(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def full_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that need the report drawn, which takes a second even with one figure and one table."""
+def draw_few(patch: pytest.MonkeyPatch) -> None:
+    """A report of one figure and one table, which takes a second even so."""
     from distnlc.analysis.nlc import report
 
     few = replace(report.REPORT, figures=report.REPORT.figures[:1], tables=report.REPORT.tables[:1])
-    monkeypatch.setattr(report, "REPORT", few)
+    patch.setattr(report, "REPORT", few)
+
+
+@pytest.fixture
+def full_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that need the report drawn."""
+    draw_few(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -22,50 +22,16 @@ from distnlc.metrics.initial_sensitivity import initial_transitions
 from distnlc.metrics.sensitivity import probability_jacobian
 from distnlc.metrics.transitions import transitions
 from distnlc.networks.architecture import Architecture
+from tests.helpers.own_networks import write_own
 from tests.helpers.plugged import modules_in
 from tests.helpers.typed import distnlc
 
 pytestmark = pytest.mark.slow  # beside a study that is run first
 
-NETWORKS = """
-import torch
-from torch import nn
-
-def mlp():
-    return nn.Sequential(nn.Linear(40, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Dropout(0.5), nn.Linear(20, 3))
-
-def images():
-    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10))
-
-def wide():
-    return nn.Linear(784, 10)
-
-def number():
-    return 7
-
-def divides():
-    return 1 / 0
-
-def constant():
-    return lambda inputs: 0 * inputs[:, :3]
-
-def huge():
-    return lambda inputs: 1e200 * inputs[:, :3]
-"""
-
 
 @pytest.fixture(autouse=True)
 def files(home: Path) -> None:
-    """The user's own modules and inputs in the current directory."""
-    (home / "own_networks.py").write_text(NETWORKS)
-    (home / "broken_networks.py").write_text("import nothing_like_it")
-    generator = np.random.default_rng(0)
-    np.save("inputs.npy", generator.normal(size=(120, 40)))
-    np.savez(
-        "images.npz", inputs=generator.integers(0, 256, (120, 1, 8, 8), dtype=np.uint8), labels=np.arange(120) % 10
-    )
-    np.savez("nameless.npz", generator.normal(size=(120, 40)))
-    np.savez("objects.npz", inputs=np.array([[object()]]))
+    write_own(home)
 
 
 def measured(*words: object) -> dict:

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 import distnlc
+from distnlc.analysis import EXAMPLE
+from distnlc.analysis.nlc import expectation
+from distnlc.analysis.tables import load
+from distnlc.measuring.measured import find_reference
 from distnlc.measuring.network import measure_network
 from distnlc.metrics.bias import output_bias
 from distnlc.metrics.correlation import correlation_preservation
@@ -98,6 +102,16 @@ def test_the_imbalance_is_that_of_a_few_datapoints(inputs: Tensor) -> None:
     without = measure_network(network().forward.__call__, inputs, batch_size=20, spec=FEW)["scaling_imbalance"]
     assert without.value is None
     assert without.reason is not None
+
+
+def test_the_example_study_is_read_once_and_one_of_the_user_s_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, given = find_reference(None, None, None), find_reference(EXAMPLE, None, None)
+    read = []
+    monkeypatch.setattr(expectation, "load", lambda *of: (read.append(of), load(*of))[1])
+    assert find_reference(None, None, None) is first
+    assert read == []
+    assert find_reference(EXAMPLE, None, None).rows.equals(given.rows)
+    assert len(read) == 1
 
 
 def test_float32_networks_are_measured_in_float64(inputs: Tensor, labels: Tensor) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 import distnlc
+from distnlc.measuring.network import measure_network
 from distnlc.metrics.measurable import measurable, without_dropout
 from distnlc.metrics.spec import MetricsSpec
 
@@ -29,7 +30,7 @@ def nlc(network: Any, inputs: Tensor) -> float:
 
 
 def measure(network: Any, inputs: Tensor) -> float:
-    return distnlc.measure(network, inputs, torch.arange(60) % 3, batch_size=20, spec=FEW)["init_nlc"].value
+    return measure_network(network, inputs, torch.arange(60) % 3, batch_size=20, spec=FEW)["init_nlc"].value
 
 
 @pytest.fixture(params=[nlc, measure], ids=["nlc", "measure"])

@@ -1,9 +1,8 @@
-"""Checkpoints: what is on disk at every moment, what is refused, and that training goes on bit by bit as it would."""
+"""Checkpoints: what is on disk at every moment, and what is refused."""
 
 import math
 import os
 import resource
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,8 @@ from distnlc.studies.nlc import unit as nlc
 from distnlc.studies.nlc.units import units
 from distnlc.training import checkpoint
 from distnlc.training.checkpoint import EVERY_S, KEPT, Checkpoints, machine_of
-from distnlc.training.trainer import PopulationTrainer, RunOutcome, train_population
-from tests.helpers.plain_training import SHORT, architecture, small_data, start_for
+from tests.helpers.checkpoints import UNIT, bits
 from tests.helpers.small_studies import small_study
-
-UNIT = {"unit_id": "u0", "part": {"seed": 3, "rates": [1e-3, 0.1]}, "device": "cpu"}
 
 
 @pytest.fixture
@@ -52,15 +48,6 @@ def state_of(number: float) -> dict[str, Any]:
         "nested": {"rows": [values, values.to(torch.float32)], "empty": torch.empty(0, 3)},
         "columns": torch.arange(6).reshape(2, 3).T,
     }
-
-
-def bits(value: Any) -> Any:
-    """A state in which equal means bit by bit."""
-    if isinstance(value, torch.Tensor):
-        return value.dtype, value.shape, value.cpu().numpy().tobytes()
-    if isinstance(value, dict):
-        return {key: bits(each) for key, each in value.items()}
-    return [bits(each) for each in value] if isinstance(value, list) else repr(value)
 
 
 def assert_loads(folder: Path, number: float) -> None:
@@ -295,64 +282,3 @@ def test_a_machine_that_does_not_share_the_study_folder_gets_no_folder_of_that_n
     assert not elsewhere.exists()
     assert "cannot keep checkpoints here" in caplog.text
     assert Checkpoints(None, UNIT).load("cpu") is None
-
-
-RATES = [1e-4, 0.05, 0.3, 1e60]
-"""for the square function without normalization: the last one diverges and ends first"""
-
-
-def assert_same_outcomes(found: list[RunOutcome], expected: list[RunOutcome]) -> None:
-    assert [bits(outcome.state()) for outcome in found] == [bits(outcome.state()) for outcome in expected]
-
-
-@pytest.mark.usefixtures("always")
-@pytest.mark.parametrize(
-    ("changes", "rungs"),
-    [
-        ({}, ()),
-        ({"criterion": "training-error"}, ()),
-        ({"population": 2}, (2, 5)),
-        *(({"optimizer": name}, (5,)) for name in ("momentum", "adam", "adam-tf1", "rmsprop-tf1")),
-    ],
-)
-@pytest.mark.parametrize("as_module", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_population_goes_on_bit_by_bit_from_every_epoch(
-    folder: Path, changes: dict[str, Any], rungs: tuple[int, ...], as_module: bool
-) -> None:
-    """Runs that improve, rewind, diverge, leave at a rung and finish before others included."""
-    spec = SHORT.model_copy(update={"divisor": 30.0} | changes)
-    data = small_data()
-    start, kept = start_for(architecture("square"), data), Checkpoints(folder, UNIT)
-    if as_module:
-        start = replace(start, network=architecture("square").build())
-    saved: list[dict[str, Any]] = []
-
-    def keep(trainer: PopulationTrainer) -> None:
-        kept.offer(trainer.state)
-        saved.append(load(folder) or {})
-
-    expected = train_population(start, data, RATES, spec, rungs=rungs, after_epoch=keep)
-    assert len({len(state["members"]) for state in saved}) > 1
-    for epoch, state in enumerate(saved, start=1):
-        more: list[PopulationTrainer] = []
-        found = train_population(start, data, RATES, spec, rungs=rungs, saved=state, after_epoch=more.append)
-        assert len(more) == len(saved) - epoch, "what the checkpoint held was trained again"
-        assert_same_outcomes(found, expected)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.usefixtures("always")
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_population_on_a_gpu_goes_on_bit_by_bit(folder: Path, optimizer: str) -> None:
-    spec = SHORT.model_copy(update={"divisor": 30.0, "optimizer": optimizer})
-    start, data = start_for(architecture("square"), small_data()), small_data().to("cuda", torch.float64)
-    there = {name: getattr(start, name).cuda() for name in ("rows", "buffers", "loss_scale")}
-    start, kept = replace(start, **there), Checkpoints(folder, UNIT)
-
-    def keep(trainer: PopulationTrainer) -> None:
-        if trainer.schedule.epoch <= 5:
-            kept.offer(trainer.state)
-
-    expected = train_population(start, data, RATES, spec, after_epoch=keep)
-    assert_same_outcomes(train_population(start, data, RATES, spec, saved=kept.load("cuda")), expected)

@@ -25,7 +25,7 @@ from distnlc.training.spec import StepSpec
 from distnlc.training.start import Program, Start, starts_of
 from tests.helpers.plain_steps import PlainRun
 
-BATCH, POINTS, D_IN, D_OUT, MEMBERS = 10, 40, 6, 3, 3
+BATCH, POINTS, D_IN, D_OUT, MEMBERS = 10, 20, 6, 3, 3
 SCALES = [0.7, 1.0, 1.3]
 SKIPS = ("none", "identity", "fixed matrix", "chain over two", "from normalization", "long", "unbroken")
 PROPERTIES: dict[str, tuple[Any, ...]] = {

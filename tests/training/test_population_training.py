@@ -30,7 +30,8 @@ from tests.helpers import plain_training as reference
 from tests.helpers.plain_steps import PlainRun
 from tests.helpers.plain_training import SHORT, SKIPS, architecture, small_data, start_for
 
-OTHERS = sorted(set(FUNCTIONS) - {"tanh", "relu"})
+NORMALIZATIONS = ["none", "batch", "layer"]
+OTHERS = sorted(set(FUNCTIONS) - {"tanh"})
 
 
 def as_module(start: Start, spec: StepSpec) -> ModuleProgram:
@@ -85,15 +86,15 @@ def assert_agrees(drawn: Architecture, data: Dataset, rates: list[float], spec: 
 @pytest.mark.parametrize(
     ("activation", "normalization", "skips"),
     [
-        *itertools.product(["tanh", "relu"], ["none", "batch", "layer"], SKIPS),
-        *itertools.product(OTHERS, ["batch"], SKIPS[1:2]),
-        *itertools.product(OTHERS, ["layer"], SKIPS[:1]),
+        *itertools.product(["tanh"], NORMALIZATIONS, SKIPS),
+        *zip(OTHERS, itertools.cycle(NORMALIZATIONS[1:]), itertools.cycle(SKIPS[1::-1]), strict=False),
     ],
 )
 def test_a_population_trains_as_the_plain_loop_does(
     data: Dataset, activation: str, normalization: str, skips: tuple[float, str]
 ) -> None:
-    """Runs that finish, and so leave the others, at different epochs."""
+    """Runs that finish, and so leave the others, at different epochs. Every pair of an activation function with the
+    other properties is trained for fewer updates in test_grid.py."""
     statuses = assert_agrees(architecture(activation, normalization, skips), data, [1e-6, 0.01, 0.05], SHORT)
     assert statuses == [OK, OK, OK]
 

@@ -115,7 +115,7 @@ def find_part(folder: str | Path, *, dataset: str | None, part: str | None = Non
 
     Raises StoreError if the folder is no study, is empty or has no such part.
     """
-    tables = load(folder)
+    tables = load(folder, ["architectures", MEASUREMENTS])
     found = {each.name: each for each in parts_of(tables.architectures)}
     if not found:
         raise StoreError(f"{folder}: no architecture was measured yet, so that there is nothing to compare with")

@@ -65,7 +65,7 @@ def stated(row: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_one_hidden_layer_contributes_the_nlc_of_its_activation(name: str, isotropic: torch.Tensor) -> None:
-    measured = median_study_nlc(isotropic, name, 2, 500, initializations=5)
+    measured = median_study_nlc(isotropic, name, 2, 500, initializations=3)
     assert measured == pytest.approx(activation_nlc(FUNCTIONS[name]), rel=0.03)
     assert measured == pytest.approx(stated("B")[name], rel=0.03 if name in STABLE else 0.05)
 
@@ -77,7 +77,7 @@ def test_depth_49_comes_near_row_d(name: str, decaying: torch.Tensor) -> None:
     assert measured == pytest.approx(stated("D")[name], rel=0.15)
 
 
-@pytest.mark.parametrize("depth", [2, 5, 10, 15, 20, 25])
+@pytest.mark.parametrize("depth", [2, 10, 25])
 def test_batch_norm_relu_networks_come_near_table_2(depth: int, decaying: torch.Tensor) -> None:
     assert median_he_nlc(decaying, depth) == pytest.approx(STATED2[depth], rel=0.10)
 
