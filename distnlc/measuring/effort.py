@@ -5,6 +5,7 @@ note. One pass forward is counted, its floating-point operations and the bytes t
 so that what is measured depends on the network alone, never on how fast the machine is. On a GPU nothing is cut.
 """
 
+import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -105,6 +106,14 @@ def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
         "imbalance": 32 * (BACK + effort.of_weights),
         **proxies,
     }
+
+
+def give_back() -> None:
+    """Returns freed memory to the system. glibc keeps it in pieces, on top of which the next measurement would have its
+    peak: a ResNet with 23.5 million parameters took 4.7 GiB."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+    if trim is not None:
+        trim(0)
 
 
 def _operations(network: Network, pair: Tensor) -> float:

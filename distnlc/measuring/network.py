@@ -17,7 +17,7 @@ from traceback import extract_tb
 import torch
 from torch import Tensor, nn
 
-from distnlc.measuring.effort import FEWEST, effort_for, passes_of
+from distnlc.measuring.effort import FEWEST, effort_for, give_back, passes_of
 from distnlc.measuring.result import Measured, Row
 from distnlc.metrics.batches import checked_batch_size
 from distnlc.metrics.extra import measure_extra
@@ -101,7 +101,7 @@ def measure_network(
     spec = spec.model_copy(update={"nlc_batches": effort.nlc_batches} | ({"walk_batches": 0} if why_no_walks else {}))
     if labels is None:
         reasons |= dict.fromkeys(LABELLED, "is not defined: it needs labels")
-    begun = _Begun(passes_of(effort, outputs=outputs), progress, ntk=ntk)
+    begun = _Begun(passes_of(effort, outputs=outputs), progress, ntk=ntk, large=effort.note is not None)
     measured = measure_function(
         *(function, inputs, labels, spec), loss_scale=None, batch_size=effort.batch_size, seed=seed, begun=begun
     )
@@ -140,11 +140,13 @@ def measure_network(
 class _Begun:
     """Tells what begins and which share of the work is done, by the passes that each measurement is worth."""
 
-    def __init__(self, passes: Mapping[str, float], progress: Told, *, ntk: bool) -> None:
+    def __init__(self, passes: Mapping[str, float], progress: Told, *, ntk: bool, large: bool) -> None:
         self.passes = {name: count for name, count in passes.items() if ntk or name != "ntk_condition_number"}
-        self.progress, self.done = progress, 0.0
+        self.progress, self.done, self.large = progress, 0.0, large
 
     def __call__(self, name: str) -> None:
+        if self.large:
+            give_back()
         self.progress(name.removesuffix("_seconds").replace("_", " "), self.done / sum(self.passes.values()))
         self.done += self.passes.get(name, 0.0)
 

@@ -1,11 +1,17 @@
 """Less is measured of a large network, as much as a bound on operations and bytes allows, and a note says what."""
 
+import ctypes
+import os
+import re
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from distnlc.measuring import effort
-from distnlc.measuring.effort import BACK, effort_for, passes_of
+from distnlc.measuring.effort import BACK, effort_for, give_back, passes_of
 from distnlc.measuring.network import measure_network
 from distnlc.measuring.progress import line
 from distnlc.metrics.initial_sensitivity import ELLIPSES
@@ -68,3 +74,21 @@ def test_what_is_measured_on_less_is_near_to_the_whole(monkeypatch: pytest.Monke
 def test_the_time_left_follows_from_the_share_that_is_done() -> None:
     assert line("jacobian", 0.01, 30.0) == "measuring: jacobian"
     assert line("snip", 0.25, 30.0) == "measuring: snip, 25% done, about 0:01:30 left"
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="not the C library that keeps freed memory")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """Arrays below the size that is mapped by itself, with every tenth in use still, so that the heap cannot shrink."""
+    kept = [np.ones(12_000) for _ in range(3000)]
+    held = resident()
+    kept = kept[::10]
+    give_back()
+    assert resident() < held - 0.7 * 3000 * 12_000 * 8
+    assert len(kept) == 300
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{os.getpid()}/status").read_text())
+    assert found is not None
+    return 1024 * int(found[1])
