@@ -44,6 +44,8 @@ class Effort:
     """passes forward of a point that a way back to all weights is worth"""
     at_a_time: int = BATCH
     """points of an ellipse that go through the network together"""
+    twice: int | None = None
+    """points of a batch that is differentiated twice; None: as of any other"""
     note: str | None = None
     """what is less than in a study"""
 
@@ -76,11 +78,14 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
         f"{batches} of {whole.nlc_batches} batches for the NLC": batches < whole.nlc_batches,
         f"{ellipses} of {ELLIPSES} ellipses": ellipses < ELLIPSES,
     }
+    twice = min(size, max(FEW, fitting // 3))
+    if twice < size:
+        cut[f"batches of {twice} for chi and effective ranks, which differentiate twice"] = True
     less = ", ".join(said for said, is_less in cut.items() if is_less)
     note = f"measured on less, since the network is large: {less}" if less else None
     if note and size < whole.batch_size:
         note += "; with batch norm, whose statistics are of a batch, another function than in larger ones"
-    return Effort(points, size, batches, ellipses, of_weights, min(BATCH, max(FEWEST, fitting) // 3), note)
+    return Effort(points, size, batches, ellipses, of_weights, min(BATCH, max(FEWEST, fitting) // 3), twice, note)
 
 
 def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
@@ -99,7 +104,7 @@ def passes_of(effort: Effort, *, outputs: int = 10) -> Mapping[str, float]:
         "outputs_seconds": effort.points,
         "gradients_seconds": effort.points * BACK,
         "cosines_seconds": min(4 * effort.batch_size, effort.points),
-        "moments": 2 * effort.batch_size,
+        "moments": 2 * (effort.twice or effort.batch_size),
         "gradients": BACK * effort.batch_size,
         "class_jacobian": effort.batch_size * 2 * outputs,
         "ellipse_transitions": effort.ellipses * SAMPLES,

@@ -111,6 +111,7 @@ def measure_network(
             *(given, inputs, labels, float(measured["init_loss_scale"]), effort.batch_size, seed),
             ellipses=effort.ellipses,
             at_a_time=effort.at_a_time,
+            twice=effort.twice,
         ),
         unit_id="",
         begun=begun,

@@ -58,6 +58,8 @@ class Given:
     """along which transitions are counted"""
     at_a_time: int = BATCH
     """points of an ellipse that go through the network together"""
+    twice: int | None = None
+    """points of a batch that is differentiated twice; None: batch_size"""
 
 
 def measure_groups(
@@ -104,7 +106,8 @@ def _values(measured: Measured, given: Given) -> tuple[list[float | None], str]:
 
 def moments(given: Given) -> Sequence[float]:
     """chi and the effective ranks of signal and noise, at the output of one random batch."""
-    found = batch_sensitivity(given.network, given.inputs, batch_size=given.batch_size, seed=given.seed)
+    size = given.twice or given.batch_size
+    found = batch_sensitivity(given.network, given.inputs, batch_size=size, seed=given.seed)
     return found.chi, found.rank_signal, found.rank_noise
 
 

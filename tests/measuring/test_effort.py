@@ -58,6 +58,8 @@ def test_bytes_bound_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.batch_size, found.points) == (40, 400)
     assert found.note is not None
     assert "batches of 40, not of 50" in found.note
+    assert found.twice == 13
+    assert "batches of 13 for chi and effective ranks" in found.note
 
 
 def test_what_is_measured_on_less_is_near_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
