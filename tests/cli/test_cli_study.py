@@ -78,6 +78,15 @@ def test_a_finished_study_is_not_done_again_but_reported_again(home: Path, finis
     assert_same_rows(rows(home / "study"), rows(finished))
 
 
+def test_of_several_studies_one_page_is_written(home: Path, finished: Path) -> None:
+    assert distnlc("report", finished, finished).out == "reports: reports/index.html\n"
+    assert distnlc("report", finished, finished, "--out", "both").out == "reports: both/index.html\n"
+    page = (home / "both" / "index.html").read_text()
+    for place in (finished.name, f"{finished.name}-2"):
+        assert f'href="{place}/index.html"' in page
+        assert (home / "both" / place / "index.html").is_file()
+
+
 @pytest.mark.usefixtures("full_report")
 def test_a_study_among_the_user_s_own_packages_ends_with_its_report(
     home: Path, monkeypatch: pytest.MonkeyPatch
