@@ -67,7 +67,7 @@ def initial_transitions(
     function, module, _ = prepared(network, checked_points(inputs))
     batch = _random_batch(inputs, batch_size, seed)
     frozen = freeze_statistics(function, module, batch)
-    check_points_apart(measurable(frozen), batch, batch_size, "the number of transitions")
+    check_points_apart(measurable(frozen), batch, min(batch_size, at_a_time), "the number of transitions")
     counts = []
     for number in range(ellipses):
         points = ellipse(inputs[_three_classes(labels, derive_seed("metrics", seed, "ellipse", number))])(SAMPLES)
