@@ -72,15 +72,14 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
     points = max(points // size, 1) * size if points < whole.points else points
     batches = int(min(whole.nlc_batches, max(passes / 4 / BACK / size, FEWEST / size, 1)))
     ellipses = int(min(ELLIPSES, max(passes / 4 / SAMPLES, 1)))
+    twice = min(size, max(FEW, fitting // 3))
     cut = {
         f"{points:,} of {whole.points:,} points": points < whole.points,
         f"batches of {size}, not of {whole.batch_size}": size < whole.batch_size,
         f"{batches} of {whole.nlc_batches} batches for the NLC": batches < whole.nlc_batches,
         f"{ellipses} of {ELLIPSES} ellipses": ellipses < ELLIPSES,
+        f"batches of {twice} for chi and effective ranks, which differentiate twice": twice < size,
     }
-    twice = min(size, max(FEW, fitting // 3))
-    if twice < size:
-        cut[f"batches of {twice} for chi and effective ranks, which differentiate twice"] = True
     less = ", ".join(said for said, is_less in cut.items() if is_less)
     note = f"measured on less, since the network is large: {less}" if less else None
     if note and size < whole.batch_size:

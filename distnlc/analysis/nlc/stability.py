@@ -31,7 +31,7 @@ def answer(rankings: Mapping[str, Ranking]) -> list[str]:
 
 
 def _strongest(names: list[str], found: Mapping[str, Mapping[str, Ranked]]) -> str:
-    """`... depth has the largest |Spearman| on average over the parts, 0.61 (0.40 to 0.80); then ...`"""
+    """The first few by mean |Spearman|, such as `depth 0.61 (0.40 to 0.80)`, and the NLC's place if it is not there."""
     place = names.index(NLC.name)
     each = [f"{name} {_strength(name, found)}" for name in names[:FIRST]]
     return (

@@ -55,8 +55,7 @@ def places(folders: Sequence[str]) -> list[str]:
 
 
 def paragraph(tables: Tables, answers: Answers) -> str:
-    """What a study says that has nothing to say on all parts together: the first sentences of the only part, or of
-    each."""
+    """The first sentences of the only part, or of each: for a study without sentences on all parts together."""
     if tables.first.empty:
         return "No unit of this study has finished yet, so there is nothing to report."
     if len(answers.parts) == 1:

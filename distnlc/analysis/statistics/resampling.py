@@ -160,7 +160,8 @@ def _standard(values: Floats) -> tuple[Floats, float]:
 
 
 def _signs(x: Floats, columns: slice) -> NDArray[np.float32]:
-    """(rows, columns) whether the column's row is above (1), below (-1) or level with each row until it."""
+    """(rows, columns) whether the column's row is above (1), below (-1) or level with each row; rows end where the
+    columns do, since later ones are compared when it is their turn."""
     return np.sign(x[columns] - x[: columns.stop, None]).astype(np.float32)
 
 

@@ -4,14 +4,14 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
-enum { FLUSHED = 0x8040 }; /* results, and operands */
+enum { FLUSHED = 0x8040 }; /* the bits of MXCSR that make small results 0, and read small operands as 0 */
 static unsigned flush_subnormals(void) {
     unsigned before = _mm_getcsr();
     _mm_setcsr(before | FLUSHED);
     return before;
 }
 static void keep_subnormals(unsigned before) { _mm_setcsr(before); }
-#else /* elsewhere they take no longer than other numbers */
+#else /* other processors are left as they are */
 static unsigned flush_subnormals(void) { return 0; }
 static void keep_subnormals(unsigned before) { (void)before; }
 #endif
