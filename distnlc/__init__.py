@@ -9,6 +9,7 @@ from typing import Any
 _HOME = {
     # measuring a network, any torch module
     "measure": "distnlc.measuring.measured",
+    "Measured": "distnlc.measuring.result",
     "nlc": "distnlc.metrics.nlc",
     "output_bias": "distnlc.metrics.bias",
     "linear_region": "distnlc.metrics.region",

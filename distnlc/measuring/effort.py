@@ -54,7 +54,7 @@ def effort_for(network: Network, inputs: Tensor, batch_size: int, spec: MetricsS
     """A study's effort, or what OPERATIONS and KEPT allow of it. inputs: (points, d_in...) in the network's type."""
     weights = sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else 0
     whole = Effort(len(inputs), min(batch_size, len(inputs)), spec.nlc_batches, ELLIPSES, WEIGHED / 2)
-    if inputs.device.type != "cpu" or len(inputs) <= FEWEST:
+    if inputs.device.type != "cpu":
         return whole
     fitting = int(KEPT / max(_kept(network, inputs[:2]), 1))
     size = min(whole.batch_size, max(FEWEST, fitting))

@@ -32,12 +32,12 @@ from distnlc.metrics.measurable import (
     dtype_name,
     frozen_copy,
     measurable,
-    of_device,
     shown,
     undisturbed,
 )
 from distnlc.metrics.spec import MetricsSpec
 from distnlc.metrics.suite import measure_function
+from distnlc.networks.device_errors import of_device
 from distnlc.records import INITIAL, MeasurementRow, quantities
 from distnlc.spec import MOST_SHOWN, derive_seed
 from distnlc.studies.nlc.records import ArchitectureRow
@@ -105,6 +105,7 @@ def measure_network(
     measured = measure_function(
         *(function, inputs, labels, spec), loss_scale=None, batch_size=effort.batch_size, seed=seed, begun=begun
     )
+    del function  # a copy of the network, as large as that
     of_groups = measure_groups(
         [group for group in GROUPS if group != "ntk" or ntk],
         Given(
@@ -119,7 +120,8 @@ def measure_network(
     if isinstance(given, nn.Module):
         for parameter in given.parameters():
             parameter.requires_grad_(True)  # as a study gives a network to metrics of the user's own
-    begun("metrics of your own")
+    if spec.extra:
+        begun("metrics of your own")
     own = measure_extra(given, inputs, labels, spec, unit_id="", stage=INITIAL, seed=seed)
     return Measured(
         rows=(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from distnlc.sinks.console import terminal
+from rich.console import Console
 
 SURE = 0.02
 """share of the work, below which nothing is said about the rest"""
@@ -13,9 +13,10 @@ SURE = 0.02
 
 @contextmanager
 def shown_progress() -> Iterator[Callable[[str, float], None]]:
-    """Gives what `measure_network` tells its progress to; the line is gone at the end, and only a terminal shows it."""
+    """Gives what `measure_network` tells its progress to; the line is gone at the end, and only a terminal shows it, as
+    standard error, so that what is measured can go to a file."""
     began = time.monotonic()
-    with terminal.status("measuring") as status:
+    with Console(stderr=True, highlight=False).status("measuring") as status:
         yield lambda name, done: status.update(line(name, done, time.monotonic() - began))
 
 

@@ -37,7 +37,7 @@ def with_tested(
     from distnlc.analysis.sensitivity.neighbours import CAVEAT, fitted_networks, neighbours
 
     def jacobian() -> Sequence[float]:
-        of_points = probability_jacobian(network, inputs[:POINTS])
+        of_points = probability_jacobian(network, inputs[:POINTS], batch_size=found.batch_size)
         return of_points.norm, of_points.standard_error, of_points.effective_points
 
     def changes() -> Sequence[float]:

@@ -13,7 +13,8 @@ from itertools import islice
 
 import torch
 
-from distnlc.metrics.measurable import Measurable, Network, measurable, of_device
+from distnlc.metrics.measurable import Measurable, Network, measurable
+from distnlc.networks.device_errors import of_device
 from distnlc.networks.stacks import batches_together, stacking
 from distnlc.training import captured
 

@@ -46,7 +46,7 @@ class Changes:
         codes = torch.cat([rows > threshold for threshold in thresholds], 1)
         before = self._last.get(name, codes[:1])
         changes = (codes ^ torch.cat([before, codes[:-1]])).sum(1)
-        self._first.setdefault(name, codes[0])
+        self._first.setdefault(name, codes[0].clone())
         self._last[name] = codes[-1:].clone()
         self._counts.setdefault(name, []).append(changes)
         self.neurons[name] = rows.shape[1]

@@ -14,8 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
-from distnlc.metrics.measurable import Network, of_device
+from distnlc.metrics.measurable import Network
 from distnlc.metrics.spec import MetricsSpec
+from distnlc.networks.device_errors import of_device
 from distnlc.networks.seeded import seeded
 from distnlc.plugins import Metric, loaded, plugin_required
 from distnlc.records import MeasurementRow

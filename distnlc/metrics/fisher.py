@@ -4,11 +4,13 @@ ICLR 2020, equation 2).
 
     Fisher = sum over channels c of  1 / (2 N) sum over points n of ( sum over positions of a_n dL_n/da_n )^2
 
-a: the outputs of a weight layer (Linear, Conv1d to 3d, ConvTranspose1d to 3d), a channel's positions together; for ReLU
-it is the same before and behind it. L_n: the loss of one point, as in the paper; public code has the mean loss of the
-batch there, so that its numbers are smaller by the square of the batch's size. With batch norm in training mode it is
-the sum of the batch's losses. All layers add up, the last one too (Abdelfattah and others, "Zero-Cost Proxies for
-Lightweight NAS", ICLR 2021, equation 4). Larger is taken for better. Needs labels.
+a: the outputs of a weight layer (Linear, Conv1d to 3d, ConvTranspose1d to 3d), a channel's positions together. The
+papers take them behind ReLU, where a dL/da is the same as before it; behind another function, or a normalization
+between the two, it is not, and the layer's own outputs are the choice here. L_n: the loss of one point, as in the
+paper; public code has the mean loss of the batch there, so that its numbers are smaller by the square of the batch's
+size. With batch norm in training mode it is the sum of the batch's losses. All layers add up, the last one too
+(Abdelfattah and others, "Zero-Cost Proxies for Lightweight NAS", ICLR 2021, equation 4). Larger is taken for better.
+Needs labels.
 """
 
 import torch

@@ -7,8 +7,9 @@ g and H are gradient and Hessian of the mean loss of one batch by the weights th
 score is largest, since the gradient flow loses least with them; as the score of a network it is their sum, of either
 sign, and larger is taken for better (Abdelfattah and others, "Zero-Cost Proxies for Lightweight NAS", ICLR 2021,
 equation 1). Needs labels, and a network that can be differentiated twice; at the kinks of ReLU the derivative is that
-of the piece. The temperature of 200 that public code divides outputs by is not in the paper's equation: `loss_scale`
-is the loss's own. weight_gradients.py says which weights, which loss and how batch norm is treated.
+of the piece. H being symmetric, g (H theta) is computed, which takes one pass. The temperature of 200 that public code
+divides outputs by is not in the paper's equation: `loss_scale` is the loss's own. weight_gradients.py says which
+weights, which loss and how batch norm is treated.
 """
 
 from torch import Tensor
@@ -27,6 +28,6 @@ def grasp(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: float
     """
     measured = weighted(network, inputs)
     loss = BatchLoss(measured, inputs, labels, loss_scale)
-    products = loss.hessian_products(loss.gradients())
-    total = sum(float((measured.weights[name].detach() * each).sum()) for name, each in products.items())
+    gradients, products = loss.gradients_and_products([each.detach() for each in measured.weights.values()])
+    total = sum(float((g * product).sum()) for g, product in zip(gradients, products, strict=True))
     return checked_number(-total, "GraSP")

@@ -24,11 +24,12 @@ from distnlc.metrics.extra import said
 from distnlc.metrics.gradient_summary import gradient_summary
 from distnlc.metrics.groups import GROUPS, Measured
 from distnlc.metrics.initial_sensitivity import BATCH, ELLIPSES, initial_probability_jacobian, initial_transitions
-from distnlc.metrics.measurable import Network, UnmeasurableError, of_device
+from distnlc.metrics.measurable import Network, UnmeasurableError
 from distnlc.metrics.normalized_sensitivity import batch_sensitivity
 from distnlc.metrics.scaling import scaling_imbalance
 from distnlc.metrics.size import size
 from distnlc.metrics.zero_cost import proxy
+from distnlc.networks.device_errors import of_device
 from distnlc.networks.seeded import seeded
 from distnlc.plugins import loaded
 from distnlc.records import INITIAL, MeasurementRow

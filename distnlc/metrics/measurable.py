@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
+from distnlc.networks.device_errors import of_device
 from distnlc.networks.stacks import takes_stacks
 
 Network = Callable[[Tensor], Tensor]
@@ -39,12 +40,6 @@ DROPOUTS = (
 
 class UnmeasurableError(ValueError):
     """A network that cannot be measured; the message says why and what to do."""
-
-
-def of_device(error: BaseException) -> bool:
-    """Whether an error is the device's own: memory that has run out, or a fault after which it does nothing more. It
-    says nothing about a network, and no other way to compute it must be tried."""
-    return isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError) or "CUDA error" in str(error)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def nlc(network: Network, inputs: torch.Tensor, *, batch_size: int = 250, batche
     Networks with batch statistics are measured as functions of whole batches; so the batches should
     have the size that they are trained with. Fewer inputs than `batch_size` make one batch of all;
     otherwise a ragged last batch is left out, since the statistics of a small remainder are another
-    function. inf or nan if the outputs do not vary. Nothing that is given changes; dropout is left out
+    function. nan if the outputs do not vary. Nothing that is given changes; dropout is left out
     (see measurable.py). Raises ValueError for inputs or outputs of a wrong shape, and for a network that
     is no function or has no derivative.
     """
@@ -52,7 +52,10 @@ def nlc_and_bias(
 
 
 def nlc_from(jacobian: float, inside: Moments, outside: Moments) -> float:
-    """Return the coefficient of a measured Q_x ||J(x)||_F and the moments of inputs and outputs."""
+    """Return the coefficient of a measured Q_x ||J(x)||_F and the moments of inputs and outputs; nan where no output
+    varies, since how they would vary is lost in rounding."""
+    if not outside.spread > 0:
+        return math.nan
     return float(jacobian * inside.spread / (math.sqrt(len(outside.mean)) * outside.spread))
 
 

@@ -26,9 +26,10 @@ from distnlc.metrics.batches import gaussian, random_batches
 from distnlc.metrics.effective_rank import effective_rank
 from distnlc.metrics.fixed_statistics import FixedStatistics
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.measurable import Network, UnmeasurableError, of_device, undisturbed
+from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
 from distnlc.metrics.passes import INPUT, NO_DERIVATIVE, OUTPUT, called, checked_finite, outputs_of, prepared, type_name
 from distnlc.metrics.taps import Tap
+from distnlc.networks.device_errors import of_device
 from distnlc.spec import MOST_SHOWN, derive_seed
 
 RESOLVED = 100

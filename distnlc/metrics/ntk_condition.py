@@ -5,9 +5,10 @@ Architecture Search on ImageNet in Four GPU Hours: A Theoretically Inspired Pers
 
 J: the derivative of the outputs of all the points by the weights, a row for each point and output (points x d_out), as
 in the paper's text; public code has a row for each point, of the sum of its outputs. Smaller is taken for better: it is
-at least 1. Needs no labels. Batch norm in training mode is that of the points as one batch. Missing where Theta is
-singular within rounding, such as where the network has fewer weights than there are rows. It takes a backward pass and
-a forward one for each row, so it is measured only when asked for. weight_gradients.py says which weights.
+at least 1. The paper derives by all parameters; here, as in the other proxies, by the weights alone
+(weight_gradients.py says which). Needs no labels. Batch norm in training mode is that of the points as one batch.
+Missing where Theta is singular within rounding, such as where the network has fewer weights than there are rows. It
+takes a backward pass and a forward one for each row, so it is measured only when asked for.
 """
 
 import torch

@@ -14,11 +14,11 @@ from distnlc.metrics.measurable import (
     UnmeasurableError,
     convert,
     copied_network,
-    of_device,
     output_tensor,
     shown,
 )
 from distnlc.metrics.taps import Running, Tap, is_of_datapoints, tapped
+from distnlc.networks.device_errors import of_device
 from distnlc.spec import MOST_SHOWN
 
 INPUT, OUTPUT = "(input)", "(output)"

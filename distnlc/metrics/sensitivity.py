@@ -19,8 +19,9 @@ from torch import Tensor
 from distnlc.metrics.chains import Chain
 from distnlc.metrics.class_probabilities import Probabilities, norms, of_losses, softmax
 from distnlc.metrics.jacobian import linearize
-from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, of_device, shown, undisturbed
+from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, shown, undisturbed
 from distnlc.metrics.prepared import check_points_apart, checked_points, prepared
+from distnlc.networks.device_errors import of_device
 
 OUTPUTS = ("logits", "probabilities")
 

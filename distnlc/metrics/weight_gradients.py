@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from distnlc.metrics.batches import couples
-from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, of_device
+from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError
 from distnlc.metrics.prepared import checked_points, prepared
 from distnlc.metrics.sensitivity import checked_labels
+from distnlc.networks.device_errors import of_device
 from distnlc.networks.loss import cross_entropy
 
 PART = 8
@@ -115,20 +116,21 @@ class BatchLoss:
 
     def gradients(self) -> dict[str, Tensor]:
         """Weight -> g, the gradient by it."""
-        return self._added(self._gradients(part) for part in self.parts)
+        return dict(zip(self.network.weights, self._added(map(self._gradients, self.parts)), strict=True))
 
-    def hessian_products(self, vectors: Weights) -> dict[str, Tensor]:
-        """Weight -> its part of H v, H being the Hessian by the weights. Raises UnmeasurableError."""
+    def gradients_and_products(self, vectors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """g and H v, H being the Hessian by the weights, for each weight in their order, from one pass. Raises
+        UnmeasurableError."""
 
-        def products(part: slice) -> Sequence[Tensor]:
+        def both(part: slice) -> Sequence[Tensor]:
             gradients = self._gradients(part, graph=True)
-            pairs = zip(gradients, vectors.values(), strict=True)
-            along = torch.stack([(g * v).sum() for g, v in pairs]).sum()
+            along = torch.stack([(g * v).sum() for g, v in zip(gradients, vectors, strict=True)]).sum()
             check_differentiable(along)
-            return self._derivative(along)
+            return [*(each.detach() for each in gradients), *self._derivative(along)]
 
         with twice():
-            return self._added(products(part) for part in self.parts)
+            added = self._added(both(part) for part in self.parts)
+        return added[: len(vectors)], added[len(vectors) :]
 
     def _gradients(self, part: slice, *, graph: bool = False) -> Sequence[Tensor]:
         with torch.enable_grad():
@@ -141,7 +143,8 @@ class BatchLoss:
             raise UnmeasurableError("the loss has no derivative by the weights (does the network detach on the way?)")
         return torch.autograd.grad(value, leaves, create_graph=graph, allow_unused=True, materialize_grads=True)
 
-    def _added(self, found: Iterable[Sequence[Tensor]]) -> dict[str, Tensor]:
+    @staticmethod
+    def _added(found: Iterable[Sequence[Tensor]]) -> list[Tensor]:
         """Sums over the parts, in the first one's memory."""
         sums = list[Tensor]()
         for tensors in found:
@@ -150,7 +153,7 @@ class BatchLoss:
                 continue
             for total, each in zip(sums, tensors, strict=True):
                 total.add_(each.detach())
-        return dict(zip(self.network.weights, sums, strict=True))
+        return sums
 
 
 def checked_number(value: Tensor | float, what: str) -> float:

@@ -8,7 +8,8 @@ before global pooling, and s^2 the variance of a channel in the batch, by which 
 of the network's own initialization or data. Its mean over several draws is returned. Choices:
     norm            the paper's Frobenius norm; public code adds absolute values
     s^2             the paper's batch variance; public code takes running variances after one step, a tenth of it
-    f               what enters the last global pool that is a module, else what enters the last weight layer
+    f               what enters the last global pool that is a module, else what enters the last weight layer; a batch
+                    norm behind that takes no scale from f, and is left out of the sum
     skips           the paper removes them. So do we in layered networks (MLP) and in `distnlc.Residual`, of which the
                     main branch is left; the code of other modules is not known, and their skips stay
     no batch norm   the sum is empty, as in the paper's log E||grad f||; the scale that other normalizations take away
@@ -56,7 +57,7 @@ def zen_score(network: Network, inputs: Tensor, *, points: int = 16, draws: int 
             module.layered = replace(module.layered, skips=())
         elif isinstance(module, Residual):
             module.forward = partial(_main, module)  # type: ignore[method-assign]
-    features = _Features(measured.function, measured.module)
+    features = _Features(measured.function, measured.module, statistics)
     random = torch.Generator().manual_seed(derive_seed("metrics", seed, "zen score"))
     shape, like = torch.Size((points, *inputs.shape[1:])), next(iter(measured.weights.values()))
     scores = []
@@ -64,10 +65,9 @@ def zen_score(network: Network, inputs: Tensor, *, points: int = 16, draws: int 
         _draw(measured.module, random)
         x, change = (gaussian(shape, random, like) for _ in range(2))
         with statistics:
-            statistics.logs.clear()
-            before = features(x)
-            restored = sum(statistics.logs)
-            distance = (features(x + STEP * change) - before).flatten(1).norm(dim=1).mean()
+            before, restored = features(x)
+            after, _ = features(x + STEP * change)
+            distance = (after - before).flatten(1).norm(dim=1).mean()
         if not float(distance) > 0:
             raise UnmeasurableError("the features do not change with the inputs, so the score has no logarithm")
         scores.append(math.log(checked_number(distance, "the change of the features")) + restored)
@@ -90,10 +90,10 @@ def _main(module: Residual, signal: Tensor) -> Tensor:
 class _Features:
     """The features: what enters the last global pool of a network, else its last weight layer."""
 
-    def __init__(self, function: Measurable, module: nn.Module) -> None:
-        self._function = function
+    def __init__(self, function: Measurable, module: nn.Module, statistics: "_Statistics") -> None:
+        self._function, self._statistics = function, statistics
         self._layers = 0
-        self._last = dict[str, Tensor]()
+        self._last = dict[str, tuple[Tensor, float]]()
         for each in module.modules():
             if isinstance(each, LAYERS):
                 each.register_forward_pre_hook(partial(self._enter, "layer"))
@@ -102,12 +102,13 @@ class _Features:
 
     def _enter(self, kind: str, _: nn.Module, arguments: tuple[Any, ...]) -> None:
         self._layers += kind == "layer"
-        self._last[kind] = arguments[0]
+        self._last[kind] = arguments[0], sum(self._statistics.logs)
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """(points, ...). Raises UnmeasurableError."""
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, float]:
+        """(points, ...), and the logarithm of the scale that batch norms took from them. Raises UnmeasurableError."""
         self._layers = 0
         self._last.clear()
+        self._statistics.logs.clear()
         self._function(inputs)
         if self._layers < 2:
             raise UnmeasurableError(f"features are what lies between weight layers, the network has {self._layers}")

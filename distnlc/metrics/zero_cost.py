@@ -19,13 +19,14 @@ from distnlc.metrics.gradient_norm import gradient_norm
 from distnlc.metrics.grasp import grasp
 from distnlc.metrics.jacobian_covariance import jacobian_covariance
 from distnlc.metrics.layerwise_naswot import layerwise_naswot
-from distnlc.metrics.measurable import Network, UnmeasurableError, of_device
+from distnlc.metrics.measurable import Network, UnmeasurableError
 from distnlc.metrics.naswot import naswot
 from distnlc.metrics.ntk_condition import ntk_condition_number
 from distnlc.metrics.size import size
 from distnlc.metrics.snip import snip
 from distnlc.metrics.synflow import synflow
 from distnlc.metrics.zen_score import zen_score
+from distnlc.networks.device_errors import of_device
 from distnlc.spec import MOST_SHOWN, derive_seed
 
 POINTS = 32

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
+from distnlc.networks.device_errors import of_device
 from distnlc.networks.layered import Layered
 from distnlc.networks.loss import mean_loss
 from distnlc.networks.seeded import seeded
@@ -195,7 +196,7 @@ class ModuleProgram:
         try:
             found = vectorized()
         except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:  # torch.func refuses by all of them
-            if _is_the_machines(error):
+            if of_device(error):
                 raise
             self._vectorized[stage] = False
             for name, value in kept.items():
@@ -232,14 +233,6 @@ class _Probe:
                 outputs = watched(batch)
             self.draws = not torch.equal(before, _random_state(batch.device))
         self.kept_bytes = 2 * (sum(kept.values()) + outputs.nbytes + batch.nbytes)
-
-
-def _is_the_machines(error: Exception) -> bool:
-    """Whether memory or the device failed, and not torch.func: another route would hide that, and fail as well. Not
-    every such error has a type of its own."""
-    words = ("CUDA error", "CUDA driver error", "cuDNN error", "DefaultCPUAllocator", "out of memory")
-    of_its_own = isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError)
-    return of_its_own or any(each in str(error) for each in words)
 
 
 def _random_state(device: torch.device) -> Tensor:

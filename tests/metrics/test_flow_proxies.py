@@ -103,6 +103,12 @@ def test_the_scale_that_batch_norm_takes_away_is_restored(normal) -> None:
     assert without < zen_score(layered("batch", skip=False), inputs[:, :6])
 
 
+def test_a_batch_norm_behind_the_features_takes_nothing_from_them(normal) -> None:
+    inputs = normal(2, 20, seed=0)
+    trunk = nn.Linear(20, 30), nn.BatchNorm1d(30), nn.ReLU(), nn.Linear(30, 3)
+    assert zen_score(nn.Sequential(*trunk, nn.BatchNorm1d(3)), inputs) == zen_score(nn.Sequential(*trunk), inputs)
+
+
 def test_the_zen_score_is_that_of_features_before_the_global_pool(normal) -> None:
     images = normal(2, 2, 8, 8, seed=0)
     convolution = nn.Conv2d(2, 50, 3, padding=1, padding_mode="circular")

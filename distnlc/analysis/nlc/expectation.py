@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from distnlc.analysis.nlc.metrics import COLUMNS, METRICS
+from distnlc.analysis.nlc.metrics import COLUMNS, METRICS, known_sizes
 from distnlc.analysis.nlc.parts import Part, parts_of
 from distnlc.analysis.statistics.correlations import Floats
 from distnlc.analysis.statistics.learning import joined_by, ridge
@@ -134,7 +134,7 @@ def with_measurements(rows: pd.DataFrame, measurements: pd.DataFrame | None) -> 
     initial = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(rows["unit_id"])]
     for name, values in initial.groupby("name"):
         column = rows["unit_id"].map(values.set_index("unit_id")["value"])
-        rows = rows.assign(**{str(name): column.combine_first(rows[name]) if name in rows else column})
+        rows = rows.assign(**{str(name): column.combine_first(known_sizes(rows[name])) if name in rows else column})
     return rows
 
 

@@ -1,10 +1,12 @@
 """Pictures of the ranking: each metric in each part, and which metrics say the same.
 
 In: a finished study. Out: two figures. Both take the rows and metrics of the table `best_metric`: in every part the
-architectures that have all metrics; a metric that many lack stands, for the first figure, on those that have it.
+architectures that have all metrics; a metric that many lack stands on those that have it. How metrics go with each
+other is told by initial networks alone, so that parts which train the same ones again are not counted for that.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +22,9 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.heat_map import CELL, heat_map
 from distnlc.analysis.drawing.missing import MissingRecordsError
 from distnlc.analysis.nlc.metrics import compared
-from distnlc.analysis.nlc.parts import parts_of
+from distnlc.analysis.nlc.parts import Part, of_own_networks, parts_of
 from distnlc.analysis.statistics.correlations import Floats
-from distnlc.analysis.statistics.redundancy import SAME, Redundancy, average, between, redundancy
+from distnlc.analysis.statistics.redundancy import SAME, Redundancy, average, redundancy
 from distnlc.analysis.statistics.shared_rows import ENOUGH
 from distnlc.analysis.tables import Tables
 from distnlc.records import MEASUREMENTS
@@ -41,25 +43,29 @@ class _PartMetrics:
     n: int
     with_error: dict[str, float]
     names: list[str]
-    """those that all rows have"""
     between: Floats
+    """over the rows that have both; nan where fewer than ENOUGH do"""
 
 
-def _parts(tables: Tables) -> list[_PartMetrics]:
+def _parts(tables: Tables, parts: Sequence[Part]) -> list[_PartMetrics]:
     """Raises MissingRecordsError if no part has enough architectures."""
     found = []
-    for part in parts_of(tables.architectures):
+    for part in parts:
         shared, metrics = compared(part, tables.frames.get(MEASUREMENTS))
         used, names = shared.used, {metric.columns[0]: metric.name for metric in metrics}
         columns = [column for column in names if column in shared.scaled]
         if len(used) < ENOUGH or len(columns) < 2 or used[part.error].nunique() < 2:
             continue
         with_error = {names[each]: _spearman(shared.scaled[each], used[part.error]) for each in columns}
-        for metric in shared.apart:
-            having = shared.finished[shared.finished[metric.columns[0]].notna()]
-            with_error[metric.name] = _spearman(having[metric.columns[0]], having[part.error])
-        xs = shared.scaled[columns].to_numpy().T
-        found.append(_PartMetrics(part.title, len(used), with_error, [names[each] for each in columns], between(xs)))
+        apart = [metric.columns[0] for metric in shared.apart]
+        for column in apart:
+            having = shared.finished[shared.finished[column].notna()]
+            with_error[names[column]] = _spearman(having[column], having[part.error])
+        every = pd.concat([shared.scaled[columns], used[apart]], axis=1).astype(np.float64)
+        between = every.corr("spearman", min_periods=ENOUGH).to_numpy()
+        found.append(
+            _PartMetrics(part.title, len(used), with_error, [names[each] for each in (*columns, *apart)], between)
+        )
     if not found:
         raise MissingRecordsError(f"no part has {ENOUGH} trained architectures that differ in two metrics")
     return found
@@ -67,7 +73,7 @@ def _parts(tables: Tables) -> list[_PartMetrics]:
 
 def draw_parts(tables: Tables) -> Drawing:
     """Metrics by parts. Raises MissingRecordsError."""
-    parts = _parts(tables)
+    parts = _parts(tables, parts_of(tables.architectures))
     frame = pd.DataFrame({part.title: part.with_error for part in parts})
     frame = frame.loc[frame.abs().mean(axis=1).sort_values(ascending=False, kind="stable").index]
     width, height = COLUMN * len(parts), CELL * len(frame)
@@ -84,7 +90,7 @@ def draw_parts(tables: Tables) -> Drawing:
 
 def draw_redundancy(tables: Tables) -> Drawing:
     """The clustered map. Raises MissingRecordsError."""
-    parts = _parts(tables)
+    parts = _parts(tables, of_own_networks(parts_of(tables.architectures)))
     names = list(dict.fromkeys(name for part in parts for name in part.names))
     studies = []
     for part in parts:
@@ -95,7 +101,8 @@ def draw_redundancy(tables: Tables) -> Drawing:
     found = redundancy(average(studies, [part.n for part in parts]))
     caption = (
         "Spearman's correlations between initial metrics, over the architectures of each part and averaged over "
-        f"{'the part' if len(parts) == 1 else f'{len(parts)} parts'} by their number of architectures. Metrics that "
+        f"{'the part' if len(parts) == 1 else f'{len(parts)} parts of different networks'} by their number of "
+        "architectures; a metric that some architectures lack, over those that have it. Metrics that "
         "order architectures alike (red), or in reverse (blue), stand together: average linkage of 1 - |Spearman|, "
         "drawn at the right."
     )

@@ -18,24 +18,30 @@ from distnlc.studies.nlc.records import ArchitectureRow
 INPUTS, LABELS, NOTHING = "inputs", "inputs and labels", "nothing"
 CONTROLS = {"depth": False, "width": True, "parameters": True}
 """column -> whether its logarithm counts: what partial correlations are given"""
-EXPECTED = {
-    "gradient_norm": -1,
-    "snip": -1,
-    "grasp": -1,
-    "fisher": -1,
-    "synflow": -1,
-    "jacobian_covariance": -1,
-    "naswot": -1,
-    "layerwise_naswot": -1,
-    "zen_score": -1,
-    "ntk_condition_number": 1,
-    "chi": 1,
-    "gradient_scale": 1,
-    "init_probability_jacobian": 1,
-    "init_transitions": 1,
-    "scaling_imbalance": 1,
+OF_GROUPS = {
+    "gradient_norm": (LABELS, -1),
+    "snip": (LABELS, -1),
+    "grasp": (LABELS, -1),
+    "fisher": (LABELS, -1),
+    "synflow": (NOTHING, -1),
+    "jacobian_covariance": (INPUTS, -1),
+    "naswot": (INPUTS, -1),
+    "layerwise_naswot": (INPUTS, -1),
+    "zen_score": (NOTHING, -1),
+    "ntk_condition_number": (INPUTS, 1),
+    "chi": (INPUTS, 1),
+    "rank_signal": (INPUTS, -1),
+    "rank_noise": (INPUTS, 0),
+    "gradient_scale": (INPUTS, 1),
+    "gradient_growth": (INPUTS, 1),
+    "preactivation_spread": (INPUTS, 0),
+    "sign_diversity": (INPUTS, 0),
+    "init_probability_jacobian": (INPUTS, 1),
+    "init_transitions": (LABELS, 1),
+    "scaling_imbalance": (INPUTS, 1),
 }
-"""metric of a group -> whether high values should mean high errors (1) or low ones (-1), by those who propose it"""
+"""metric of a group -> what must be known to measure it, and whether high values should mean high errors (1) or low
+ones (-1), by those who propose it, or nothing is said (0)"""
 COLUMNS = quantities(ArchitectureRow)
 
 
@@ -119,28 +125,35 @@ def with_own(rows: pd.DataFrame, measurements: pd.DataFrame) -> tuple[pd.DataFra
     initial = measurements[measurements["stage"].eq(INITIAL) & measurements["unit_id"].isin(rows["unit_id"])]
     taken = {metric.name for metric in (*METRICS, *COMBINATIONS)}
     known = {metric.columns[0] for metric in METRICS}
-    found, added = list[Metric](), dict[str, "pd.Series[float]"]()
+    found, added, taking = list[Metric](), dict[str, "pd.Series[float]"](), dict[str, "pd.Series[float]"]()
     for name, values in initial.groupby("name"):
         by_unit, label = values.set_index("unit_id"), str(values["label"].iloc[0])
         measured, seconds = (rows["unit_id"].map(by_unit[source]) for source in ("value", "seconds"))
         if name in known:
-            added[str(name)] = measured.combine_first(rows[str(name)])
+            added[str(name)] = measured.combine_first(known_sizes(rows[str(name)]))
             continue
-        columns = f"own {name}", f"own {name}: seconds"
-        added |= zip(columns, (measured, seconds), strict=True)
+        cost = next((column for column, same in taking.items() if same.equals(seconds)), f"own {name}: seconds")
+        taking[cost] = seconds  # metrics of one function take its seconds together
+        added[f"own {name}"] = measured
+        data, expected = OF_GROUPS.get(str(name), (LABELS, 0))
         found.append(
             Metric(
                 name=f"{label} ({name})" if label in taken else label,
-                columns=columns[:1],
+                columns=(f"own {name}",),
                 log=bool(values["log"].iloc[0]),
-                expected=EXPECTED.get(str(name), 0),
-                data=LABELS,
-                cost=columns[1:],
+                expected=expected,
+                data=data,
+                cost=(cost,),
             )
         )
         taken.add(found[-1].name)
     kept = rows.drop(columns=[name for name in added if name in rows])
-    return pd.concat([kept, pd.DataFrame(added, index=rows.index)], axis=1), found
+    return pd.concat([kept, pd.DataFrame(added | taking, index=rows.index)], axis=1), found
+
+
+def known_sizes(sizes: "pd.Series[float]") -> "pd.Series[float]":
+    """Sizes, nan where a family of the user's own has 0 in its column, for not known."""
+    return sizes.where(sizes > 0)
 
 
 def with_derived(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """The report of an NLC study: its answers, figures, tables and explorer."""
 
+import pandas as pd
+
 from distnlc.analysis.nlc import (
     best_metric,
     figure1,
@@ -11,24 +13,36 @@ from distnlc.analysis.nlc import (
     saving_by_metric,
 )
 from distnlc.analysis.nlc.answers import answers
+from distnlc.analysis.nlc.expectation import with_measurements
 from distnlc.analysis.nlc.paper import TRAINING
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.scatters import GROUPS, SCATTERS, group_of
 from distnlc.analysis.nlc_initial.report import SHIPPED_FIGURES, SHIPPED_TABLES
 from distnlc.analysis.report import Details, Points, PointsPart, Report
 from distnlc.analysis.tables import Tables
+from distnlc.records import INITIAL, MEASUREMENTS, Quantity
 from distnlc.studies.nlc.records import ArchitectureRow
 
 
 def points(tables: Tables) -> list[PointsPart]:
-    """Every architecture that was measured, its first initialization."""
+    """Every architecture that was measured, its first initialization, with all its initial metrics."""
     found = []
     for part in parts_of(tables.architectures):
-        rows = part.rows[~part.failed]
+        rows = with_measurements(part.rows[~part.failed], tables.frames.get(MEASUREMENTS))
         skips = (rows["skip_strength"] > 0).map({True: "with", False: "without"})
         error = "train_error" if part.key[2] == TRAINING else "val_error"
         found.append(PointsPart(part.title, rows.assign(**{"skip connections": skips}), judged_by=error))
     return found
+
+
+def measured(tables: Tables) -> dict[str, Quantity]:
+    """The initial metrics of the table `measurements`, those of groups and of the user's own."""
+    rows = tables.frames.get(MEASUREMENTS, pd.DataFrame(columns=["stage", "name", "label", "log"]))
+    first = rows[rows["stage"].eq(INITIAL)].drop_duplicates("name")
+    return {
+        name: Quantity(label, "number", label, group="initial", log=bool(log))
+        for name, label, log in zip(*(first[column].tolist() for column in ("name", "label", "log")), strict=True)
+    }
 
 
 POINTS = Points(
@@ -36,6 +50,7 @@ POINTS = Points(
     row=ArchitectureRow,
     parts=points,
     shown=("initial", "drawn", "sweep", "trained"),
+    measured=measured,
     hidden=("seed", "dataset", "optimizer", "criterion"),
     named_by=("architecture_id",),
     described_by=("depth", "width", "activation", "normalization", "skip_strength"),

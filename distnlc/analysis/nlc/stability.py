@@ -98,19 +98,31 @@ def agreement(rankings: Mapping[str, Ranking]) -> list[str]:
         f"In all {len(found)} parts {len(steady)} of {len(shared)} metrics go with the error in one direction, with "
         f"intervals without 0{': ' + ', '.join(steady) if steady else ''}."
     ]
-    alike = {}
+    networks = {title: set(ranking.used["architecture_id"]) for title, ranking in rankings.items()}
+    alike, of_same = dict[tuple[str, str], float](), dict[tuple[str, str], float]()
     for one, other in combinations(found, 2):
         both = [name for name in found[one] if name in found[other]]
         if len(both) >= ENOUGH:
             sizes = [[abs(found[title][name].spearman.value) for name in both] for title in (one, other)]
-            alike[one, other] = float(stats.spearmanr(*sizes).statistic)
+            group = alike if networks[one].isdisjoint(networks[other]) else of_same
+            group[one, other] = float(stats.spearmanr(*sizes).statistic)
     if alike:
         (one, other), lowest = min(alike.items(), key=lambda item: item[1])
         said.append(
-            f"The orders of the metrics by |Spearman| agree between two parts with a rank correlation of "
-            f"{np.mean(list(alike.values())):.2f} on average, least ({lowest:.2f}) between {one} and {other}."
+            f"The orders of the metrics by |Spearman| agree between two parts of different networks with a rank "
+            f"correlation of {_on_average(alike)}, least ({lowest:.2f}) between {one} and {other}."
+        )
+    if of_same:
+        pairs = ", ".join(f"{one} and {other}" for one, other in of_same)
+        said.append(
+            f"Parts that train the same networks ({pairs}) agree with {_on_average(of_same)}; they are no independent "
+            "evidence for each other."
         )
     return said
+
+
+def _on_average(values: Mapping[tuple[str, str], float]) -> str:
+    return f"{np.mean(list(values.values())):.2f} on average"
 
 
 def _by_name(ranking: Ranking) -> dict[str, Ranked]:

@@ -9,7 +9,7 @@ as many as fit into MOST_BYTES; then the page says so.
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def explorer(tables: Tables, points: Points) -> Explorer | None:
     # Every part keeps its share where not all fit; the draws are independent, so the first are a fair sample.
     rows = rows.sort_values(["index", PART], ignore_index=True)
     shown = rows.head(MOST_POINTS)
-    facts = _facts(shown, points)
+    facts = _facts(shown, points, points.measured(tables))
     axes = {
         name: one
         for name, one in facts.items()
@@ -88,9 +88,9 @@ def explorer(tables: Tables, points: Points) -> Explorer | None:
     )
 
 
-def _facts(shown: pd.DataFrame, points: Points) -> dict[str, Quantity]:
+def _facts(shown: pd.DataFrame, points: Points, measured: Mapping[str, Quantity]) -> dict[str, Quantity]:
     """The facts shown of a point: the columns that name it, then those of the groups that are shown."""
-    known = quantities(points.row)
+    known = {**measured, **quantities(points.row)}
     wanted = [name for name, one in known.items() if one.group in points.shown and name not in points.hidden]
     return {name: known[name] for name in (*points.named_by, *wanted) if name in shown}
 

@@ -37,6 +37,8 @@ class Shown:
 def write_index(folders: Sequence[str], out: str | Path) -> str:
     """Writes the folder `out` and gives the place of its page. Raises store.StoreError."""
     every = [(folder, load(folder)) for folder in folders]  # before the first is drawn: one may be no study
+    for place in places(folders):
+        _check_no_study(f"{str(out).rstrip('/')}/{place}")
     shown = [_write(folder, tables, place, out) for (folder, tables), place in zip(every, places(folders), strict=True)]
     about = f"{len(shown)} studies, each with its answers; a title leads to the whole report."
     page = rendered("index.html.j2", name=", ".join(one.name for one in shown), about=about, studies=shown)
@@ -63,6 +65,17 @@ def paragraph(tables: Tables, answers: Answers) -> str:
     if answers.parts:
         return " ".join(f"{part.title}: {part.sentences[0]}" for part in answers.parts if part.sentences)
     return f"{'. '.join(answers.work)}."
+
+
+def _check_no_study(place: str) -> None:
+    """Raises StoreError where a report would be written into a study's own folder."""
+    try:
+        store.read_spec_fields(place)
+    except store.StoreError:
+        return
+    raise store.StoreError(
+        f"{place}: is a study, and the reports' pages need a folder of their own; name another --out"
+    )
 
 
 def _write(folder: str, tables: Tables, place: str, out: str | Path) -> Shown:

@@ -1,6 +1,6 @@
 """A kind's report, as data. `Kind.report` names it; page, explorer and command line show it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,6 +10,7 @@ from distnlc.analysis.drawing.figure import Drawing
 from distnlc.analysis.drawing.scatter import Group
 from distnlc.analysis.drawing.table import Table
 from distnlc.analysis.tables import Tables
+from distnlc.records import Quantity
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class Points:
     parts: Callable[[Tables], Sequence[PointsPart]]
     shown: Sequence[str]
     """groups of quantities: what was drawn and measured of a point; the numbers among them can be axes"""
+    measured: Callable[[Tables], Mapping[str, Quantity]] = lambda _: {}
+    """the columns of `parts` that `row` does not declare: metrics of groups and of the user's own"""
     hidden: Sequence[str] = ()
     """columns of these groups that say nothing to people"""
     named_by: Sequence[str] = ()

@@ -79,11 +79,15 @@ def random_errors(xs: Floats, y: Floats, repetitions: int, seed: int = SEED) -> 
     generator, alpha, firsts = np.random.default_rng(seed), 1 - LEVEL, firsts_of(xs)
     allowed: NDArray[np.bool_] = np.ones((len(xs), len(xs)), dtype=bool)
     models: dict[str, Learner] = {"ridge regression on all": ridge, "the best pair": pair_of(allowed)}
-    counts = dict.fromkeys(("any metric, Spearman: q below 0.05", *(f"{name}: p below 0.05" for name in models)), 0)
+    tests = {"Pearson": stats.pearsonr, "Spearman": stats.spearmanr}
+    counts = dict.fromkeys(
+        (*(f"any metric, {name}: q below 0.05" for name in tests), *(f"{name}: p below 0.05" for name in models)), 0
+    )
     for _ in range(repetitions):
         dealt = generator.permutation(y)
-        p = [float(stats.spearmanr(x, dealt).pvalue) for x in xs]
-        counts["any metric, Spearman: q below 0.05"] += bool(np.nanmin(controlled(p, firsts)) < alpha)
+        for name, test in tests.items():
+            p = [float(test(x, dealt).pvalue) for x in xs]
+            counts[f"any metric, {name}: q below 0.05"] += bool(np.nanmin(controlled(p, firsts)) < alpha)
         for name, learner in models.items():
             learned = learn(xs.T, dealt, resampling.resamples(y.size)[:1], learner)
             counts[f"{name}: p below 0.05"] += refitting.share_at_least(learned.permuted, dealt)[1] <= alpha

@@ -109,8 +109,8 @@ def rank(
 
     rows: the metrics' columns, those of their cost, the controls', `seconds` of the whole unit, and `error`. against:
     the metric that the others are compared with. controls: column -> whether its logarithm counts, for the partial
-    correlation; one that is the same in all rows is left out. excluded: reason -> (n,) rows to leave out. Raises
-    TooFewRowsError if fewer than ENOUGH rows have error and `against`, or all have the same.
+    correlation; one that is the same in all rows, or missing in some, is left out. excluded: reason -> (n,) rows to
+    leave out. Raises TooFewRowsError if fewer than ENOUGH rows have error and `against`, or all have the same.
     """
     shared = shared_rows(rows, error, metrics, combinations, excluded)
     used, scaled = shared.used, shared.scaled
@@ -123,7 +123,11 @@ def rank(
     single = [metric for metric in metrics if metric.columns[0] in scaled]
     xs = scaled[[metric.columns[0] for metric in single]].to_numpy().T.copy()
     weights, firsts, costs = resampling.resamples(y.size), firsts_of(xs), _Costs.of(used, metrics)
-    varied = {name: _control(used[name], log) for name, log in controls.items() if used[name].nunique() > 1}
+    varied = {
+        name: _control(used[name], log)
+        for name, log in controls.items()
+        if used[name].nunique() > 1 and used[name].notna().all()
+    }
     predicted = [
         _Predicted(metric, one, fit(scaled[metric.columns[0]], y, log_x=False))
         for metric, one in zip(

@@ -1,6 +1,6 @@
 """Which metrics say the same? Their rank correlations, put in an order in which those that go together stand together.
 
-In: metrics xs (m, n), or their correlations of several studies. Out: a `Redundancy`. The distance of two metrics is
+In: correlations of metrics, of one study or several. Out: a `Redundancy`. The distance of two metrics is
 1 - |Spearman|, so that one that falls where another rises says the same as that. Average linkage (scipy); metrics that
 join below 1 - SAME are one group. Studies are averaged by their number of rows, each pair over those that have both.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
@@ -32,11 +31,6 @@ class Redundancy:
     """the metrics in the order of the tree's leaves"""
     groups: list[list[int]]
     """metrics that say the same, groups of two or more, the largest first"""
-
-
-def between(xs: Floats) -> Floats:
-    """Spearman's correlations (m, m) of metrics (m, n) without gaps."""
-    return np.atleast_2d(np.corrcoef(stats.rankdata(xs, axis=1)))
 
 
 def average(studies: Sequence[Floats], rows: Sequence[int]) -> Floats:

@@ -52,7 +52,11 @@ NASWOT = initial(
     "log determinant of how many neurons have the same code at two inputs (Mellor and others, 2021); missing without "
     "piecewise linear activation functions; larger is taken for better",
 )
-LAYERWISE_NASWOT = initial("layer-wise NASWOT", "number", "the same of each layer by itself, added up")
+LAYERWISE_NASWOT = initial(
+    "layer-wise NASWOT",
+    "number",
+    "the same of each layer by itself, added up; larger is taken for better",
+)
 ZEN_SCORE = initial(
     "Zen score",
     "number",

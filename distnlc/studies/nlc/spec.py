@@ -68,8 +68,8 @@ class Spec(StudySpec):
     @field_validator("train_if")
     @classmethod
     def _filter_is_measured(cls, text: str | None, info: ValidationInfo) -> str | None:
-        if text is not None and "metrics" in info.data:  # else the fault of `metrics` is told
-            check_train_if(text, info.data["metrics"])
+        if text is not None and {"sampling", "metrics"} <= info.data.keys():  # else the fault of these is told
+            check_train_if(text, info.data["metrics"], of_family=info.data["sampling"].family is not None)
         return text
 
     def unit_identity(self) -> dict[str, Any]:

@@ -25,9 +25,10 @@ EXPECTED = (
 )
 WALKED = {"init_local_lipschitz", "init_linear_region", "init_relative_diameter"}
 """columns that are measured only with `metrics.walk_batches`"""
+DRAWN = ("depth", "width")
+"""columns of drawn architectures alone"""
 COLUMNS = (
-    "depth",
-    "width",
+    *DRAWN,
     "parameters",
     *(name for name, quantity in quantities(ArchitectureRow).items() if quantity.group == "initial"),
 )
@@ -93,9 +94,11 @@ def _numbers(name: str, ends: Sequence[str | None]) -> tuple[float, ...]:
     return numbers
 
 
-def check_train_if(text: str, metrics: MetricsSpec) -> None:
-    """Raises ValueError for a text that `parse_train_if` refuses, and for a quantity that is not measured."""
-    built_in = dict.fromkeys([*COLUMNS, *measured_by(metrics.groups)])  # the group size has some columns' names
+def check_train_if(text: str, metrics: MetricsSpec, *, of_family: bool = False) -> None:
+    """Raises ValueError for a text that `parse_train_if` refuses, and for a quantity that is not measured. of_family:
+    whether architectures are of a family, whose depth and width are not known by being drawn."""
+    columns = [name for name in COLUMNS if not (of_family and name in DRAWN)]
+    built_in = dict.fromkeys([*columns, *measured_by(metrics.groups)])  # the group size has some columns' names
     own = [metric.name for metric in metrics.extra]
     known = [*built_in, *own]
     for name in (condition.name for condition in parse_train_if(text).conditions):

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from distnlc.analysis.nlc import best_metric
-from distnlc.analysis.nlc.metrics import EXPECTED, compared, rank_metrics
+from distnlc.analysis.nlc.metrics import OF_GROUPS, compared, rank_metrics
 from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.tables import Tables
 from distnlc.metrics.groups import GROUPS, measured_by
@@ -47,6 +47,15 @@ def test_its_correlation_scale_and_cost_are_those_of_its_values_before_training(
     pearson = stats.pearsonr(np.log(initial["value"]), [row.test_error for row in ROWS])
     assert mine.pearson.value == pytest.approx(pearson.statistic)
     assert mine.cost == pytest.approx(2 / 98)
+
+
+def test_metrics_of_one_function_take_its_seconds_together() -> None:
+    tables = with_measurements(ROWS)
+    again = tables.measurements.assign(name="yours", label="another", value=tables.measurements["value"] ** 2)
+    tables.frames["measurements"] = pd.concat([tables.measurements, again])
+    ranking = rank_metrics(parts_of(tables.architectures)[0], tables.measurements)
+    costs = {row.metric.name: row.cost for row in ranking.rows}
+    assert costs["my metric"] == costs["another"] == pytest.approx(2 / 98)
 
 
 def test_it_stands_in_the_table_and_in_its_remarks() -> None:
@@ -100,6 +109,10 @@ def test_a_size_that_a_family_has_only_in_the_table_is_the_column_s_and_no_secon
     (depth,) = [metric for metric in metrics if "depth" in metric.name and metric.columns[0] in shared.scaled]
     initial = tables.measurements.query("stage == 'initial'")
     assert shared.scaled[depth.columns[0]].to_numpy() == pytest.approx(initial["value"].to_numpy())
+    first = tables.measurements["unit_id"].eq(ROWS[0].unit_id)
+    tables.measurements.loc[first, "value"] = np.nan
+    shared, _ = compared(parts_of(tables.architectures)[0], tables.measurements)
+    assert shared.left_out == {"depth missing": 1}, "0 stands for not known, and is no depth"
 
 
 def test_what_its_proposers_expect_of_a_metric_of_a_group_is_known() -> None:
@@ -108,7 +121,7 @@ def test_what_its_proposers_expect_of_a_metric_of_a_group_is_known() -> None:
     frame = table.sections[0][1]
     assert frame.loc["SNIP", "high error"] == "low, log"
     assert any("SNIP against the expected direction" in each for each in table.all_remarks)
-    assert set(EXPECTED) <= set(measured_by(GROUPS))
+    assert set(OF_GROUPS) <= set(measured_by(GROUPS))
 
 
 def test_data_of_the_user_s_own_have_their_name_and_a_threshold_of_guessing() -> None:

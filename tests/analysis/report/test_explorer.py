@@ -3,10 +3,10 @@
 import json
 import math
 
+import pandas as pd
 import pytest
 
 from distnlc import analysis
-from distnlc.analysis.nlc.parts import parts_of
 from distnlc.analysis.nlc.report import POINTS
 from distnlc.analysis.report import explorer
 from distnlc.analysis.tables import Tables, load
@@ -30,12 +30,12 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
     found = explorer.explorer(example, POINTS)
     assert found is not None
     columns, details = found.data["columns"], found.data["details"]
-    parts = parts_of(example.architectures)
-    rows = {(row.part, row.index): row for part in parts for row in part.rows.itertuples()}
-    titles = {part.name: place for place, part in enumerate(parts)}
+    rows = {
+        (place, row.index): row for place, part in enumerate(POINTS.parts(example)) for row in part.rows.itertuples()
+    }
     assert len(details) == len(columns["index"]) == len(rows)
-    for (part, index), row in list(rows.items())[::20]:
-        place = [*zip(found.data["part"], columns["index"], strict=True)].index((titles[part], index))
+    for key, row in list(rows.items())[::20]:
+        place = [*zip(found.data["part"], columns["index"], strict=True)].index(key)
         for name in found.data["axes"]:
             assert columns[name][place] == rounded(getattr(row, name))
         runs = example.runs[example.runs.unit_id == row.unit_id]
@@ -51,6 +51,20 @@ def test_every_architecture_has_its_values_sweep_and_curves(example: Tables) -> 
         since = dict(zip(detail["below"]["over"], detail["below"]["value"], strict=True))
         for epoch, rate in zip(epochs.epoch, epochs.rate, strict=True):
             assert since[max(begin for begin in since if begin <= epoch)] == rounded(rate)
+
+
+def test_metrics_of_groups_and_of_one_s_own_are_axes_beside_the_columns() -> None:
+    rows = [architecture_row(index) for index in range(3)]
+    tables = tables_of(rows)
+    common = {"stage": "initial", "name": "mine", "label": "my metric", "log": True, "reason": None, "seconds": 1.0}
+    tables.frames["measurements"] = pd.DataFrame(
+        [{"unit_id": row.unit_id, "value": 1.5 + place, **common} for place, row in enumerate(rows[:2])]
+    )
+    found = explorer.explorer(tables, POINTS)
+    assert found is not None
+    assert found.axes["initial"]["mine"] == "my metric"
+    assert found.data["axes"]["mine"] == {"label": "my metric", "log": True}
+    assert found.data["columns"]["mine"] == [1.5, 2.5, None]
 
 
 def test_it_is_plain_data_that_offers_what_there_is() -> None:

@@ -69,6 +69,13 @@ def test_nothing_is_written_where_one_is_no_study(tmp_path: Path) -> None:
     assert not (tmp_path / "all").exists()
 
 
+@pytest.mark.usefixtures("shown")
+def test_no_report_is_written_into_a_study(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="mine: is a study, and the reports' pages need a folder of their own"):
+        write_index([study(tmp_path / "mine"), study(tmp_path / "yours")], tmp_path)
+    assert not (tmp_path / "index.html").exists()
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [

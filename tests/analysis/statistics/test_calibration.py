@@ -16,10 +16,15 @@ def study(n: int = 40) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     return np.array([cause, cause + 0.3 * generator.normal(size=n), chance]), {"depth": depth}, y
 
 
+OF_INTERVALS = 0.08
+"""percentile intervals of the bootstrap are a little narrow with some dozens of rows: on the example study 5.9 to 7.9%
+of those of Pearson are without 0 by chance, not 5%"""
+
+
 def test_a_random_metric_is_related_to_the_error_no_more_often_than_stated() -> None:
     xs, controls, y = study()
     for found in random_metrics(xs, controls, y, 100):
-        most = stats.binom.ppf(0.9995, found.repetitions, found.promised if "interval" not in found.test else 0.08)
+        most = stats.binom.ppf(0.9995, found.repetitions, OF_INTERVALS if "interval" in found.test else found.promised)
         assert found.count <= most, found.sentence
         assert found.count > 0 or "ahead" in found.test  # the count can fail: it counts
 

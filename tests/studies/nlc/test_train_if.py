@@ -79,6 +79,13 @@ def test_a_filter_needs_what_is_measured() -> None:
         resolve("quick", ["train_if=init_local_lipschitz between 0 and 1", "metrics.walk_batches=0"])
 
 
+def test_depth_and_width_of_a_family_s_networks_are_known_where_they_are_measured() -> None:
+    spec = {"train_if": "depth above 5", "sampling": {"family": {"name": "mine", "version": "1"}}}
+    nlc.Spec.parse(spec | {"metrics": {"groups": ["size"]}})
+    with pytest.raises(SpecError, match=r"'depth' is measured where metrics\.groups names size, which it does not"):
+        nlc.Spec.parse(spec)
+
+
 def test_a_filter_may_name_metrics_of_the_groups_and_of_one_s_own() -> None:
     own = {"groups": ["moments"], "extra": [{"name": "my metric", "version": "1"}]}
     nlc.Spec.parse({"train_if": "chi below 3 and my metric above 0 and init_nlc below 9", "metrics": own})
