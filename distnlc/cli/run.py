@@ -50,9 +50,9 @@ def run(
         Literal["ray", "serial"],
         typer.Option(help="serial: in this process, without workers; it cannot enforce --unit-hours"),
     ] = "ray",
-    address: Annotated[str | None, typer.Option(help="of a running Ray cluster, such as auto")] = None,
+    address: Annotated[str | None, typer.Option(help="address of a running Ray cluster, such as auto")] = None,
     tracking_uri: Annotated[
-        str | None, typer.Option(help="of MLflow; default MLFLOW_TRACKING_URI, else DIR/mlflow.db")
+        str | None, typer.Option(help="address of MLflow; default MLFLOW_TRACKING_URI, else DIR/mlflow.db")
     ] = None,
     unit_hours: Annotated[
         float, typer.Option(min=0.001, help="a unit that takes longer is stopped and tried once more")

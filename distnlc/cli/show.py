@@ -15,7 +15,7 @@ from distnlc.studies import presets as named_studies
 
 SEVERAL = "reports"
 """the folder of several studies' reports, in the current one"""
-NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="left out: the names there are")]
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="omit it to list the names")]
 
 
 def report(
@@ -64,7 +64,7 @@ def table(
 def export(
     folder: FolderArgument,
     out: Annotated[Path | None, typer.Option(help="a folder; default DIR/export")] = None,
-    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="of the files")] = "parquet",
+    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="format of the files")] = "parquet",
 ) -> None:
     """Writes each table as one Parquet or CSV file."""
     from distnlc.store import export as export_tables

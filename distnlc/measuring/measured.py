@@ -104,7 +104,7 @@ def placed(found: Measured, part: "Part", *, study: str | Path | None, data: str
             [
                 Value(name=row.name, label=row.label, log=row.log, value=row.value)
                 for row in found.rows
-                if row.value is not None
+                if row.value is not None and row.comparable
             ],
         )
         if expected is None:
@@ -117,7 +117,7 @@ def placed(found: Measured, part: "Part", *, study: str | Path | None, data: str
                     "the nearest value of that and is a guess"
                 )
             notes.append(
-                "the prediction is for a network trained as the reference's were, fully connected and of "
+                f"the prediction is for a network trained as the reference's were, {_of_kind(part)} and of "
                 f"{part.rows['parameters'].median():,.0f} parameters; of another kind it may be far off"
             )
     alone = {} if expected is None else {each.name: each.error for each in expected.alone}
@@ -136,11 +136,16 @@ def placed(found: Measured, part: "Part", *, study: str | Path | None, data: str
     )
 
 
+def _of_kind(part: "Part") -> str:
+    drawn = bool((part.rows["depth"] > 0).all())
+    return "fully connected" if drawn else f"of the family {part.rows['activation'].iloc[0]}"
+
+
 def _placed(row: Row, part: "Part", alone: float | None) -> Row:
     """Its place, as far as the part has that metric."""
     from distnlc.analysis.nlc.expectation import place
 
-    among = None if row.value is None else place(part, row.name, row.value)
+    among = None if row.value is None or not row.comparable else place(part, row.name, row.value)
     if among is None:
         return row
     return replace(row, percentile=among.percentile, median=among.median, count=among.count, alone=alone)

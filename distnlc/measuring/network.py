@@ -62,6 +62,8 @@ HIDDEN = {
     "init_cosine_correlation": "is not defined: inputs or outputs differ in direction by rounding alone",
 }
 """metrics that have no value for some networks, and why that is"""
+BOUNDED = ("rank_signal", "rank_noise")
+"""metrics that are smaller than the number of points that they are measured on"""
 Told = Callable[[str, float], None]
 
 
@@ -101,6 +103,7 @@ def measure_network(
     spec = spec.model_copy(update={"nlc_batches": effort.nlc_batches} | ({"walk_batches": 0} if why_no_walks else {}))
     if labels is None:
         reasons |= dict.fromkeys(LABELLED, "is not defined: it needs labels")
+    fewer = effort.twice is not None and effort.twice < size
     begun = _Begun(passes_of(effort, outputs=outputs), progress, ntk=ntk, large=effort.note is not None)
     measured = measure_function(
         *(function, inputs, labels, spec), loss_scale=None, batch_size=effort.batch_size, seed=seed, begun=begun
@@ -126,7 +129,10 @@ def measure_network(
     return Measured(
         rows=(
             *(_column(name, measured, reasons) for name in COLUMNS),
-            *(_row(row, group_of(row.name) or "own") for row in of_groups),
+            *(
+                _row(row, group_of(row.name) or "own", comparable=row.name not in BOUNDED or not fewer)
+                for row in of_groups
+            ),
             *(_row(row, "own") for row in own),
         ),
         parameters=sum(each.numel() for each in network.parameters()) if isinstance(network, nn.Module) else None,
@@ -170,7 +176,7 @@ def _column(name: str, measured: Mapping[str, float], reasons: Mapping[str, str]
     )
 
 
-def _row(row: MeasurementRow, group: str) -> Row:
+def _row(row: MeasurementRow, group: str, *, comparable: bool = True) -> Row:
     return Row(
         name=row.name,
         label=row.label,
@@ -179,6 +185,7 @@ def _row(row: MeasurementRow, group: str) -> Row:
         value=row.value,
         reason=row.reason,
         seconds=row.seconds,
+        comparable=comparable,
     )
 
 

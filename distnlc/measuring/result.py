@@ -47,6 +47,8 @@ class Row:
     """why there is no value"""
     seconds: float | None = None
     """wall time of its measurement, with what is measured together with it"""
+    comparable: bool = True
+    """whether it is the reference's quantity: an effective rank of fewer points than there is another"""
     percentile: float | None = None
     """percentage of the reference's networks with a lower value, equal ones counted half"""
     median: float | None = None

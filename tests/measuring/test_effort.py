@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import distnlc
 from distnlc.measuring import effort
 from distnlc.measuring.effort import BACK, effort_for, give_back, passes_of
 from distnlc.measuring.network import measure_network
@@ -60,6 +61,20 @@ def test_bytes_bound_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "batches of 40, not of 50" in found.note
     assert found.twice == 13
     assert "batches of 13 for chi and effective ranks" in found.note
+
+
+def test_an_effective_rank_of_fewer_points_is_another_quantity_and_is_compared_with_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(effort, "KEPT", 40 * 26 * 8)
+    found = distnlc.measure(network(), INPUTS, batch_size=50, spec=SPEC, part="waveform")
+    assert found["chi"].percentile is not None
+    assert found["rank_signal"].value is not None
+    assert found["rank_signal"].percentile is found["rank_noise"].percentile is None
+    assert found.prediction is not None
+    names = {each.name for each in found.prediction.alone}
+    assert "chi" in names
+    assert not {"rank_signal", "rank_noise"} & names
 
 
 def test_what_is_measured_on_less_is_near_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ LOCAL_LIPSCHITZ = initial(
 FORMER_LIPSCHITZ = Quantity(
     "earlier Lipschitz estimate",
     "output / input",
-    "measured no more: with batch norm another quantity (as above) than without (quadratic mean over points)",
+    "no longer measured: with batch norm it was another quantity than without (quadratic mean over points)",
     group="former",
     log=True,
 )
@@ -83,8 +83,8 @@ LINEAR_REGION = initial(
 RELATIVE_DIAMETER = initial(
     "relative diameter",
     "number",
-    "the same by a condition for each datapoint, the median, in units of the inputs' radius; missing where rounding "
-    "hides it",
+    "the linear region by a condition for each datapoint, the median, in units of the inputs' radius; missing where "
+    "rounding hides it",
     log=True,
     cost=("diameter_seconds",),
 )
