@@ -86,12 +86,12 @@ def measure(
                 ntk=ntk,
                 progress=progress,
             )
-            found = placed(found, compared, study=reference, data=data, named=part is not None)
             if sensitivity:
                 tests = points.test_inputs.to(device).to(getattr(torch, found.dtype))
                 found = with_tested(found, network, tests, points.image_shape, data)
     except ValueError as error:
         raise SpecError(f"{factory} with {data}: {error}") from None
+    found = placed(found, compared, study=reference, data=data, named=part is not None)
     if as_json:
         fields = {"network": factory, "data": data, "device": device, **asdict(found)}
         typer.echo(json.dumps(_finite(fields), indent=1, allow_nan=False))

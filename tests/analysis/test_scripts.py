@@ -39,9 +39,12 @@ def test_who_generalizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_training_less(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    text = said(monkeypatch, capsys, "training_less.py", analysis.EXAMPLE, 1, 5)
-    assert "CIFAR10 (SGD): 23 of 60 architectures have an NLC between 1 and 5" in text
-    assert "saves 62% of the epochs and loses 0.0 percentage points of the lowest test error" in text
+    both = "init_nlc between 1 and 5 and init_bias below 10"
+    text = said(monkeypatch, capsys, "training_less.py", analysis.EXAMPLE, both)
+    assert f"CIFAR10 (SGD): 18 of 60 architectures have {both}" in text
+    assert "saves 70% of the epochs and loses 0.0 percentage points of the lowest test error" in text
+    with pytest.raises(SystemExit, match="'chii' is not among its columns and measurements"):
+        said(monkeypatch, capsys, "training_less.py", analysis.EXAMPLE, "chii below 3")
 
 
 def test_columns_of_any_kind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

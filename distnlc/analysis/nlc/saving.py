@@ -46,6 +46,8 @@ class Study:
     error: Floats
     epochs: Floats
     left_out: dict[str, int]
+    rows: pd.DataFrame
+    """their rows"""
 
     def inside(self, low: float, high: float) -> NDArray[np.bool_]:
         """Which architectures have an NLC in a range."""
@@ -97,7 +99,7 @@ def study_of(part: Part) -> Study:
         )
     used = rows[kept].sort_values("init_nlc", kind="stable")
     nlc, errors, epochs = (used[name].to_numpy(dtype=np.float64) for name in ("init_nlc", part.error, "epochs"))
-    return Study(part.title, nlc, errors, epochs, left_out)
+    return Study(part.title, nlc, errors, epochs, left_out, used)
 
 
 def elsewhere(study: Study) -> Elsewhere:
