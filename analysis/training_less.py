@@ -29,7 +29,8 @@ for part in parts_of(tables.architectures):
         continue
     for unknown in {condition.name for condition in wanted.conditions} - set(study.rows):
         sys.exit(f"{part.title}: {unknown!r} is not among its columns and measurements")
-    kept = np.array([wanted.why_not(row) is None for row in study.rows.to_dict("records")])
+    known = [{str(name): value for name, value in row.items()} for row in study.rows.to_dict("records")]
+    kept = np.array([wanted.why_not(row) is None for row in known])
     random = np.random.default_rng(0)
     by_chance = [study.lost(random.permutation(kept)) for _ in range(2000)]
     print(

@@ -6,8 +6,8 @@
     status.py   `status`: how far a study is
     show.py     `report`, `figure`, `table`, `export`; `presets`, `kinds`
 
-Exit codes: 0 all units done, 2 it could not start or go on, 3 finished with failed units, 130 interrupted. A user's mistake gets one
-message and no traceback. Whatever is slow to import is imported where it is used.
+Exit codes: 0 all units done, 2 it could not start or go on, 3 finished with failed units, 130 interrupted. A user's
+mistake gets one message and no traceback. Whatever is slow to import is imported where it is used.
 """
 
 import io
