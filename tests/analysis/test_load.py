@@ -116,12 +116,12 @@ def test_a_table_that_is_younger_than_the_study_is_empty(tmp_path: Path) -> None
     assert (len(epochs), list(epochs.columns)) == (0, [field.name for field in fields(EpochRow)])
 
 
-def test_tables_that_are_read_by_name_are_never_unpacked_and_are_empty_where_a_study_is_older() -> None:
+def test_tables_that_are_read_by_name_are_never_unpacked() -> None:
     tables = analysis.load(analysis.EXAMPLE)
     assert len(list(tables)) == len(["architectures", "runs", "epochs"])
     for name, row_type in READ_BY_NAME.items():
         assert list(tables[name].columns) == [field.name for field in fields(row_type)]
-        assert len(tables[name]) == 0
+    assert len(tables.measurements) > 0
 
 
 def test_a_study_from_before_these_tables_is_continued(tmp_path: Path) -> None:

@@ -29,13 +29,13 @@ def test_calibration(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     text = said(monkeypatch, capsys, "calibration.py", two_datasets, 2)
     assert "waveform-noise (SGD), 60 architectures, " in text
     assert len(re.findall(r"^  a random metric, spearman: q below 0.05: \d of 2, ", text, re.MULTILINE)) == 2
-    assert len(re.findall(r"^  errors dealt out anew, ", text, re.MULTILINE)) == 6
+    assert len(re.findall(r"^  errors dealt out anew, ", text, re.MULTILINE)) == 8
 
 
 def test_who_generalizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(monkeypatch, capsys, "who_generalizes.py")
     assert len(re.findall(r"^  with skip connections  n = \d+", text, re.MULTILINE)) == 5
-    assert "MNIST (SGD): 60 architectures" in text
+    assert "MNIST (SGD): 100 architectures" in text
 
 
 def test_training_less(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

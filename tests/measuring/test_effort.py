@@ -66,11 +66,12 @@ def test_bytes_bound_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_effective_rank_of_fewer_points_is_another_quantity_and_is_compared_with_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(effort, "KEPT", 40 * 26 * 8)
+    monkeypatch.setattr(effort, "KEPT", 40 * 20 * 8)  # of a frozen copy a point keeps the outputs of tanh alone
     found = distnlc.measure(network(), INPUTS, batch_size=50, spec=SPEC, part="waveform")
     assert found["chi"].percentile is not None
     assert found["rank_signal"].value is not None
-    assert found["rank_signal"].percentile is found["rank_noise"].percentile is None
+    assert found["rank_signal"].percentile is None
+    assert found["rank_noise"].percentile is None
     assert found.prediction is not None
     names = {each.name for each in found.prediction.alone}
     assert "chi" in names

@@ -18,6 +18,6 @@ def test_the_page_s_example_runs_and_its_links_lead_somewhere(capsys: pytest.Cap
     exec(compile(block, PAGE.name, "exec"), names)
     said = capsys.readouterr().out
     assert re.search(r"^predicted test error: 0\.\d+ \(90% interval ", said, re.MULTILINE)
-    assert re.search(r"^initial NLC [\d.]+, above \d+% of 60 architectures$", said, re.MULTILINE)
+    assert re.search(r"^initial NLC [\d.]+, above \d+% of 100 architectures$", said, re.MULTILINE)
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert [link for link in links if not (PAGE.parent / link).exists()] == []

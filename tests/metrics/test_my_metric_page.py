@@ -16,7 +16,7 @@ def test_the_page_s_metric_is_ranked_on_networks_built_again(capsys: pytest.Capt
     text, names = PAGE.read_text("utf-8"), dict[str, Any]()
     metric, ranking = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     exec(compile(metric, PAGE.name, "exec"), names)
-    exec(compile(ranking.replace("NETWORKS = 60", "NETWORKS = 12"), PAGE.name, "exec"), names)
+    exec(compile(ranking.replace("NETWORKS = 100", "NETWORKS = 12"), PAGE.name, "exec"), names)
     said = capsys.readouterr().out
     assert len(names["values"]) == 12
     assert len(names["ranking"].used) >= 8

@@ -191,7 +191,8 @@ def _resampled_moments(
 
 
 def _solved(of: _Moments, learner: Learner) -> _Fitted:
-    spread = np.sqrt(np.diagonal(of.covariance, axis1=1, axis2=2))
+    # A resample in which a column does not vary has a variance of 0 but for rounding, of either sign.
+    spread = np.sqrt(np.maximum(np.diagonal(of.covariance, axis1=1, axis2=2), 0))
     scale = np.where(spread > 1e-9, spread, np.inf)  # a column without variation correlates with nothing
     scale_y = np.sqrt(np.maximum(of.variance_y, 1e-300))
     among = of.covariance / (scale[:, :, None] * scale[:, None])

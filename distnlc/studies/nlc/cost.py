@@ -10,7 +10,8 @@ from distnlc.studies.nlc.spec import Spec
 from distnlc.training.spec import TrainingSpec
 
 EPOCHS_PER_RUN = 85
-"""on average (82 in the example study): 60 if it never improves, 100 and more if it learns"""
+"""on average (76 to 90 in the parts of the example study about test error): 60 if it never improves, 100 and more if it
+learns"""
 
 
 def cost(data: DataSpec, training: TrainingSpec, search: SearchSpec, a_point: float) -> float:
