@@ -31,6 +31,8 @@ from distnlc.records import MEASUREMENTS
 
 LETTER, HEAD = 0.065, 0.15
 """width of a letter in inches, and the room above a map"""
+PAIRED = 20
+"""architectures on which a metric that many lack is compared with the others; few make any two alike"""
 COLUMN = 0.62
 """width of a column that numbers stand in, in inches"""
 
@@ -57,10 +59,10 @@ def _parts(tables: Tables, parts: Sequence[Part]) -> list[_PartMetrics]:
         if len(used) < ENOUGH or len(columns) < 2 or used[part.error].nunique() < 2:
             continue
         with_error = {names[each]: _spearman(shared.scaled[each], used[part.error]) for each in columns}
-        apart = [metric.columns[0] for metric in shared.apart]
-        for column in apart:
-            having = shared.finished[shared.finished[column].notna()]
-            with_error[names[column]] = _spearman(having[column], having[part.error])
+        for metric in shared.apart:
+            having = shared.finished[shared.finished[metric.columns[0]].notna()]
+            with_error[metric.name] = _spearman(having[metric.columns[0]], having[part.error])
+        apart = [each.columns[0] for each in shared.apart if used[each.columns[0]].notna().sum() >= PAIRED]
         every = pd.concat([shared.scaled[columns], used[apart]], axis=1).astype(np.float64)
         between = every.corr("spearman", min_periods=ENOUGH).to_numpy()
         found.append(
@@ -75,13 +77,15 @@ def draw_parts(tables: Tables) -> Drawing:
     """Metrics by parts. Raises MissingRecordsError."""
     parts = _parts(tables, parts_of(tables.architectures))
     frame = pd.DataFrame({part.title: part.with_error for part in parts})
-    frame = frame.loc[frame.abs().mean(axis=1).sort_values(ascending=False, kind="stable").index]
+    strength = frame.abs().mean(axis=1) - frame.isna().any(axis=1)  # those that every part ranks come first
+    frame = frame.loc[strength.sort_values(ascending=False, kind="stable").index]
     width, height = COLUMN * len(parts), CELL * len(frame)
     figure, axes = _map_page(width, height, list(frame.index), list(frame.columns))
     written = [["" if math.isnan(value) else f"{value:.2f}" for value in row] for row in frame.to_numpy()]
     heat_map(axes, frame.to_numpy(), list(frame.index), list(frame.columns), norm=Normalize(-1, 1), written=written)
     caption = (
-        "Spearman's correlation of each initial metric with the error, in every part; the largest mean size first. "
+        "Spearman's correlation of each initial metric with the error, in every part; the largest mean size first, "
+        "then the metrics that some part does not rank. "
         "Red: high values of the metric go with high errors, blue: with low ones. Grey: the part does not rank "
         "the metric. Intervals, and what chance can make, stand in the table."
     )
@@ -102,7 +106,7 @@ def draw_redundancy(tables: Tables) -> Drawing:
     caption = (
         "Spearman's correlations between initial metrics, over the architectures of each part and averaged over "
         f"{'the part' if len(parts) == 1 else f'{len(parts)} parts of different networks'} by their number of "
-        "architectures; a metric that some architectures lack, over those that have it. Metrics that "
+        f"architectures; a metric that many lack, over those that have it, if these are {PAIRED} or more. Metrics that "
         "order architectures alike (red), or in reverse (blue), stand together: average linkage of 1 - |Spearman|, "
         "drawn at the right."
     )
