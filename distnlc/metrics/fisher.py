@@ -13,9 +13,10 @@ size. With batch norm in training mode it is the sum of the batch's losses. All 
 Needs labels.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
 from distnlc.metrics.prepared import checked_points, prepared
@@ -33,28 +34,31 @@ def fisher(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: floa
     """
     function, module, _ = prepared(network, checked_points(inputs))
     inputs = inputs.detach()
-    layers = {} if module is None else {each: each for each in module.modules() if isinstance(each, LAYERS)}
+    layers = [] if module is None else [each for each in module.modules() if isinstance(each, LAYERS)]
     if not layers:
         raise UnmeasurableError("the network must be a module with weight layers (Linear, convolutions), it has none")
     labels = checked_classes(function, inputs, labels)
     rows = parts(function, len(inputs), inputs)
-    seen = list[tuple[Tensor, GradientEdge, int]]()
+    waiting, found = dict[int, tuple[Tensor, int]](), list[float]()
 
     def see(layer: nn.Module, _: object, outputs: Tensor) -> None:
         if outputs.requires_grad:
-            axis = -1 if isinstance(layer, nn.Linear) else 1
-            seen.append((outputs.detach().clone(), get_gradient_edge(outputs), axis))
+            place = len(waiting)
+            waiting[place] = outputs.detach().clone(), -1 if isinstance(layer, nn.Linear) else 1
+            outputs.register_hook(partial(take, place))
+
+    def take(place: int, gradient: Tensor) -> None:
+        """Gives each layer's outputs up as its gradient comes: together they are as large as what the pass keeps."""
+        outputs, axis = waiting.pop(place)
+        products = (outputs * gradient).movedim(axis, 1)
+        found.append(float(products.reshape(*products.shape[:2], -1).sum(2).square().sum()))
 
     for each in layers:
         each.register_forward_hook(see)
-    total = 0.0
     for part in rows:
-        seen.clear()
+        waiting.clear()
         with torch.enable_grad():
-            loss = losses(function, inputs[part].clone().requires_grad_(), labels[part], loss_scale).sum()
-            gradients = torch.autograd.grad(loss, [edge for _, edge, _ in seen], allow_unused=True)
-        for (outputs, _, axis), gradient in zip(seen, gradients, strict=True):
-            if gradient is not None:
-                products = (outputs * gradient).movedim(axis, 1)
-                total += float(products.reshape(*products.shape[:2], -1).sum(2).square().sum())
-    return checked_number(total / (2 * len(inputs)), "Fisher")
+            points = inputs[part].clone().requires_grad_()
+            loss = losses(function, points, labels[part], loss_scale).sum()
+            torch.autograd.grad(loss, points, allow_unused=True)
+    return checked_number(sum(found) / (2 * len(inputs)), "Fisher")
