@@ -13,12 +13,14 @@ size. With batch norm in training mode it is the sum of the batch's losses. All 
 Needs labels.
 """
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 
-from distnlc.metrics.measurable import Network, UnmeasurableError, undisturbed
+from distnlc.metrics.measurable import Measurable, Network, UnmeasurableError, undisturbed
 from distnlc.metrics.prepared import checked_points, prepared
 from distnlc.metrics.weight_gradients import checked_classes, checked_number, losses, parts
 from distnlc.networks.shape_walk import LAYERS
@@ -39,17 +41,19 @@ def fisher(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: floa
         raise UnmeasurableError("the network must be a module with weight layers (Linear, convolutions), it has none")
     labels = checked_classes(function, inputs, labels)
     rows = parts(function, len(inputs), inputs)
-    waiting, found = dict[int, tuple[Tensor, int]](), list[float]()
+    overwritten = _overwritten(function, layers, inputs[:2])
+    waiting, found, calls = dict[int, tuple[Tensor, int]](), list[float](), count()
 
     def see(layer: nn.Module, _: object, outputs: Tensor) -> None:
+        call = next(calls)
         if outputs.requires_grad:
-            place = len(waiting)
-            waiting[place] = outputs.detach().clone(), -1 if isinstance(layer, nn.Linear) else 1
-            outputs.register_hook(partial(take, place))
+            kept = outputs.detach().clone() if call in overwritten else outputs.detach()
+            waiting[call] = kept, -1 if isinstance(layer, nn.Linear) else 1
+            outputs.register_hook(partial(take, call))
 
-    def take(place: int, gradient: Tensor) -> None:
+    def take(call: int, gradient: Tensor) -> None:
         """Gives each layer's outputs up as its gradient comes: together they are as large as what the pass keeps."""
-        outputs, axis = waiting.pop(place)
+        outputs, axis = waiting.pop(call)
         products = (outputs * gradient).movedim(axis, 1)
         found.append(float(products.reshape(*products.shape[:2], -1).sum(2).square().sum()))
 
@@ -57,8 +61,23 @@ def fisher(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: floa
         each.register_forward_hook(see)
     for part in rows:
         waiting.clear()
+        calls = count()
         with torch.enable_grad():
             points = inputs[part].clone().requires_grad_()
             loss = losses(function, points, labels[part], loss_scale).sum()
             torch.autograd.grad(loss, points, allow_unused=True)
     return checked_number(sum(found) / (2 * len(inputs)), "Fisher")
+
+
+def _overwritten(function: Measurable, layers: Sequence[nn.Module], pair: Tensor) -> set[int]:
+    """The calls of layers, in their order, whose outputs are changed in place behind them, as by nn.ReLU(inplace=True);
+    of the others no copy is needed."""
+    seen = list[tuple[Tensor, int]]()
+    hooks = [
+        each.register_forward_hook(lambda _, __, outputs: seen.append((outputs, outputs._version))) for each in layers
+    ]
+    with torch.no_grad():
+        function(pair)
+    for hook in hooks:
+        hook.remove()
+    return {call for call, (outputs, version) in enumerate(seen) if outputs._version != version}

@@ -110,6 +110,19 @@ def test_grasp_of_weights_whose_size_batch_norm_takes_away_is_the_squared_gradie
     assert grasp(network, inputs, labels, loss_scale=SCALE) == pytest.approx(square)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_fisher_is_of_a_layer_s_own_outputs_also_where_they_are_changed_in_place(
+    training: bool, images: Tensor, labels: Tensor
+) -> None:
+    def network(inplace: bool) -> nn.Sequential:
+        torch.manual_seed(0)
+        first = nn.Conv2d(2, 5, 3), nn.ELU(inplace=inplace), nn.Conv2d(5, 4, 3), nn.BatchNorm2d(4)
+        return nn.Sequential(*first, nn.Flatten(), nn.Linear(16, 4), nn.Hardtanh(inplace=inplace)).double()
+
+    plain, changed = (network(inplace).train(training) for inplace in (False, True))
+    assert fisher(changed, images, labels) == fisher(plain, images, labels)
+
+
 def test_fisher_is_the_squared_gradient_by_a_mask_of_each_channel(images: Tensor, labels: Tensor) -> None:
     network = convolutional().eval()
     total = 0.0
