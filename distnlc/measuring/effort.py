@@ -1,4 +1,4 @@
-"""The effort of measuring: less for a large network, so that it takes minutes on two cores and less than 5 GiB.
+"""The effort of measuring: less for a large network, so that it takes minutes on two cores and less than 4 GiB.
 
 In: the network, its inputs, and what a study would do: all points, its batches. Out: the same, or less of it, with a
 note. One pass forward is counted, its floating-point operations and the bytes that it keeps for the way back,
