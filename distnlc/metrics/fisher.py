@@ -42,6 +42,7 @@ def fisher(network: Network, inputs: Tensor, labels: Tensor, *, loss_scale: floa
     labels = checked_classes(function, inputs, labels)
     rows = parts(function, len(inputs), inputs)
     overwritten = _overwritten(function, layers, inputs[:2])
+    # waiting: a layer's call, counted in each pass -> its outputs, and the axis of their channels.
     waiting, found, calls = dict[int, tuple[Tensor, int]](), list[float](), count()
 
     def see(layer: nn.Module, _: object, outputs: Tensor) -> None:

@@ -37,9 +37,10 @@ class Shown:
 def write_index(folders: Sequence[str], out: str | Path) -> str:
     """Writes the folder `out` and gives the place of its page. Raises store.StoreError."""
     every = [(folder, load(folder)) for folder in folders]  # before the first is drawn: one may be no study
-    for place in places(folders):
+    named = places(folders)
+    for place in named:
         _check_no_study(f"{str(out).rstrip('/')}/{place}")
-    shown = [_write(folder, tables, place, out) for (folder, tables), place in zip(every, places(folders), strict=True)]
+    shown = [_write(folder, tables, place, out) for (folder, tables), place in zip(every, named, strict=True)]
     about = f"{len(shown)} studies, each with its answers; a title leads to the whole report."
     page = rendered("index.html.j2", name=", ".join(one.name for one in shown), about=about, studies=shown)
     return write_files(store.place_of(out), {"index.html": page.encode()})
